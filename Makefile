@@ -1,0 +1,47 @@
+# calldock's commands. Each sets up what it needs: `make demo` and `make test` run on a bare machine.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(or $(shell command -v uv),.tools/bin/uv)
+READY := $(VENV)/.ready
+
+help: ## List the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
+
+setup: $(READY) ## Make the virtual environment from the lock file
+
+$(READY): requirements.lock pyproject.toml
+	@command -v $(UV) >/dev/null || { python3 -m venv .tools && .tools/bin/pip install --quiet uv; }
+	$(UV) venv --quiet --allow-existing --python 3.11 $(VENV)
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lock: ## Resolve the dependencies anew into the lock file
+	@command -v $(UV) >/dev/null || { python3 -m venv .tools && .tools/bin/pip install --quiet uv; }
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
+
+protos: $(READY) ## Generate the stubs and descriptor sets from protos/
+	$(BIN)/python tools/protos.py generate
+
+fmt: $(READY) ## Format the code
+	$(BIN)/ruff format --quiet .
+	$(BIN)/ruff check --quiet --fix .
+
+check: $(READY) ## Lint, types, layers, protos, dependencies
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/protos.py lint
+	$(BIN)/deptry services tools tests --quiet
+
+test: $(READY) ## Run all tests: real Envoy, TLS, speech, processes that get killed
+	$(BIN)/pytest
+
+demo: $(READY) ## Play the whole story on real speech
+	$(BIN)/calldock demo
+
+.PHONY: help setup lock protos fmt check test demo
