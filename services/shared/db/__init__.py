@@ -1,0 +1,1 @@
+"""Storage: the engine, work tables, column types, migrations."""

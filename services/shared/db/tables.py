@@ -1,0 +1,41 @@
+"""Column types that every service's tables share."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import BigInteger, Connection, Dialect, Integer, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import TypeDecorator
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+BIG_ID = BigInteger().with_variant(Integer(), "sqlite")
+"""An int64 key. SQLite numbers rows by itself only when the column is spelled INTEGER."""
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC datetime, stored as whole microseconds since 1970 so that it compares and sorts the same on every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """To the database."""
+        return None if value is None else to_microseconds(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        """From the database."""
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Whole microseconds since 1970. Exact, unlike `timestamp()`."""
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> int:
+    """Inserts the rows whose key is not there yet; answers how many were."""
+    if not rows:
+        return 0
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    return connection.execute(insert(table).on_conflict_do_nothing(), list(rows)).rowcount

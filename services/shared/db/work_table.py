@@ -1,0 +1,272 @@
+"""Durable work: rows that one worker at a time holds under a lease, claimed fairly across accounts.
+
+A row is ready, leased or delayed. A claim gives it a token that never repeats in the database; renewing, advancing and finishing match the token, so a
+worker that lost its lease changes nothing. A sweep, which anybody may run, frees what ran out. Rows go when the work is done.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    bindparam,
+    column,
+    delete,
+    insert,
+    select,
+    table,
+    text,
+    update,
+)
+
+from services.shared.db.tables import BIG_ID, Moment, insert_missing
+
+READY, LEASED, DELAYED = 0, 1, 2
+
+RING_ACCOUNTS = 20
+"""Accounts that one claim looks at, from where the last one stopped: the cost stays flat however many wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A piece of work that is ours until the lease ends. `expiries` counts the leases that ran out in this stage."""
+
+    key: int
+    account_id: int
+    token: int
+    expiries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expired:
+    """A lease that ran out and was freed."""
+
+    key: int
+    account_id: int
+    stage: int
+    token: int
+    expiries: int
+
+
+def work_columns(metadata: MetaData, name: str) -> Table:
+    """The table of one kind of work with its indexes, for migrations and for `WorkTable`."""
+    work = Table(
+        name,
+        metadata,
+        Column("key", BIG_ID, primary_key=True, autoincrement=False),
+        Column("account_id", BigInteger, nullable=False),
+        Column("stage", SmallInteger, nullable=False),
+        Column("priority", SmallInteger, nullable=False),
+        Column("state", SmallInteger, nullable=False),
+        # Ready: since when; leased: when the lease ends; delayed: when it is ready again.
+        Column("due", Moment, nullable=False),
+        Column("token", BigInteger, nullable=False),
+        Column("expiries", Integer, nullable=False),
+    )
+    Index(
+        f"{name}_ready",
+        work.c.stage,
+        work.c.account_id,
+        work.c.priority,
+        work.c.key,
+        sqlite_where=text("state = 0"),
+        postgresql_where=text("state = 0"),
+    )
+    Index(
+        f"{name}_leased",
+        work.c.stage,
+        work.c.account_id,
+        sqlite_where=text("state = 1"),
+        postgresql_where=text("state = 1"),
+    )
+    Index(f"{name}_due", work.c.due, sqlite_where=text("state <> 0"), postgresql_where=text("state <> 0"))
+    return work
+
+
+def token_column(metadata: MetaData) -> Table:
+    """The one row that the tokens of all work tables of a database come from."""
+    return Table("work_token", metadata, Column("last_token", BigInteger, nullable=False))
+
+
+_tokens = table("work_token", column("last_token"))
+
+
+class WorkTable:
+    """The operations on one work table. All take an open transaction."""
+
+    def __init__(self, work: Table) -> None:
+        self._work = work
+        self._claim_sql = text(_CLAIM.format(name=work.name))
+
+    def add(self, connection: Connection, keys: Sequence[tuple[int, int]], now: datetime, *, stage: int = 0) -> None:
+        """Adds ready rows for (key, account_id) pairs that have none."""
+        if keys:
+            connection.execute(
+                insert(self._work), [self._ready(key, account_id, stage, now) for key, account_id in keys]
+            )
+
+    def ensure(self, connection: Connection, keys: Sequence[tuple[int, int]], now: datetime) -> None:
+        """Makes sure that (key, account_id) pairs have a row; one that is there stays as it is."""
+        insert_missing(connection, self._work, [self._ready(key, account_id, 0, now) for key, account_id in keys])
+
+    def claim(
+        self, connection: Connection, *, stage: int, most: int, after_account: int, now: datetime, lease_end: datetime
+    ) -> list[Claim]:
+        """Takes up to `most` ready rows, in turns over the accounts that follow `after_account`; an account with fewer leases goes first."""
+        found = connection.execute(
+            self._claim_sql, {"stage": stage, "most": most, "after": after_account, "ring": RING_ACCOUNTS}
+        ).all()
+        if not found:
+            return []
+        last = next_tokens(connection, len(found))
+        claims = [
+            Claim(key=row.key, account_id=row.account_id, token=last - place, expiries=row.expiries)
+            for place, row in enumerate(found)
+        ]
+        connection.execute(
+            update(self._work)
+            .where(self._work.c.key == bindparam("claimed"))
+            .values(state=LEASED, due=lease_end, token=bindparam("fence")),
+            [{"claimed": claim.key, "fence": claim.token} for claim in claims],
+        )
+        return claims
+
+    def renew(self, connection: Connection, held: Sequence[tuple[int, int]], lease_end: datetime) -> set[int]:
+        """Lengthens the leases of (key, token) pairs; answers the keys that are still ours."""
+        return {key for key, token in held if self._change_held(connection, key, token, due=lease_end)}
+
+    def holds(self, connection: Connection, key: int, token: int) -> bool:
+        """True while the row is leased under this token."""
+        held = select(self._work.c.key).where(
+            self._work.c.key == key, self._work.c.token == token, self._work.c.state == LEASED
+        )
+        return connection.execute(held).first() is not None
+
+    def finish(self, connection: Connection, key: int, token: int) -> bool:
+        """Removes the row if the lease is still ours; False otherwise."""
+        gone = delete(self._work).where(
+            self._work.c.key == key, self._work.c.token == token, self._work.c.state == LEASED
+        )
+        return connection.execute(gone).rowcount == 1
+
+    def advance(self, connection: Connection, key: int, token: int, *, stage: int, now: datetime) -> bool:
+        """Makes the row ready in another stage if the lease is still ours; False otherwise. The count of expiries starts again."""
+        return self._change_held(connection, key, token, state=READY, stage=stage, due=now, expiries=0)
+
+    def release(self, connection: Connection, key: int, token: int, now: datetime) -> bool:
+        """Gives the row back if the lease is still ours; False otherwise."""
+        return self._change_held(connection, key, token, state=READY, due=now)
+
+    def delay(self, connection: Connection, key: int, token: int, until: datetime) -> bool:
+        """Puts the row off until then if the lease is still ours; False otherwise."""
+        return self._change_held(connection, key, token, state=DELAYED, due=until)
+
+    def drop(self, connection: Connection, keys: Sequence[int]) -> None:
+        """Removes rows whoever holds them."""
+        connection.execute(delete(self._work).where(self._work.c.key.in_(keys)))
+
+    def sweep(self, connection: Connection, now: datetime, *, most: int = 500) -> list[Expired]:
+        """Makes delayed rows ready whose time has come, and frees leases that ran out; answers the latter. Counts each as an expiry."""
+        due = (
+            select(self._work)
+            .where(self._work.c.state != READY, self._work.c.due <= now)
+            .order_by(self._work.c.due)
+            .limit(most)
+        )
+        rows = connection.execute(due).all()
+        expired = [
+            Expired(key=row.key, account_id=row.account_id, stage=row.stage, token=row.token, expiries=row.expiries + 1)
+            for row in rows
+            if row.state == LEASED
+        ]
+        self._free(connection, [row.key for row in rows if row.state == DELAYED], now, counted=0)
+        self._free(connection, [lease.key for lease in expired], now, counted=1)
+        return expired
+
+    def free_all(self, connection: Connection, now: datetime) -> list[Expired]:
+        """Frees every lease, for the single owner of a database at its start: whoever held them is dead. Not counted as expiries."""
+        rows = connection.execute(select(self._work).where(self._work.c.state == LEASED)).all()
+        freed = [
+            Expired(key=row.key, account_id=row.account_id, stage=row.stage, token=row.token, expiries=row.expiries)
+            for row in rows
+        ]
+        self._free(connection, [lease.key for lease in freed], now, counted=0)
+        return freed
+
+    @staticmethod
+    def _ready(key: int, account_id: int, stage: int, now: datetime) -> dict[str, object]:
+        return {
+            "key": key,
+            "account_id": account_id,
+            "stage": stage,
+            "priority": 0,
+            "state": READY,
+            "due": now,
+            "token": 0,
+            "expiries": 0,
+        }
+
+    def _change_held(self, connection: Connection, key: int, token: int, **values: object) -> bool:
+        changed = (
+            update(self._work)
+            .where(self._work.c.key == key, self._work.c.token == token, self._work.c.state == LEASED)
+            .values(**values)
+        )
+        return connection.execute(changed).rowcount == 1
+
+    def _free(self, connection: Connection, keys: Sequence[int], now: datetime, *, counted: int) -> None:
+        if keys:
+            connection.execute(
+                update(self._work)
+                .where(self._work.c.key.in_(keys))
+                .values(state=READY, due=now, expiries=self._work.c.expiries + counted)
+            )
+
+
+def next_tokens(connection: Connection, count: int) -> int:
+    """Reserves `count` tokens; answers the last of them."""
+    last: int = connection.execute(
+        update(_tokens).values(last_token=_tokens.c.last_token + count).returning(_tokens.c.last_token)
+    ).scalar_one()
+    return last
+
+
+# A ring of accounts with ready work, from the one after :after on and round; of each the first rows; dealt out in turns, an account that already has
+# leases coming later. Without INDEXED BY the planner reads whole tables here (4-11 ms instead of 0.3 at 100,000 waiting rows).
+_CLAIM = """
+WITH RECURSIVE ahead(account_id, place) AS (
+  SELECT * FROM (SELECT min(account_id), 1 FROM {name} INDEXED BY {name}_ready WHERE state = 0 AND stage = :stage AND account_id > :after)
+  UNION ALL
+  SELECT (SELECT min(w.account_id) FROM {name} w INDEXED BY {name}_ready WHERE w.state = 0 AND w.stage = :stage AND w.account_id > ahead.account_id), place + 1
+  FROM ahead WHERE ahead.account_id IS NOT NULL AND place < :ring
+), behind(account_id, place) AS (
+  SELECT * FROM (SELECT min(account_id), 1 FROM {name} INDEXED BY {name}_ready WHERE state = 0 AND stage = :stage AND account_id <= :after)
+  UNION ALL
+  SELECT (SELECT min(w.account_id) FROM {name} w INDEXED BY {name}_ready
+          WHERE w.state = 0 AND w.stage = :stage AND w.account_id > behind.account_id AND w.account_id <= :after), place + 1
+  FROM behind WHERE behind.account_id IS NOT NULL AND place < :ring
+), ring AS (
+  SELECT account_id FROM (
+    SELECT account_id, 0 AS lap, place FROM ahead WHERE account_id IS NOT NULL
+    UNION ALL SELECT account_id, 1, place FROM behind WHERE account_id IS NOT NULL
+    ORDER BY 2, 3) LIMIT :ring
+), busy AS (
+  SELECT account_id, count(*) AS leases FROM {name} INDEXED BY {name}_leased WHERE state = 1 AND stage = :stage GROUP BY account_id
+), candidate AS (
+  SELECT w.key, w.account_id, w.expiries, w.priority,
+         coalesce(busy.leases, 0) + row_number() OVER (PARTITION BY w.account_id ORDER BY w.priority, w.key) AS turn
+  FROM ring CROSS JOIN {name} w ON w.key IN (
+    SELECT key FROM {name} INDEXED BY {name}_ready
+    WHERE state = 0 AND stage = :stage AND account_id = ring.account_id ORDER BY priority, key LIMIT :most)
+  LEFT JOIN busy ON busy.account_id = w.account_id
+)
+SELECT key, account_id, expiries FROM candidate ORDER BY turn, priority, key LIMIT :most
+"""

@@ -1,0 +1,141 @@
+"""The three kinds of "no" and the one table that says how each door spells them (docs/contract.md 8)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from types import MappingProxyType
+from typing import TypeAlias
+
+Path: TypeAlias = tuple[str | int, ...]
+"""Where a refused value stands: `("calls", 0, "start_time")`. Each door spells it its own way."""
+
+
+class Missing(Enum):
+    """Stands for a value that did not come."""
+
+    MISSING = "missing"
+
+
+MISSING = Missing.MISSING
+
+
+class Mnemonic(StrEnum):
+    """The contract's names of errors."""
+
+    PARSE_ERROR = "parse_error"
+    INVALID_REQUEST = "invalid_request"
+    BATCH_OPERATIONS_NOT_SUPPORTED = "batch_operations_not_supported"
+    NOTIFICATIONS_NOT_SUPPORTED = "notifications_not_supported"
+    METHOD_NOT_FOUND = "method_not_found"
+    REQUIRED_PARAMETER_MISSED = "required_parameter_missed"
+    UNEXPECTED_PARAMETERS = "unexpected_parameters"
+    DATA_TYPE_ERROR = "data_type_error"
+    INVALID_PARAMETER_VALUE = "invalid_parameter_value"
+    INVALID_PARAMETERS_COMBINATION = "invalid_parameters_combination"
+    INVALID_DATE_TIME = "invalid_date_time"
+    ENTITY_NOT_FOUND = "entity_not_found"
+    CAMPAIGN_IS_INACTIVE = "campaign_is_inactive"
+    DATA_LIMIT_EXCEEDED = "data_limit_exceeded"
+    ACCESS_TOKEN_INVALID = "access_token_invalid"
+    ACCESS_TOKEN_EXPIRED = "access_token_expired"
+    ACCESS_TOKEN_BLOCKED = "access_token_blocked"
+    FORBIDDEN = "forbidden"
+    PARAMETER_COMPONENT_DISABLED = "parameter_component_disabled"
+    ACCOUNT_INACTIVE = "account_inactive"
+    INTERNAL_ERROR = "internal_error"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorKind:
+    """How the doors spell one mnemonic. `grpc_code` is the name of a gRPC status code; braces in `message` stand for params."""
+
+    grpc_code: str
+    jsonrpc_code: int
+    message: str
+
+
+def _invalid(message: str) -> ErrorKind:
+    return ErrorKind("INVALID_ARGUMENT", -32602, message)
+
+
+ERRORS: Mapping[Mnemonic, ErrorKind] = MappingProxyType(
+    {
+        Mnemonic.PARSE_ERROR: ErrorKind("INVALID_ARGUMENT", -32700, "Invalid JSON was received by the server."),
+        Mnemonic.INVALID_REQUEST: ErrorKind(
+            "INVALID_ARGUMENT", -32600, "Invalid Request The JSON sent is not a valid Request object"
+        ),
+        Mnemonic.BATCH_OPERATIONS_NOT_SUPPORTED: ErrorKind(
+            "INVALID_ARGUMENT", -32099, "Batch operations not supported"
+        ),
+        Mnemonic.NOTIFICATIONS_NOT_SUPPORTED: ErrorKind("INVALID_ARGUMENT", -32099, "Notifications not supported"),
+        Mnemonic.METHOD_NOT_FOUND: ErrorKind("UNIMPLEMENTED", -32601, "The method does not exist / is not available"),
+        Mnemonic.REQUIRED_PARAMETER_MISSED: _invalid("The required parameter has been missed"),
+        Mnemonic.UNEXPECTED_PARAMETERS: _invalid("Unexpected method parameter(s)"),
+        Mnemonic.DATA_TYPE_ERROR: _invalid("Data supplied is of wrong type"),
+        Mnemonic.INVALID_PARAMETER_VALUE: _invalid("Invalid parameter value"),
+        Mnemonic.INVALID_PARAMETERS_COMBINATION: _invalid("The combination of parameters is not permitted"),
+        Mnemonic.INVALID_DATE_TIME: _invalid("Invalid date time"),
+        Mnemonic.ENTITY_NOT_FOUND: _invalid("Entity not found"),
+        Mnemonic.CAMPAIGN_IS_INACTIVE: _invalid("Campaign is inactive"),
+        Mnemonic.DATA_LIMIT_EXCEEDED: _invalid("A new data limit has been exceeded"),
+        Mnemonic.ACCESS_TOKEN_INVALID: ErrorKind("UNAUTHENTICATED", -32001, "Access token is invalid"),
+        Mnemonic.ACCESS_TOKEN_EXPIRED: ErrorKind("UNAUTHENTICATED", -32001, "Access token has been expired"),
+        Mnemonic.ACCESS_TOKEN_BLOCKED: ErrorKind("UNAUTHENTICATED", -32001, "Access token has been blocked"),
+        Mnemonic.FORBIDDEN: ErrorKind("PERMISSION_DENIED", -32003, "Permission denied"),
+        Mnemonic.PARAMETER_COMPONENT_DISABLED: ErrorKind(
+            "PERMISSION_DENIED",
+            -32008,
+            "You need at least one of the following components to access this parameter: {components}",
+        ),
+        Mnemonic.ACCOUNT_INACTIVE: ErrorKind(
+            "PERMISSION_DENIED", -32009, "Your account has been disabled, contact the support service"
+        ),
+        Mnemonic.INTERNAL_ERROR: ErrorKind("INTERNAL", -32603, "Internal error, contact the support service"),
+    }
+)
+
+
+class Refusal(Exception):
+    """The peer is wrong, and this is where and why.
+
+    `names_resource` says that the request itself names what is missing (a Get), which gRPC answers with NOT_FOUND.
+    """
+
+    def __init__(
+        self,
+        mnemonic: Mnemonic,
+        *,
+        path: Path = (),
+        value: object = MISSING,
+        why: str = "",
+        params: Mapping[str, str] | None = None,
+        names_resource: bool = False,
+    ) -> None:
+        self.mnemonic = mnemonic
+        self.path = path
+        self.value = value
+        self.why = why or ERRORS[mnemonic].message
+        self.params = dict(params or {})
+        self.names_resource = names_resource
+        super().__init__(f"{mnemonic} at {'.'.join(map(str, path)) or '-'}: {self.why}")
+
+
+class Refusals(Exception):
+    """Several refusals of one request, the one that counts first. Never empty."""
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        self.refusals = tuple(refusals)
+        super().__init__(f"{len(self.refusals)} refusals, first: {self.refusals[0]}")
+
+    @property
+    def first(self) -> Refusal:
+        """The one that a door with room for a single error tells."""
+        return self.refusals[0]
+
+
+class Trouble(Exception):
+    """The world is wrong (a peer away, a disk full): trying again later may help. The text is for our log, never for a caller."""
+
+
+class Busy(Trouble):
+    """A peer has no room now. Not counted against the work that asked."""

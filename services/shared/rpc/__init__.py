@@ -1,0 +1,1 @@
+"""gRPC: serving, dialling, errors, identity, validation."""

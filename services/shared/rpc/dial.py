@@ -1,0 +1,64 @@
+"""Dialling another service: a channel, the internal key, and gRPC's failures in the domain's words."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+from google.rpc import error_details_pb2
+from grpc import aio
+from grpc_status import rpc_status
+from pydantic import SecretStr
+
+from services.shared.errors import Busy, Mnemonic, Refusal, Trouble
+from services.shared.rpc.identity import INTERNAL_KEY_HEADER
+from services.shared.rpc.status import DOMAIN
+
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+
+
+def dial(address: str, *, options: Sequence[tuple[str, Any]] = ()) -> aio.Channel:
+    """A channel to `unix:/path` or `host:port`. It connects when first used and again after the peer was away."""
+    return aio.insecure_channel(
+        address,
+        options=[
+            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.min_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 2000),
+            *options,
+        ],
+    )
+
+
+def internal_metadata(key: SecretStr | None) -> tuple[tuple[str, str], ...]:
+    """The metadata that an internal listener wants to see."""
+    return ((INTERNAL_KEY_HEADER, key.get_secret_value()),) if key else ()
+
+
+@contextmanager
+def peer_trouble(peer: str) -> Iterator[None]:
+    """Turns what a call to a peer raises into the domain's words: Refusal for a refusal of ours, Busy for no room, Trouble for the rest."""
+    try:
+        yield
+    except aio.AioRpcError as error:
+        code = error.code()
+        if code in _REFUSALS and (mnemonic := _mnemonic(error)) is not None:
+            raise Refusal(
+                mnemonic, why=error.details() or "", names_resource=code is grpc.StatusCode.NOT_FOUND
+            ) from error
+        if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+            raise Busy(f"{peer} has no room") from error
+        raise Trouble(f"{peer} answered {code.name}") from error
+
+
+_REFUSALS = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
+
+
+def _mnemonic(error: aio.AioRpcError) -> Mnemonic | None:
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    for detail in status.details if status is not None else ():
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info) and info.domain == DOMAIN:
+            return Mnemonic(info.reason.lower())
+    return None

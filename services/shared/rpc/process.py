@@ -1,0 +1,39 @@
+"""A service as a process: settings from the environment, logs to stderr, an exit code."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+from pydantic import ValidationError
+
+from services.shared.db.engine import DatabaseInUse
+from services.shared.logs import set_up_logs
+from services.shared.settings import ServiceSettings, check_internal_listener
+
+S = TypeVar("S", bound=ServiceSettings)
+
+USAGE = 2
+FAILED = 1
+
+
+def run_service(name: str, settings_type: Callable[..., S], serve: Callable[[S], Awaitable[None]]) -> int:
+    """Runs a service until it is stopped. Answers 0, 1 when it cannot run here, 2 when a setting is wrong; the reason goes to stderr in one line."""
+    set_up_logs(name)
+    log = structlog.get_logger()
+    try:
+        settings = settings_type()
+        check_internal_listener(settings)
+    except (ValidationError, ValueError) as error:
+        log.error("settings.refused", reason=str(error))
+        return USAGE
+
+    async def main() -> None:
+        await serve(settings)
+
+    try:
+        asyncio.run(main())
+    except (DatabaseInUse, OSError) as error:
+        log.error("service.cannot_run", reason=str(error))
+        return FAILED
+    return 0

@@ -1,0 +1,68 @@
+"""Serving gRPC: a process's public and internal listeners, health, reflection, and a stop that finishes what runs."""
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+from grpc import aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from services.shared.rpc.reflection import add_reflection
+from services.shared.rpc.status import StatusInterceptor, Step
+
+log = structlog.get_logger()
+
+MAX_REQUEST_BYTES = 8 * 1024 * 1024
+
+
+class Listener:
+    """One gRPC server of this process: some services behind one set of steps, with health and reflection."""
+
+    def __init__(self, service_names: Sequence[str], steps: Sequence[Step]) -> None:
+        self.server = aio.server(
+            interceptors=[StatusInterceptor(steps)],
+            options=[
+                ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
+                ("grpc.max_send_message_length", 2 * MAX_REQUEST_BYTES),
+                ("grpc.so_reuseport", 0),
+                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+            ],
+        )
+        self._names = tuple(service_names)
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
+        add_reflection(self.server, self._names)
+
+    async def start(self, addresses: Sequence[str]) -> None:
+        """Binds the addresses and serves. Raises OSError when one is taken."""
+        for address in addresses:
+            prepare_socket(address)
+            try:
+                self.server.add_insecure_port(address)
+            except RuntimeError as error:
+                raise OSError(f"cannot listen on {address}") from error
+        for name in ("", *self._names):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await self.server.start()
+
+    async def drain(self, grace_s: float) -> None:
+        """Tells health checks to go elsewhere, takes no new calls, and gives running ones `grace_s` seconds."""
+        await self._health.enter_graceful_shutdown()
+        await self.server.stop(grace_s)
+
+
+def prepare_socket(address: str) -> None:
+    """Removes a unix socket that a killed process left behind."""
+    if address.startswith("unix:"):
+        Path(address.removeprefix("unix:")).unlink(missing_ok=True)
+
+
+async def until_stopped() -> None:
+    """Returns at SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    await stopped.wait()

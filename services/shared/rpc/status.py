@@ -1,0 +1,169 @@
+"""From the domain's "no" to gRPC's: one interceptor round every method of ours (docs/contract.md 8, style S21-S23)."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NoReturn, TypeAlias
+
+import grpc
+import structlog
+from google.protobuf import any_pb2
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from grpc import aio
+from grpc_status import rpc_status
+
+from services.shared.errors import ERRORS, MISSING, Busy, Path, Refusal, Refusals, Trouble
+
+log = structlog.get_logger()
+
+DOMAIN = "calldock"
+MAX_VIOLATIONS = 20
+MAX_DETAILS_BYTES = 4096
+"""Trailers beyond 8 KiB reach Python clients as another error; half of that leaves room for everything else in them."""
+MAX_VALUE_BYTES = 64
+
+Context: TypeAlias = "aio.ServicerContext[Any, Any]"
+Step: TypeAlias = Callable[[str, Message | None, Context], Awaitable[None]]
+"""Looks at a call (method path, request, context) before its handler does, and raises a Refusal to stop it. The request is None for a stream."""
+
+
+class StatusInterceptor(aio.ServerInterceptor):
+    """Runs the steps, then the handler, and turns what they raise into a status with details. A bug answers INTERNAL with the request id and no more."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self._steps = tuple(steps)
+
+    async def intercept_service(
+        self,
+        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]]",
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
+        """Wraps the handlers of our own methods; health and reflection pass as they are."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or not method.startswith("/calldock."):
+            return handler
+        if handler.unary_unary:
+            return grpc.unary_unary_rpc_method_handler(
+                self._around_unary(method, handler.unary_unary),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
+        if handler.unary_stream is None:
+            raise AssertionError(f"{method} streams its request: it needs a wrapper of its own")
+        return grpc.unary_stream_rpc_method_handler(
+            self._around_stream(method, handler.unary_stream), handler.request_deserializer, handler.response_serializer
+        )
+
+    def _around_unary(self, method: str, handle: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        async def around(request: Message, context: Context) -> Message:
+            async with _answering(method, context):
+                for step in self._steps:
+                    await step(method, request, context)
+                answer: Message = await handle(request, context)
+                return answer
+            raise AssertionError("an aborted call does not come here")
+
+        return around
+
+    def _around_stream(self, method: str, handle: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        async def around(request: Message, context: Context) -> AsyncIterator[Message]:
+            async with _answering(method, context):
+                for step in self._steps:
+                    await step(method, request, context)
+                async for piece in handle(request, context):
+                    yield piece
+
+        return around
+
+
+@asynccontextmanager
+async def _answering(method: str, context: Context) -> AsyncIterator[None]:
+    try:
+        yield
+    except (Refusal, Refusals) as refused:
+        await context.abort_with_status(rpc_status.to_status(status_of(refused)))
+    except Busy as busy:
+        log.info("rpc.busy", method=method, reason=str(busy))
+        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "no room at the moment, try again")
+    except Trouble as trouble:
+        log.warning("rpc.trouble", method=method, reason=str(trouble))
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "not available at the moment, try again")
+    except aio.AbortError:
+        raise
+    except Exception:  # noqa: BLE001 - the edge: whatever it is, its words must not reach the caller
+        await _abort_internal(method, context)
+
+
+async def _abort_internal(method: str, context: Context) -> NoReturn:
+    request_id = header(context, "x-request-id") or "none"
+    log.exception("rpc.failed", method=method, request_id=request_id)
+    await context.abort(grpc.StatusCode.INTERNAL, f"internal error, request id {request_id}")
+
+
+def header(context: Context, name: str) -> str:
+    """The caller's metadata entry of this name, or an empty string."""
+    for key, value in context.invocation_metadata() or ():
+        if key == name:
+            return value if isinstance(value, str) else value.decode("utf-8", "replace")
+    return ""
+
+
+def status_of(refused: Refusal | Refusals) -> status_pb2.Status:
+    """The google.rpc.Status of a refusal: ErrorInfo always; BadRequest with up to 20 violations when fields are wrong, within 4 KiB."""
+    refusals = refused.refusals if isinstance(refused, Refusals) else (refused,)
+    first = refusals[0]
+    info = error_details_pb2.ErrorInfo(reason=first.mnemonic.upper(), domain=DOMAIN, metadata=_metadata(refusals))
+    status = status_pb2.Status(code=grpc_code(first).value[0], message=_sentence(first))
+    status.details.append(_packed(info))
+    if len(refusals) > 1 or first.path:
+        status.details.append(_packed(_bad_request(refusals, MAX_DETAILS_BYTES - status.ByteSize())))
+    return status
+
+
+def grpc_code(first: Refusal) -> grpc.StatusCode:
+    """A refused upload is INVALID_ARGUMENT whatever its fields say; a missing resource that the request itself names is NOT_FOUND."""
+    if first.names_resource:
+        return grpc.StatusCode.NOT_FOUND
+    if first.path and first.path[0] == "calls":
+        return grpc.StatusCode.INVALID_ARGUMENT
+    return grpc.StatusCode[ERRORS[first.mnemonic].grpc_code]
+
+
+def spelled(path: Path) -> str:
+    """A path as gRPC spells it: `calls[0].start_time`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _metadata(refusals: Sequence[Refusal]) -> dict[str, str]:
+    metadata = {"total_violations": str(len(refusals))} if refusals[0].path else {}
+    return metadata | {name: _cut(value) for name, value in refusals[0].params.items()}
+
+
+def _sentence(refusal: Refusal) -> str:
+    return f"{spelled(refusal.path)}: {refusal.why}" if refusal.path else refusal.why
+
+
+def _bad_request(refusals: Sequence[Refusal], room_bytes: int) -> error_details_pb2.BadRequest:
+    bad = error_details_pb2.BadRequest()
+    for refusal in refusals[:MAX_VIOLATIONS]:
+        why = refusal.why if refusal.value is MISSING else f"{refusal.why} (came: {_cut(str(refusal.value))})"
+        bad.field_violations.add(field=spelled(refusal.path), description=why, reason=refusal.mnemonic.upper())
+        if bad.ByteSize() > room_bytes and len(bad.field_violations) > 1:
+            del bad.field_violations[-1]
+            break
+    return bad
+
+
+def _cut(text: str) -> str:
+    encoded = text.encode("utf-8", "replace")
+    return text if len(encoded) <= MAX_VALUE_BYTES else encoded[:MAX_VALUE_BYTES].decode("utf-8", "ignore") + "…"
+
+
+def _packed(message: Message) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(message)
+    return packed

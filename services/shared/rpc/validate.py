@@ -1,0 +1,45 @@
+"""The rules that stand in the protos (buf.validate), checked before a handler sees the request."""
+
+from collections.abc import Collection
+
+from google.protobuf.message import Message
+from protovalidate import Validator, Violation
+
+from services.shared.errors import Mnemonic, Path, Refusal, Refusals
+from services.shared.rpc.status import Context, Step
+
+_validator = Validator()
+
+
+def validation_step(*, except_methods: Collection[str]) -> Step:
+    """Refuses a request that breaks its message's rules. Methods whose requests the domain checks itself are left alone."""
+
+    async def step(method: str, request: Message | None, _context: Context) -> None:
+        if request is not None and method not in except_methods:
+            refuse_violations(request)
+
+    return step
+
+
+def refuse_violations(message: Message) -> None:
+    """Raises Refusals when the message breaks its rules: `required` is required_parameter_missed, anything else invalid_parameter_value."""
+    violations = _validator.collect_violations(message)
+    if violations:
+        raise Refusals([refusal_of(violation) for violation in violations])
+
+
+def refusal_of(violation: Violation) -> Refusal:
+    """One protovalidate violation in the domain's words."""
+    is_missing = violation.proto.rule_id == "required"
+    mnemonic = Mnemonic.REQUIRED_PARAMETER_MISSED if is_missing else Mnemonic.INVALID_PARAMETER_VALUE
+    return Refusal(mnemonic, path=_path(violation), why=violation.proto.message)
+
+
+def _path(violation: Violation) -> Path:
+    field = violation.proto.field
+    path: list[str | int] = []
+    for element in field.elements if field is not None else ():
+        path.append(element.field_name)
+        if element.subscript is not None and element.subscript.field == "index":
+            path.append(int(element.subscript.value))
+    return tuple(path)

@@ -1,0 +1,197 @@
+"""The loop over leased work: a number of pieces at once, leases renewed, everything given back or finished at a stop."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from services.shared.backoff import exponential, jittered
+from services.shared.clock import Clock
+from services.shared.db.engine import SqliteDatabase
+from services.shared.db.work_table import Claim, WorkTable
+from services.shared.errors import Busy, Trouble
+
+log = structlog.get_logger()
+
+POLL_S = 1.0
+"""How long a loop sleeps when nobody wakes it: delayed rows and freed leases are found this late at most."""
+
+SWEEP_PAUSE = timedelta(seconds=0.5)
+
+FIRST_PAUSE = timedelta(seconds=0.2)
+LONGEST_PAUSE = timedelta(seconds=30)
+
+
+class WorkQueue:
+    """One stage of one work table, as a loop uses it."""
+
+    def __init__(self, db: SqliteDatabase, work: WorkTable, *, stage: int, clock: Clock) -> None:
+        self._db = db
+        self._work = work
+        self._stage = stage
+        self._clock = clock
+
+    async def claim(self, most: int, after_account: int, lease_end: datetime) -> list[Claim]:
+        """Takes up to `most` pieces, in turns over the accounts after the given one."""
+        return await self._db.write(
+            self._work.claim,
+            stage=self._stage,
+            most=most,
+            after_account=after_account,
+            now=self._clock.now(),
+            lease_end=lease_end,
+        )
+
+    async def renew(self, held: Sequence[Claim], lease_end: datetime) -> set[int]:
+        """Lengthens leases; answers the keys that are still ours."""
+        return await self._db.write(self._work.renew, [(claim.key, claim.token) for claim in held], lease_end)
+
+    async def delay(self, claim: Claim, until: datetime) -> None:
+        """Puts a piece off."""
+        await self._db.write(self._work.delay, claim.key, claim.token, until)
+
+    async def release(self, claim: Claim) -> None:
+        """Gives a piece back."""
+        await self._db.write(self._work.release, claim.key, claim.token, self._clock.now())
+
+
+class WorkLoop:
+    """Runs `handle` over claimed work, at most `concurrency` pieces at once.
+
+    A handler ends its piece by itself (finish, advance or delay). Trouble puts the piece off with a growing pause; any other exception is a bug: it is
+    logged and the lease runs out, which the sweep counts, so that a piece which always fails comes to an end.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        queue: WorkQueue,
+        handle: Callable[[Claim], Awaitable[None]],
+        *,
+        concurrency: int,
+        lease: timedelta,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self._name = name
+        self._queue = queue
+        self._handle = handle
+        self._concurrency = concurrency
+        self._lease = lease
+        self._clock = clock
+        self._rng = rng
+        self._wake = asyncio.Event()
+        self._running: dict[int, tuple[Claim, asyncio.Task[None]]] = {}
+        self._troubles: dict[int, int] = {}
+        self._after_account = 0
+        self._stopping = False
+
+    def wake(self) -> None:
+        """There may be work: look now instead of at the next poll."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Takes no more work; `run` returns when the running pieces are done or `run` is cancelled."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Works until `stop`. Cancelling it gives the running pieces back."""
+        async with asyncio.TaskGroup() as group:
+            renewing = group.create_task(self._renew_until_cancelled())
+            try:
+                while not self._stopping:
+                    self._wake.clear()
+                    took = await self._take(group)
+                    if took == 0 and not self._stopping:
+                        await self._sleep()
+                if self._running:
+                    await asyncio.wait([task for _, task in self._running.values()])
+            finally:
+                renewing.cancel()
+
+    async def _take(self, group: asyncio.TaskGroup) -> int:
+        room = self._concurrency - len(self._running)
+        if room <= 0:
+            return 0
+        try:
+            claims = await self._queue.claim(room, self._after_account, self._clock.now() + self._lease)
+        except Trouble as trouble:
+            log.warning("work.claim_failed", loop=self._name, reason=str(trouble))
+            return 0
+        for claim in claims:
+            self._after_account = claim.account_id
+            self._running[claim.token] = (claim, group.create_task(self._work_on(claim)))
+        return len(claims)
+
+    async def _sleep(self) -> None:
+        try:
+            async with asyncio.timeout(POLL_S):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _work_on(self, claim: Claim) -> None:
+        try:
+            await self._handle(claim)
+            self._troubles.pop(claim.key, None)
+        except Trouble as trouble:
+            await self._put_off(claim, trouble)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._give_back(claim))
+            raise
+        except Exception:
+            log.exception("work.failed", loop=self._name, key=claim.key)
+        finally:
+            del self._running[claim.token]
+            self._wake.set()
+
+    async def _put_off(self, claim: Claim, trouble: Trouble) -> None:
+        failures = 1 if isinstance(trouble, Busy) else self._troubles.get(claim.key, 0) + 1
+        self._troubles[claim.key] = failures
+        pause = jittered(exponential(failures, FIRST_PAUSE, LONGEST_PAUSE), self._rng, share=0.5)
+        log.info(
+            "work.delayed", loop=self._name, key=claim.key, reason=str(trouble), pause_s=round(pause.total_seconds(), 2)
+        )
+        try:
+            await self._queue.delay(claim, self._clock.now() + pause)
+        except Trouble as failed:
+            log.warning("work.delay_failed", loop=self._name, key=claim.key, reason=str(failed))
+
+    async def _give_back(self, claim: Claim) -> None:
+        try:
+            await self._queue.release(claim)
+        except Trouble as failed:
+            log.warning("work.release_failed", loop=self._name, key=claim.key, reason=str(failed))
+
+    async def _renew_until_cancelled(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease.total_seconds() / 3)
+            held = [claim for claim, _ in self._running.values()]
+            if not held:
+                continue
+            try:
+                ours = await self._queue.renew(held, self._clock.now() + self._lease)
+            except Trouble as trouble:
+                log.warning("work.renew_failed", loop=self._name, reason=str(trouble))
+                continue
+            for claim in held:
+                running = self._running.get(claim.token)
+                if claim.key not in ours and running is not None:
+                    log.warning("work.lease_lost", loop=self._name, key=claim.key)
+                    running[1].cancel()
+
+
+async def sweep_until_cancelled(
+    sweep: Callable[[], Awaitable[object]], swept: Callable[[], None], rng: random.Random
+) -> None:
+    """Sweeps about twice a second: delayed work whose time has come, leases that ran out. `swept` is called after each, so that loops look."""
+    while True:
+        try:
+            await sweep()
+            swept()
+        except Trouble as trouble:
+            log.warning("sweep.failed", reason=str(trouble))
+        await asyncio.sleep(jittered(SWEEP_PAUSE, rng, share=0.2).total_seconds())
