@@ -1,0 +1,1 @@
+"""intake validates and stores calls, once each, and carries them to their end."""

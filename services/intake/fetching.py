@@ -1,0 +1,71 @@
+"""The fetch loop's step: a call's recordings into the object store, early, because links expire (docs/contract.md 6)."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from services.intake.peers import Media
+from services.intake.recording import (
+    Fault,
+    RecordingStatus,
+    RecordingWork,
+    Verdict,
+    object_key,
+    same_file,
+    source_extension,
+)
+from services.intake.store.call_work import CallWork, begin_work, finish_fetch, save_source, save_verdict
+from services.shared.clock import Clock
+from services.shared.db.engine import SqliteDatabase
+from services.shared.db.work_table import Claim
+from services.shared.errors import Trouble
+
+log = structlog.get_logger()
+
+
+class Fetching:
+    """Fetches the recordings of one claimed call. `changed` is called after commits that may make work elsewhere."""
+
+    def __init__(self, db: SqliteDatabase, media: Media, clock: Clock, changed: Callable[[], None]) -> None:
+        self._db = db
+        self._media = media
+        self._clock = clock
+        self._changed = changed
+
+    async def fetch_call(self, claim: Claim) -> None:
+        """Fetches what is not here yet, each file once, committing each as it comes. Raises Trouble when media cannot work now."""
+        work = await self._db.write(begin_work, claim, self._clock.now())
+        if work is None:
+            return
+        self._changed()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for recordings in same_file(work.recordings, RecordingStatus.WAITING):
+                    group.create_task(self._fetch(claim, work, recordings))
+        except* Trouble as troubles:
+            raise troubles.exceptions[0] from troubles
+        await self._db.write(finish_fetch, claim, self._clock.now())
+        self._changed()
+
+    async def _fetch(self, claim: Claim, work: CallWork, recordings: list[RecordingWork]) -> None:
+        first = recordings[0]
+        key = object_key(
+            work.account_id, work.call_session_id, first.recording_id, claim.token, source_extension(first.format)
+        )
+        began = self._clock.monotonic()
+        found = await self._media.fetch(first, key)
+        ids = [recording.recording_id for recording in recordings]
+        if isinstance(found, Fault):
+            kept = await self._db.write(save_verdict, claim, ids, Verdict(fault=found, report=None), self._clock.now())
+        else:
+            kept = await self._db.write(save_source, claim, ids, found, self._clock.now())
+        log.info(
+            "recording.fetched",
+            call_session_id=work.call_session_id,
+            recording_ids=ids,
+            outcome=found.code if isinstance(found, Fault) else "ok",
+            size_bytes=None if isinstance(found, Fault) else found.size_bytes,
+            is_kept=kept,
+            duration_ms=round((self._clock.monotonic() - began) * 1000),
+        )

@@ -1,0 +1,77 @@
+"""The edge of the two JSON upload paths: raw bodies in, raw bodies out."""
+
+import structlog
+from calldock.intake.v1 import json_door_service_pb2_grpc
+from google.api.httpbody_pb2 import HttpBody
+from google.protobuf.json_format import MessageToJson
+
+from services.intake.json_drafts import Spelling, parse_json, read_call
+from services.intake.jsonrpc import EnvelopeRefused, RpcRequest, failure, read_request, success
+from services.intake.jsonrpc_methods import JsonRpcMethods
+from services.intake.messages import upload_response
+from services.intake.upload import Uploads
+from services.shared.errors import Mnemonic, Refusal, Refusals, Trouble
+from services.shared.rpc.identity import current_identity
+from services.shared.rpc.status import Context, header
+
+log = structlog.get_logger()
+
+
+class JsonDoorServicer(json_door_service_pb2_grpc.JsonDoorServiceServicer):
+    """JsonDoorService."""
+
+    def __init__(self, methods: JsonRpcMethods, uploads: Uploads, max_request_bytes: int) -> None:
+        self._methods = methods
+        self._uploads = uploads
+        self._max_request_bytes = max_request_bytes
+
+    async def CallJsonRpc(self, request: HttpBody, context: Context) -> HttpBody:
+        try:
+            envelope = read_request(request.data, self._max_request_bytes)
+        except EnvelopeRefused as refused:
+            return _json(failure(refused.id, refused.refusal))
+        return _json(await self._answer(envelope, header(context, "x-request-id")))
+
+    async def UploadCallsJson(self, request: HttpBody, context: Context) -> HttpBody:
+        size = len(request.data)
+        if size > self._max_request_bytes:
+            raise Refusal(
+                Mnemonic.DATA_LIMIT_EXCEEDED,
+                why=f"the body has {size:,} bytes, a request may hold {self._max_request_bytes:,}",
+            )
+        body = parse_json(request.data)
+        if not isinstance(body, dict):
+            raise Refusal(Mnemonic.DATA_TYPE_ERROR, why="the body must be an object with the member calls")
+        for name in body:
+            if name != "calls":
+                raise Refusal(
+                    Mnemonic.UNEXPECTED_PARAMETERS, path=(name,), value=body[name], why="there is no such member"
+                )
+        calls = body.get("calls")
+        if calls is not None and not isinstance(calls, list):
+            raise Refusal(Mnemonic.DATA_TYPE_ERROR, path=("calls",), value=calls, why="an array is due")
+        self._uploads.check_count(len(calls or ()))
+        drafts = [read_call(call, index, Spelling.REST) for index, call in enumerate(calls or ())]
+        answer = upload_response(await self._uploads.upload(current_identity(), drafts))
+        return _json(
+            MessageToJson(
+                answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True, indent=None
+            ).encode()
+        )
+
+    async def _answer(self, request: RpcRequest, request_id: str) -> bytes:
+        try:
+            return success(request.id, await self._methods.run(request))
+        except Refusal as refusal:
+            return failure(request.id, refusal, request.params)
+        except Refusals as refusals:
+            return failure(request.id, refusals.first, request.params)
+        except Trouble as trouble:
+            log.warning("jsonrpc.trouble", method=request.method[:64], reason=str(trouble))
+        except Exception:
+            log.exception("jsonrpc.failed", method=request.method[:64], request_id=request_id)
+        return failure(request.id, Refusal(Mnemonic.INTERNAL_ERROR))
+
+
+def _json(data: bytes) -> HttpBody:
+    return HttpBody(content_type="application/json; charset=utf-8", data=data)

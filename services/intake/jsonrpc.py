@@ -1,0 +1,113 @@
+"""JSON-RPC 2.0 as the contract speaks it: reading the envelope, building answers (docs/contract.md 8)."""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from services.intake.json_drafts import parse_json, value_at
+from services.shared.errors import ERRORS, Mnemonic, Path, Refusal
+
+RequestId: TypeAlias = str | int | float | None
+
+TOKEN = "access_token"
+
+
+@dataclass(frozen=True, slots=True)
+class RpcRequest:
+    """One request: its id as it came, the method's name, the params."""
+
+    id: RequestId
+    method: str
+    params: Mapping[str, Any]
+
+    @property
+    def id_text(self) -> str:
+        """The id as JSON text."""
+        return json.dumps(self.id, ensure_ascii=False)
+
+
+class EnvelopeRefused(Exception):
+    """The body is no request; `id` is echoed as far as it could be read."""
+
+    def __init__(self, refusal: Refusal, request_id: RequestId = None) -> None:
+        self.refusal = refusal
+        self.id = request_id
+        super().__init__(str(refusal))
+
+
+def read_request(body: bytes, most_bytes: int) -> RpcRequest:
+    """Reads a body in the contract's order of checks: size, JSON, batch, envelope, notification. Raises EnvelopeRefused."""
+    if len(body) > most_bytes:
+        raise EnvelopeRefused(
+            Refusal(Mnemonic.DATA_LIMIT_EXCEEDED, why=f"{len(body):,} bytes, a request may hold {most_bytes:,}")
+        )
+    try:
+        envelope = parse_json(body)
+    except Refusal as refusal:
+        raise EnvelopeRefused(refusal) from refusal
+    if isinstance(envelope, list):
+        raise EnvelopeRefused(Refusal(Mnemonic.BATCH_OPERATIONS_NOT_SUPPORTED))
+    if not isinstance(envelope, dict):
+        raise EnvelopeRefused(Refusal(Mnemonic.INVALID_REQUEST))
+    request_id = envelope.get("id")
+    if isinstance(request_id, bool) or not isinstance(request_id, str | int | float | None):
+        raise EnvelopeRefused(Refusal(Mnemonic.INVALID_REQUEST, path=("id",), value=request_id))
+    if envelope.get("jsonrpc") != "2.0":
+        raise EnvelopeRefused(Refusal(Mnemonic.INVALID_REQUEST, path=("jsonrpc",)), request_id)
+    if not isinstance(envelope.get("method"), str):
+        raise EnvelopeRefused(Refusal(Mnemonic.INVALID_REQUEST, path=("method",)), request_id)
+    params = envelope.get("params", {})
+    if not isinstance(params, dict):
+        raise EnvelopeRefused(Refusal(Mnemonic.INVALID_REQUEST, path=("params",)), request_id)
+    if request_id is None:
+        raise EnvelopeRefused(Refusal(Mnemonic.NOTIFICATIONS_NOT_SUPPORTED))
+    return RpcRequest(request_id, envelope["method"], params)
+
+
+def success(request_id: RequestId, result: Mapping[str, object]) -> bytes:
+    """The answer to a request that went well. `result` has `data` and `metadata`."""
+    return _encoded({"jsonrpc": "2.0", "id": request_id, "result": result})
+
+
+def failure(request_id: RequestId, refusal: Refusal, params: Mapping[str, Any] | None = None) -> bytes:
+    """The answer to a request that was refused. The value is what came at the refusal's path in `params`, never a token."""
+    kind = ERRORS[refusal.mnemonic]
+    data: dict[str, object] = {
+        "mnemonic": refusal.mnemonic,
+        "field": ".".join(map(str, refusal.path)) or None,
+        "params": refusal.params,
+        "extended_helper": None,
+        "metadata": {},
+    }
+    if params is not None and refusal.path and refusal.path[0] != TOKEN:
+        with suppress(LookupError):
+            data["value"] = value_at(params, refusal.path)
+    message = kind.message
+    for name, text in refusal.params.items():
+        message = message.replace(f"{{{name}}}", text)
+    error = {"code": kind.jsonrpc_code, "message": message, "data": data}
+    return _encoded({"jsonrpc": "2.0", "id": request_id, "error": error})
+
+
+def token_of(params: Mapping[str, Any]) -> str:
+    """The access token of a request. Raises Refusal when there is none."""
+    token = params.get(TOKEN)
+    if token is None:
+        raise Refusal(Mnemonic.REQUIRED_PARAMETER_MISSED, path=(TOKEN,))
+    if not isinstance(token, str):
+        raise Refusal(Mnemonic.DATA_TYPE_ERROR, path=(TOKEN,))
+    return token
+
+
+def refuse_unknown(params: Mapping[str, Any], known: frozenset[str]) -> None:
+    """Raises Refusal for the first member that the method does not have."""
+    for name in params:
+        if name not in known:
+            path: Path = (name,)
+            raise Refusal(Mnemonic.UNEXPECTED_PARAMETERS, path=path, value=params[name])
+
+
+def _encoded(answer: Mapping[str, object]) -> bytes:
+    return json.dumps(answer, ensure_ascii=False).encode()

@@ -1,0 +1,237 @@
+"""Between intake's messages and its domain values. No rule lives here."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from calldock.intake.v1 import account_pb2, call_pb2, call_service_pb2
+from calldock.media.v1.audio_pb2 import AudioReport, ErrorCode
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.json_format import ParseDict
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from services.intake.account import Account
+from services.intake.attribution import Attribution
+from services.intake.call import (
+    CallbackDraft,
+    CallDraft,
+    Direction,
+    EmployeeChannel,
+    ReadDraft,
+    RecordDraft,
+    RecordingFormat,
+    TagDraft,
+    Unknown,
+)
+from services.intake.status import CallEvent
+from services.intake.store.reading import StoredCall, StoredRecording
+from services.intake.store.uploads import UploadedCall
+from services.shared.errors import Mnemonic, Refusal
+
+Word = TypeVar("Word")
+
+_DIRECTIONS: Mapping[int, Direction] = {call_pb2.DIRECTION_IN: Direction.IN, call_pb2.DIRECTION_OUT: Direction.OUT}
+_CHANNELS: Mapping[int, EmployeeChannel] = {
+    call_pb2.EMPLOYEE_CHANNEL_LEFT: EmployeeChannel.LEFT,
+    call_pb2.EMPLOYEE_CHANNEL_RIGHT: EmployeeChannel.RIGHT,
+}
+_EVENTS: Mapping[int, CallEvent] = {
+    call_pb2.CALL_EVENT_PROCESSED: CallEvent.PROCESSED,
+    call_pb2.CALL_EVENT_IN_PROCESS: CallEvent.IN_PROCESS,
+    call_pb2.CALL_EVENT_ERROR: CallEvent.ERROR,
+}
+
+
+def read_draft(message: call_pb2.CallDraft, index: int) -> ReadDraft:
+    """A draft as it came over gRPC."""
+    refusals: list[Refusal] = []
+    draft = CallDraft(
+        ext_id=message.ext_id or None,
+        direction=_word(message.direction, _DIRECTIONS),
+        calling_phone_number=message.calling_phone_number if message.HasField("calling_phone_number") else None,
+        called_phone_number=message.called_phone_number if message.HasField("called_phone_number") else None,
+        start_time=_time(message, "start", "start_time", index, refusals),
+        finish_time=_time(message, "finish", "finish_time", index, refusals),
+        is_lost=message.is_lost if message.HasField("is_lost") else None,
+        is_transfer=message.is_transfer,
+        wait_duration=_span(message.wait_duration) if message.HasField("wait_duration") else None,
+        talk_duration=_span(message.talk_duration) if message.HasField("talk_duration") else None,
+        attribution=Attribution(
+            visitor_session_id=message.visitor_session_id if message.HasField("visitor_session_id") else None,
+            campaign_id=message.campaign_id if message.HasField("campaign_id") else None,
+            source_id=message.source_id if message.HasField("source_id") else None,
+            site_id=message.site_id if message.HasField("site_id") else None,
+        ),
+        comment=message.comment,
+        callback=_callback(message.callback) if message.HasField("callback") else None,
+        tags=[
+            TagDraft(tag_id=tag.tag_id if tag.HasField("tag_id") else None, tag_name=tag.tag_name or None)
+            for tag in message.tags
+        ],
+        wav_records=[
+            RecordDraft(
+                employee_id=record.employee_id if record.HasField("employee_id") else None,
+                employee_name=record.employee_name or None,
+                employee_channel=_word(record.employee_channel, _CHANNELS),
+                record_url=record.record_url or None,
+            )
+            for record in message.wav_records
+        ],
+        mp3_records=[
+            RecordDraft(
+                employee_id=record.employee_id if record.HasField("employee_id") else None,
+                employee_name=record.employee_name or None,
+                record_url=record.record_url or None,
+            )
+            for record in message.mp3_records
+        ],
+    )
+    return ReadDraft(draft, refusals)
+
+
+def upload_response(calls: list[UploadedCall]) -> call_service_pb2.UploadCallsResponse:
+    """What an upload did, call by call."""
+    return call_service_pb2.UploadCallsResponse(
+        calls=[
+            call_service_pb2.UploadedCall(
+                ext_id=call.ext_id,
+                call_session_id=call.call_session_id,
+                outcome=call_service_pb2.UploadedCall.Outcome.Value(f"OUTCOME_{call.outcome.upper()}"),
+                differs=call.differs,
+            )
+            for call in calls
+        ]
+    )
+
+
+def call_message(stored: StoredCall) -> call_pb2.Call:
+    """A stored call."""
+    row = stored.row
+    message = call_pb2.Call(
+        call_session_id=row.call_session_id or 0,
+        ext_id=row.ext_id,
+        direction=call_pb2.Direction.Value(f"DIRECTION_{row.direction.upper()}"),
+        calling_phone_number=row.calling_phone_number,
+        called_phone_number=row.called_phone_number,
+        start_time=timestamp(row.start_time),
+        finish_time=timestamp(row.finish_time),
+        is_lost=row.is_lost,
+        is_transfer=row.is_transfer,
+        wait_duration=_duration(row.wait_ms),
+        talk_duration=_duration(row.talk_ms),
+        visitor_session_id=row.visitor_session_id,
+        campaign_id=row.campaign_id,
+        source_id=row.source_id,
+        site_id=row.site_id,
+        comment=row.comment,
+        tags=[call_pb2.Tag(tag_id=tag_id, tag_name=name) for tag_id, name in stored.tags],
+        status=call_pb2.CallStatus.Value(f"CALL_STATUS_{row.status.upper()}"),
+        error_code=_error_code(row.error_code),
+        error_message=row.error_message,
+        upload_time=timestamp(row.upload_time),
+        ext_request_id=row.ext_request_id,
+        status_time=timestamp(row.status_time),
+    )
+    if row.callback_url is not None:
+        events = [call_pb2.CallEvent.Value(f"CALL_EVENT_{event.upper()}") for event in row.callback_events.split(",")]
+        message.callback.CopyFrom(call_pb2.Callback(url=row.callback_url, events=events))
+    for recording in stored.recordings:
+        _add_record(message, recording)
+    return message
+
+
+def account_message(account: Account) -> account_pb2.Account:
+    """A stored account."""
+    return account_pb2.Account(
+        account_id=account.account_id,
+        name=account.name,
+        time_zone=account.time_zone,
+        region=account.region,
+        has_voice_analysis=account.has_voice_analysis,
+        create_time=timestamp(account.create_time),
+    )
+
+
+def timestamp(moment: datetime) -> Timestamp:
+    """A moment as protobuf has it."""
+    message = Timestamp()
+    message.FromDatetime(moment)
+    return message
+
+
+def _add_record(message: call_pb2.Call, recording: StoredRecording) -> None:
+    row = recording.row
+    known = call_pb2.Recording(
+        recording_id=row.recording_id or 0,
+        status=call_pb2.RecordingStatus.Value(f"RECORDING_STATUS_{row.status.upper()}"),
+        error_code=_error_code(row.error_code),
+        error_message=row.error_message,
+        audio_report=None
+        if row.audio_report is None
+        else ParseDict(row.audio_report, AudioReport(), ignore_unknown_fields=True),
+        source_size_bytes=row.source_size_bytes,
+        source_sha256=row.source_sha256,
+        audio_size_bytes=row.audio_size_bytes,
+    )
+    if row.format == RecordingFormat.WAV:
+        message.wav_records.add(
+            employee_id=row.employee_id,
+            employee_name=recording.employee_name,
+            employee_channel=call_pb2.EmployeeChannel.Value(f"EMPLOYEE_CHANNEL_{(row.employee_channel or '').upper()}"),
+            record_url=row.url,
+            recording=known,
+        )
+    else:
+        message.mp3_records.add(
+            employee_id=row.employee_id, employee_name=recording.employee_name, record_url=row.url, recording=known
+        )
+
+
+def _callback(message: call_pb2.Callback) -> CallbackDraft:
+    events = [_EVENTS.get(event, Unknown(event)) for event in message.events]
+    return CallbackDraft(url=message.url or None, events=events or None)
+
+
+def _time(
+    message: call_pb2.CallDraft, choice: str, name: str, index: int, refusals: list[Refusal]
+) -> datetime | str | None:
+    chosen = message.WhichOneof(choice)  # type: ignore[call-overload]
+    if chosen is None:
+        return None
+    if chosen != name:
+        return str(getattr(message, chosen))
+    stamp: Timestamp = getattr(message, name)
+    if stamp.nanos % 1_000_000_000 == 0:
+        try:
+            return datetime.fromtimestamp(0, tz=UTC) + timedelta(seconds=stamp.seconds)
+        except OverflowError:
+            pass
+    refusals.append(
+        Refusal(
+            Mnemonic.INVALID_DATE_TIME,
+            path=("calls", index, name),
+            value=f"{stamp.seconds}.{stamp.nanos:09d}",
+            why="times are whole seconds of the years 1970-9998",
+        )
+    )
+    return None
+
+
+def _span(message: Duration) -> timedelta:
+    # A span beyond what timedelta holds is far beyond the limit, and refused like any that is too long.
+    seconds = max(-(10**12), min(message.seconds, 10**12))
+    return timedelta(seconds=seconds, microseconds=message.nanos / 1000)
+
+
+def _duration(milliseconds: int | None) -> Duration | None:
+    if milliseconds is None:
+        return None
+    return Duration(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)
+
+
+def _error_code(code: str | None) -> ErrorCode.ValueType:
+    return ErrorCode.ERROR_CODE_UNSPECIFIED if code is None else ErrorCode.Value(f"ERROR_CODE_{code.upper()}")
+
+
+def _word(value: int, words: Mapping[int, Word]) -> Word | Unknown | None:
+    return None if value == 0 else words.get(value, Unknown(value))

@@ -1,0 +1,152 @@
+"""The other services, as intake sees them: media fetches and judges recordings, notify delivers notifications."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from calldock.intake.v1.call_pb2 import CallEvent
+from calldock.media.v1.audio_pb2 import ErrorCode, RecordingFormat
+from calldock.media.v1.processing_service_pb2 import (
+    AudioRules,
+    AudioTags,
+    FetchRecordingRequest,
+    ProcessRecordingRequest,
+)
+from calldock.media.v1.processing_service_pb2 import Fault as FaultMessage
+from calldock.media.v1.processing_service_pb2_grpc import ProcessingServiceStub
+from calldock.notify.v1.delivery_service_pb2 import (
+    EnqueueNotificationsRequest,
+    EnsureSecretRequest,
+    NotificationDraft,
+)
+from calldock.notify.v1.delivery_service_pb2_grpc import DeliveryServiceStub
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.timestamp_pb2 import Timestamp
+from pydantic import SecretStr
+
+from services.intake import call as domain
+from services.intake.recording import Fault, RecordingWork, Source, Verdict
+from services.intake.store.tables import OutboxRow
+from services.shared.rpc.dial import dial, internal_metadata, peer_trouble
+
+FETCH_DEADLINE_S = 90.0
+"""Above media's own limit for a download and for the object store's answer."""
+PROCESS_DEADLINE_S = 150.0
+NOTIFY_DEADLINE_S = 10.0
+
+CURRENT_RULES = AudioRules(version=1, max_size_bytes=50 * 1024 * 1024, min_duration_s=16.0, min_snr_db=15.0)
+"""The contract's limits (6), sent whole with each step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallTags:
+    """What an MP3 says of its call."""
+
+    ext_id: str
+    call_session_id: int
+    start_time: datetime
+
+
+class Media:
+    """Fetches and judges. Raises Trouble when media is away, Busy when it has no room."""
+
+    def __init__(self, address: str, key: SecretStr | None) -> None:
+        self._channel = dial(address)
+        self._stub = ProcessingServiceStub(self._channel)
+        self._metadata = internal_metadata(key)
+
+    async def fetch(self, recording: RecordingWork, target_key: str) -> Source | Fault:
+        """Downloads a recording under the key; a Fault when it is not to be had."""
+        request = FetchRecordingRequest(
+            url=recording.url, format=_format(recording.format), target_key=target_key, rules=CURRENT_RULES
+        )
+        with peer_trouble("media"):
+            answer = await self._stub.FetchRecording(request, timeout=FETCH_DEADLINE_S, metadata=self._metadata)
+        if answer.WhichOneof("outcome") == "source":
+            return Source(key=target_key, size_bytes=answer.source.size_bytes, sha256=answer.source.sha256)
+        return _fault(answer.fault)
+
+    async def process(self, recording: RecordingWork, target_key: str, tags: CallTags) -> Verdict:
+        """Judges a fetched recording and writes its MP3 under the key when it is fit."""
+        request = ProcessRecordingRequest(
+            source_key=recording.source_key or "",
+            format=_format(recording.format),
+            target_key=target_key,
+            rules=CURRENT_RULES,
+            tags=AudioTags(
+                ext_id=tags.ext_id, call_session_id=tags.call_session_id, start_time=_timestamp(tags.start_time)
+            ),
+        )
+        with peer_trouble("media"):
+            answer = await self._stub.ProcessRecording(request, timeout=PROCESS_DEADLINE_S, metadata=self._metadata)
+        return Verdict(
+            fault=_fault(answer.fault) if answer.HasField("fault") else None,
+            report=MessageToDict(answer.report, preserving_proto_field_name=True)
+            if answer.HasField("report")
+            else None,
+            audio_key=answer.audio.key if answer.HasField("audio") else None,
+            audio_size_bytes=answer.audio.size_bytes if answer.HasField("audio") else None,
+        )
+
+    async def close(self) -> None:
+        """Hangs up."""
+        await self._channel.close()
+
+
+class Notify:
+    """Takes notifications over. Raises Trouble when notify is away."""
+
+    def __init__(self, address: str, key: SecretStr | None) -> None:
+        self._channel = dial(address)
+        self._stub = DeliveryServiceStub(self._channel)
+        self._metadata = internal_metadata(key)
+
+    async def enqueue(self, notifications: Sequence[OutboxRow]) -> None:
+        """Returns when notify has them durably."""
+        request = EnqueueNotificationsRequest(notifications=[_notification(row) for row in notifications])
+        with peer_trouble("notify"):
+            await self._stub.EnqueueNotifications(request, timeout=NOTIFY_DEADLINE_S, metadata=self._metadata)
+
+    async def ensure_secret(self, account_id: int) -> str:
+        """The account's signing secret, made when there is none."""
+        with peer_trouble("notify"):
+            answer = await self._stub.EnsureSecret(
+                EnsureSecretRequest(account_id=account_id), timeout=NOTIFY_DEADLINE_S, metadata=self._metadata
+            )
+        return answer.secret
+
+    async def close(self) -> None:
+        """Hangs up."""
+        await self._channel.close()
+
+
+def _format(kind: domain.RecordingFormat) -> RecordingFormat.ValueType:
+    return RecordingFormat.Value(f"RECORDING_FORMAT_{kind.upper()}")
+
+
+def _fault(message: FaultMessage) -> Fault:
+    return Fault(code=ErrorCode.Name(message.code).removeprefix("ERROR_CODE_").lower(), message=message.message)
+
+
+def _notification(row: OutboxRow) -> NotificationDraft:
+    return NotificationDraft(
+        notification_id=row.notification_id,
+        account_id=row.account_id,
+        call_session_id=row.call_session_id,
+        ext_id=row.ext_id,
+        seq=row.seq,
+        previous_seq=row.previous_seq,
+        url=row.url,
+        event=CallEvent.Value(f"CALL_EVENT_{row.event.upper()}"),
+        event_time=_timestamp(row.event_time),
+        error_code=ErrorCode.Value(f"ERROR_CODE_{row.error_code.upper()}")
+        if row.error_code
+        else ErrorCode.ERROR_CODE_UNSPECIFIED,
+        error_message=row.error_message,
+    )
+
+
+def _timestamp(moment: datetime) -> Timestamp:
+    message = Timestamp()
+    message.FromDatetime(moment)
+    return message

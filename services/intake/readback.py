@@ -1,0 +1,32 @@
+"""Reading calls back, a page at a time."""
+
+from services.intake.store.reading import StoredCall, audio_object, get_call, list_calls, lookup_call
+from services.shared.db.engine import SqliteDatabase
+from services.shared.identity import AccountId
+from services.shared.paging import DEFAULT_PAGE, LARGEST_PAGE, Page, page_token_below, read_number_token
+
+
+class Readback:
+    """What the doors read calls through."""
+
+    def __init__(self, db: SqliteDatabase) -> None:
+        self._db = db
+
+    async def get(self, account_id: AccountId, call_session_id: int) -> StoredCall:
+        """One call by our number. Raises Refusal entity_not_found."""
+        return await self._db.read(get_call, account_id, call_session_id)
+
+    async def lookup(self, account_id: AccountId, ext_id: str) -> StoredCall:
+        """One call by the account's id. Raises Refusal entity_not_found."""
+        return await self._db.read(lookup_call, account_id, ext_id)
+
+    async def audio(self, account_id: AccountId, recording_id: int) -> tuple[str, int]:
+        """Key and size in bytes of a recording's MP3. Raises Refusal entity_not_found."""
+        return await self._db.read(audio_object, account_id, recording_id)
+
+    async def page(self, account_id: AccountId, page_size: int, page_token: str) -> Page[StoredCall]:
+        """A page of the account's calls. The order never changes and new calls come before it, so nothing is skipped or repeated. Raises Refusal for a token that is not ours."""
+        size = min(page_size or DEFAULT_PAGE, LARGEST_PAGE)
+        found = await self._db.read(list_calls, account_id, size + 1, read_number_token(page_token))
+        calls = found[:size]
+        return Page(calls, page_token_below(calls[-1].row.call_session_id or 0) if len(found) > size else "")

@@ -1,0 +1,92 @@
+"""A recording on its way: where its objects lie, and what its verdict makes of the call (docs/contract.md 6)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from services.intake.call import RecordingFormat
+
+INTERNAL_ERROR = "internal_error"
+
+
+class RecordingStatus(StrEnum):
+    """Proto `RecordingStatus`."""
+
+    WAITING = "waiting"
+    FETCHED = "fetched"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingWork:
+    """A recording as the loops see it."""
+
+    recording_id: int
+    position: int
+    format: RecordingFormat
+    employee_channel: str | None
+    url: str
+    status: RecordingStatus
+    source_key: str | None
+    error_code: str | None
+    error_message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A downloaded file: its key, size in bytes and SHA-256."""
+
+    key: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Why a recording was refused: the contract's code and the reason in words."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What media found of a recording. Accepted when there is no fault; then there is an MP3. The report is proto `AudioReport` as JSON."""
+
+    fault: Fault | None
+    report: Mapping[str, object] | None
+    audio_key: str | None = None
+    audio_size_bytes: int | None = None
+
+
+def object_key(account_id: int, call_session_id: int, recording_id: int, token: int, extension: str) -> str:
+    """Where a step of a recording writes. The token keeps late workers of a lost lease out of the way of the one that counts."""
+    return f"{account_id}/{call_session_id}/{recording_id}/{token}.{extension}"
+
+
+def source_extension(kind: RecordingFormat) -> str:
+    """The ending of a downloaded file's key."""
+    return kind.value
+
+
+def call_fault(recordings: Sequence[RecordingWork]) -> Fault | None:
+    """The call's error: that of the first recording, in upload order, that was refused."""
+    for recording in recordings:
+        if recording.status is RecordingStatus.REFUSED:
+            return Fault(
+                code=recording.error_code or INTERNAL_ERROR,
+                message=f"recording {recording.position + 1}: {recording.error_message}",
+            )
+    return None
+
+
+def same_file(recordings: Sequence[RecordingWork], status: RecordingStatus) -> list[list[RecordingWork]]:
+    """The recordings of a status, those that share one file and one employee's channel together: each group is done once."""
+    groups: dict[tuple[str, str, str | None], list[RecordingWork]] = {}
+    for recording in recordings:
+        if recording.status is status:
+            shared = recording.url if status is RecordingStatus.WAITING else recording.source_key or ""
+            channel = None if status is RecordingStatus.WAITING else recording.employee_channel
+            groups.setdefault((recording.format, shared, channel), []).append(recording)
+    return list(groups.values())

@@ -1,0 +1,23 @@
+"""The relay loop's step: a call's outbox to notify, in order; only what notify has durably leaves the outbox."""
+
+from services.intake.peers import Notify
+from services.intake.store.outbox import pending, settle
+from services.shared.clock import Clock
+from services.shared.db.engine import SqliteDatabase
+from services.shared.db.work_table import Claim
+
+
+class Relay:
+    """Hands the notifications of one claimed call over."""
+
+    def __init__(self, db: SqliteDatabase, notify: Notify, clock: Clock) -> None:
+        self._db = db
+        self._notify = notify
+        self._clock = clock
+
+    async def relay_call(self, claim: Claim) -> None:
+        """Raises Trouble when notify is away; the rows stay."""
+        rows = await self._db.read(pending, claim.key)
+        if rows:
+            await self._notify.enqueue(rows)
+        await self._db.write(settle, claim, rows[-1].seq if rows else 0, self._clock.now())

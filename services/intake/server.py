@@ -1,0 +1,182 @@
+"""intake, put together: database, doors, loops, and a stop that finishes what runs."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+from calldock.intake.v1 import (
+    admin_service_pb2_grpc,
+    call_service_pb2_grpc,
+    identity_service_pb2_grpc,
+    json_door_service_pb2_grpc,
+    recording_index_service_pb2_grpc,
+)
+
+from services.intake.accounts import Accounts
+from services.intake.fetching import Fetching
+from services.intake.json_door import JsonDoorServicer
+from services.intake.jsonrpc_methods import JsonRpcMethods
+from services.intake.peers import Media, Notify
+from services.intake.processing import Processing
+from services.intake.readback import Readback
+from services.intake.relay import Relay
+from services.intake.servicer import AdminServicer, CallServicer, IdentityServicer, RecordingIndexServicer
+from services.intake.settings import IntakeSettings
+from services.intake.store.tables import CALL_WORK, FETCH, OUTBOX_WORK, PROCESS
+from services.intake.store.upkeep import free_all_work, sweep_all_work
+from services.intake.upload import Uploads
+from services.shared.clock import Clock, SystemClock
+from services.shared.db.engine import SqliteDatabase
+from services.shared.db.migrate import migrate
+from services.shared.identity import Role
+from services.shared.rpc.identity import IdentityCache, identity_step, internal_key_step
+from services.shared.rpc.serve import Listener, until_stopped
+from services.shared.rpc.validate import validation_step
+from services.shared.work import WorkLoop, WorkQueue, sweep_until_cancelled
+
+log = structlog.get_logger()
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+_CALLS = "calldock.intake.v1.CallService"
+_JSON = "calldock.intake.v1.JsonDoorService"
+_INTERNAL = (
+    "calldock.intake.v1.AdminService",
+    "calldock.intake.v1.IdentityService",
+    "calldock.intake.v1.RecordingIndexService",
+)
+
+ROLES = {
+    f"/{_CALLS}/UploadCalls": Role.UPLOAD,
+    f"/{_CALLS}/GetCall": Role.READ,
+    f"/{_CALLS}/LookupCall": Role.READ,
+    f"/{_CALLS}/ListCalls": Role.READ,
+    f"/{_JSON}/UploadCallsJson": Role.UPLOAD,
+    # The token stands in the body.
+    f"/{_JSON}/CallJsonRpc": None,
+}
+
+
+async def serve(settings: IntakeSettings) -> None:
+    """Runs intake until SIGTERM. Raises DatabaseInUse when another process owns the database, OSError when an address is taken."""
+    clock = SystemClock()
+    rng = random.Random()
+    db = SqliteDatabase(settings.data_dir / "intake.db")
+    media = Media(settings.media_address, settings.internal_key)
+    notify = Notify(settings.notify_address, settings.internal_key)
+    try:
+        migrate(db.engine, MIGRATIONS)
+        db.start()
+        await db.write(free_all_work, clock.now())
+        loops = Loops(db, media, notify, settings, clock, rng)
+        public, internal = _listeners(db, notify, settings, clock, loops.wake)
+        await internal.start((settings.internal_listen,))
+        await public.start(settings.public_addresses)
+        log.info("intake.started", public=settings.public_listen)
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(loops.run())
+            await until_stopped()
+            await public.drain(settings.drain_s)
+            loops.stop()
+            await asyncio.wait([running], timeout=settings.drain_s)
+            running.cancel()
+        await internal.drain(settings.drain_s)
+    finally:
+        await media.close()
+        await notify.close()
+        db.close()
+        log.info("intake.stopped")
+
+
+class Loops:
+    """Everything that intake does by itself: fetch, process, relay, sweep."""
+
+    def __init__(
+        self,
+        db: SqliteDatabase,
+        media: Media,
+        notify: Notify,
+        settings: IntakeSettings,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._rng = rng
+        lease = timedelta(seconds=settings.lease_s)
+        self._loops = [
+            WorkLoop(
+                "fetch",
+                WorkQueue(db, CALL_WORK, stage=FETCH, clock=clock),
+                Fetching(db, media, clock, self.wake).fetch_call,
+                concurrency=settings.fetches,
+                lease=lease,
+                clock=clock,
+                rng=rng,
+            ),
+            WorkLoop(
+                "process",
+                WorkQueue(db, CALL_WORK, stage=PROCESS, clock=clock),
+                Processing(db, media, clock, self.wake).process_call,
+                concurrency=settings.processes,
+                lease=lease,
+                clock=clock,
+                rng=rng,
+            ),
+            WorkLoop(
+                "relay",
+                WorkQueue(db, OUTBOX_WORK, stage=0, clock=clock),
+                Relay(db, notify, clock).relay_call,
+                concurrency=settings.relays,
+                lease=lease,
+                clock=clock,
+                rng=rng,
+            ),
+        ]
+
+    def wake(self) -> None:
+        """Something was committed that may be work for any of them."""
+        for loop in self._loops:
+            loop.wake()
+
+    def stop(self) -> None:
+        """Takes no more work."""
+        for loop in self._loops:
+            loop.stop()
+
+    async def run(self) -> None:
+        """Works until stopped; cancelling gives back what is held."""
+        async with asyncio.TaskGroup() as group:
+            sweeping = group.create_task(sweep_until_cancelled(self._sweep, self.wake, self._rng))
+            await asyncio.wait([group.create_task(loop.run()) for loop in self._loops])
+            sweeping.cancel()
+
+    async def _sweep(self) -> None:
+        for call_session_id in await self._db.write(sweep_all_work, self._clock.now()):
+            log.error("call.given_up", call_session_id=call_session_id)
+
+
+def _listeners(
+    db: SqliteDatabase, notify: Notify, settings: IntakeSettings, clock: Clock, wake: Callable[[], None]
+) -> tuple[Listener, Listener]:
+    accounts = Accounts(db, notify, clock)
+    uploads = Uploads(db, clock, max_calls=settings.max_calls_per_request, stored=wake)
+    readback = Readback(db)
+    authenticate = IdentityCache(accounts.authenticate, clock).authenticate
+    unchecked = {f"/{_CALLS}/UploadCalls", f"/{_JSON}/UploadCallsJson", f"/{_JSON}/CallJsonRpc"}
+    public = Listener((_CALLS, _JSON), [identity_step(authenticate, ROLES), validation_step(except_methods=unchecked)])
+    call_service_pb2_grpc.add_CallServiceServicer_to_server(CallServicer(uploads, readback), public.server)
+    json_door_service_pb2_grpc.add_JsonDoorServiceServicer_to_server(
+        JsonDoorServicer(JsonRpcMethods(uploads, authenticate), uploads, settings.max_request_bytes), public.server
+    )
+    key = settings.internal_key.get_secret_value() if settings.internal_key else None
+    internal = Listener(_INTERNAL, [internal_key_step(key), validation_step(except_methods=())])
+    admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(accounts), internal.server)
+    identity_service_pb2_grpc.add_IdentityServiceServicer_to_server(IdentityServicer(accounts), internal.server)
+    recording_index_service_pb2_grpc.add_RecordingIndexServiceServicer_to_server(
+        RecordingIndexServicer(readback), internal.server
+    )
+    return public, internal

@@ -1,0 +1,97 @@
+"""intake's gRPC edge: messages in, domain values through, messages out."""
+
+from calldock.intake.v1 import (
+    account_pb2,
+    admin_service_pb2,
+    admin_service_pb2_grpc,
+    call_pb2,
+    call_service_pb2,
+    call_service_pb2_grpc,
+    identity_service_pb2,
+    identity_service_pb2_grpc,
+    recording_index_service_pb2,
+    recording_index_service_pb2_grpc,
+)
+
+from services.intake.account import check_new_account
+from services.intake.accounts import Accounts
+from services.intake.messages import account_message, call_message, read_draft, upload_response
+from services.intake.readback import Readback
+from services.intake.upload import Uploads
+from services.shared.identity import AccountId
+from services.shared.rpc.identity import current_identity
+from services.shared.rpc.status import Context
+
+
+class CallServicer(call_service_pb2_grpc.CallServiceServicer):
+    """CallService."""
+
+    def __init__(self, uploads: Uploads, readback: Readback) -> None:
+        self._uploads = uploads
+        self._readback = readback
+
+    async def UploadCalls(
+        self, request: call_service_pb2.UploadCallsRequest, context: Context
+    ) -> call_service_pb2.UploadCallsResponse:
+        self._uploads.check_count(len(request.calls))
+        drafts = [read_draft(call, index) for index, call in enumerate(request.calls)]
+        return upload_response(await self._uploads.upload(current_identity(), drafts))
+
+    async def GetCall(self, request: call_service_pb2.GetCallRequest, context: Context) -> call_pb2.Call:
+        return call_message(await self._readback.get(current_identity().account_id, request.call_session_id))
+
+    async def LookupCall(self, request: call_service_pb2.LookupCallRequest, context: Context) -> call_pb2.Call:
+        return call_message(await self._readback.lookup(current_identity().account_id, request.ext_id))
+
+    async def ListCalls(
+        self, request: call_service_pb2.ListCallsRequest, context: Context
+    ) -> call_service_pb2.ListCallsResponse:
+        page = await self._readback.page(current_identity().account_id, request.page_size, request.page_token)
+        return call_service_pb2.ListCallsResponse(
+            calls=map(call_message, page.items), next_page_token=page.next_page_token
+        )
+
+
+class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
+    """AdminService."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+
+    async def CreateAccount(
+        self, request: admin_service_pb2.CreateAccountRequest, context: Context
+    ) -> admin_service_pb2.CreateAccountResponse:
+        has_voice_analysis = request.has_voice_analysis if request.HasField("has_voice_analysis") else None
+        new = check_new_account(request.name, request.time_zone, request.region, has_voice_analysis)
+        account, token, secret = await self._accounts.create(new, request.request_id or None)
+        return admin_service_pb2.CreateAccountResponse(
+            account=account_message(account), access_token=token, webhook_secret=secret
+        )
+
+
+class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
+    """IdentityService."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+
+    async def Authenticate(
+        self, request: identity_service_pb2.AuthenticateRequest, context: Context
+    ) -> identity_service_pb2.AuthenticateResponse:
+        identity = await self._accounts.authenticate(request.token_sha256)
+        return identity_service_pb2.AuthenticateResponse(
+            account_id=identity.account_id, role=account_pb2.Role.Value(f"ROLE_{identity.role.upper()}")
+        )
+
+
+class RecordingIndexServicer(recording_index_service_pb2_grpc.RecordingIndexServiceServicer):
+    """RecordingIndexService."""
+
+    def __init__(self, readback: Readback) -> None:
+        self._readback = readback
+
+    async def GetAudioObject(
+        self, request: recording_index_service_pb2.GetAudioObjectRequest, context: Context
+    ) -> recording_index_service_pb2.AudioObject:
+        key, size_bytes = await self._readback.audio(AccountId(request.account_id), request.recording_id)
+        return recording_index_service_pb2.AudioObject(key=key, size_bytes=size_bytes)

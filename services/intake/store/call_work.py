@@ -1,0 +1,210 @@
+"""A call's work: what the fetch and process loops read and write, each step fenced by the lease's token."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+
+from services.intake.call import RecordingFormat
+from services.intake.events import Announcement
+from services.intake.recording import (
+    INTERNAL_ERROR,
+    Fault,
+    RecordingStatus,
+    RecordingWork,
+    Source,
+    Verdict,
+    call_fault,
+)
+from services.intake.status import CallStatus, Move, begin, end
+from services.intake.store.garbage import discard_keys, discard_lost
+from services.intake.store.outbox import announce
+from services.intake.store.tables import CALL_WORK, PROCESS, CallRow, RecordingRow, table_of
+from services.shared.db.work_table import Claim, Expired
+
+_calls = table_of(CallRow)
+_recordings = table_of(RecordingRow)
+
+MAX_EXPIRIES = 5
+"""Leases of one stage that may run out before the call ends as internal_error."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallWork:
+    """A claimed call with its recordings, in upload order."""
+
+    account_id: int
+    call_session_id: int
+    ext_id: str
+    start_time: datetime
+    recordings: list[RecordingWork]
+
+
+def begin_work(connection: Connection, claim: Claim, now: datetime) -> CallWork | None:
+    """The claimed call; its status becomes in_process, which is announced once an upload. None when the lease is lost."""
+    if not CALL_WORK.holds(connection, claim.key, claim.token):
+        return None
+    call = connection.execute(select(_calls).where(_calls.c.call_session_id == claim.key)).one()
+    move = begin(CallStatus(call.status))
+    if move is not None:
+        _move(connection, claim.key, move, now)
+    return CallWork(
+        account_id=call.account_id,
+        call_session_id=call.call_session_id,
+        ext_id=call.ext_id,
+        start_time=call.start_time,
+        recordings=_recordings_of(connection, claim.key),
+    )
+
+
+def save_source(
+    connection: Connection, claim: Claim, recording_ids: Sequence[int], source: Source, now: datetime
+) -> bool:
+    """Keeps a downloaded file for these recordings. With the lease lost, the file is garbage and the answer False."""
+    if not CALL_WORK.holds(connection, claim.key, claim.token):
+        discard_keys(connection, [source.key], now)
+        return False
+    _change(
+        connection,
+        recording_ids,
+        status=RecordingStatus.FETCHED,
+        source_key=source.key,
+        source_size_bytes=source.size_bytes,
+        source_sha256=source.sha256,
+    )
+    return True
+
+
+def save_verdict(
+    connection: Connection, claim: Claim, recording_ids: Sequence[int], verdict: Verdict, now: datetime
+) -> bool:
+    """Keeps the verdict on these recordings. With the lease lost, the MP3 is garbage and the answer False."""
+    if not CALL_WORK.holds(connection, claim.key, claim.token):
+        if verdict.audio_key is not None:
+            discard_uncommitted(connection, claim.key, verdict.audio_key, now)
+        return False
+    fault = verdict.fault
+    _change(
+        connection,
+        recording_ids,
+        status=RecordingStatus.REFUSED if fault else RecordingStatus.ACCEPTED,
+        error_code=fault.code if fault else None,
+        error_message=fault.message if fault else "",
+        audio_report=verdict.report,
+        audio_key=verdict.audio_key,
+        audio_size_bytes=verdict.audio_size_bytes,
+    )
+    return True
+
+
+def discard_uncommitted(connection: Connection, call_session_id: int, key: str, now: datetime) -> None:
+    """Notes a key to be deleted unless a recording of the call has it as its source (an MP3 recording's MP3 is its source)."""
+    kept = connection.execute(
+        select(_recordings.c.source_key).where(_recordings.c.call_session_id == call_session_id)
+    ).scalars()
+    if key not in set(kept):
+        discard_keys(connection, [key], now)
+
+
+def finish_fetch(connection: Connection, claim: Claim, now: datetime) -> bool:
+    """All recordings are here or refused: on to processing, or to the call's end when nothing is left to process. False when the lease is lost."""
+    if any(recording.status is RecordingStatus.FETCHED for recording in _recordings_of(connection, claim.key)):
+        return CALL_WORK.advance(connection, claim.key, claim.token, stage=PROCESS, now=now)
+    return finish_call(connection, claim, now)
+
+
+def finish_call(connection: Connection, claim: Claim, now: datetime) -> bool:
+    """All recordings have a verdict: the call's status, its announcement and the end of its work, together. False when the lease is lost."""
+    if not CALL_WORK.finish(connection, claim.key, claim.token):
+        return False
+    _end(connection, claim.key, now)
+    return True
+
+
+def sweep_calls(connection: Connection, now: datetime) -> list[int]:
+    """Frees leases that ran out and wakes delayed work; a call that lost too many ends as internal_error. Answers the calls that ended so."""
+    lost = CALL_WORK.sweep(connection, now)
+    discard_lost(connection, lost, now)
+    given_up = [lease for lease in lost if lease.expiries >= MAX_EXPIRIES]
+    for lease in given_up:
+        _give_up(connection, lease, now)
+    return [lease.key for lease in given_up]
+
+
+def free_calls(connection: Connection, now: datetime) -> int:
+    """At the start of the database's only owner: frees what its predecessor held. Answers how many leases that were."""
+    lost = CALL_WORK.free_all(connection, now)
+    discard_lost(connection, lost, now)
+    return len(lost)
+
+
+def _give_up(connection: Connection, lease: Expired, now: datetime) -> None:
+    unfinished = [
+        recording.recording_id
+        for recording in _recordings_of(connection, lease.key)
+        if recording.status in (RecordingStatus.WAITING, RecordingStatus.FETCHED)
+    ]
+    fault = Fault(
+        code=INTERNAL_ERROR, message=f"could not be processed: {lease.expiries} attempts did not come to an end"
+    )
+    _change(connection, unfinished, status=RecordingStatus.REFUSED, error_code=fault.code, error_message=fault.message)
+    CALL_WORK.drop(connection, [lease.key])
+    _end(connection, lease.key, now)
+
+
+def _end(connection: Connection, call_session_id: int, now: datetime) -> None:
+    status = connection.execute(select(_calls.c.status).where(_calls.c.call_session_id == call_session_id)).scalar_one()
+    fault = call_fault(_recordings_of(connection, call_session_id))
+    _move(connection, call_session_id, end(CallStatus(status), failed=fault is not None), now, fault)
+
+
+def _move(connection: Connection, call_session_id: int, move: Move, now: datetime, fault: Fault | None = None) -> None:
+    call = connection.execute(select(_calls).where(_calls.c.call_session_id == call_session_id)).one()
+    announcement = Announcement(
+        call_session_id=call_session_id,
+        account_id=call.account_id,
+        ext_id=call.ext_id,
+        callback_url=call.callback_url,
+        asked=call.callback_events.split(","),
+        event_seq=call.event_seq,
+        events=move.events,
+        error_code=fault.code if fault else None,
+        error_message=fault.message if fault else "",
+    )
+    connection.execute(
+        update(_calls)
+        .where(_calls.c.call_session_id == call_session_id)
+        .values(
+            status=move.status,
+            status_time=now,
+            error_code=announcement.error_code,
+            error_message=announcement.error_message,
+            event_seq=announcement.seq_after,
+        )
+    )
+    announce(connection, [announcement], now)
+
+
+def _recordings_of(connection: Connection, call_session_id: int) -> list[RecordingWork]:
+    found = connection.execute(
+        select(_recordings).where(_recordings.c.call_session_id == call_session_id).order_by(_recordings.c.position)
+    )
+    return [
+        RecordingWork(
+            recording_id=row.recording_id,
+            position=row.position,
+            format=RecordingFormat(row.format),
+            employee_channel=row.employee_channel,
+            url=row.url,
+            status=RecordingStatus(row.status),
+            source_key=row.source_key,
+            error_code=row.error_code,
+            error_message=row.error_message,
+        )
+        for row in found
+    ]
+
+
+def _change(connection: Connection, recording_ids: Sequence[int], **values: object) -> None:
+    connection.execute(update(_recordings).where(_recordings.c.recording_id.in_(recording_ids)).values(**values))

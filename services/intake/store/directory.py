@@ -1,0 +1,137 @@
+"""Tags, employees and what led to calls: what uploads look up, and what they create on the way."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+from sqlalchemy import Column, Connection, Table, insert, or_, select
+
+from services.intake.account_rules import AccountState, KnownTag
+from services.intake.attribution import Attribution, Directory
+from services.intake.call import CheckedCall
+from services.intake.names import name_key
+from services.intake.store.tables import (
+    CampaignRow,
+    EmployeeRow,
+    SiteNumberRow,
+    SiteRow,
+    SourceRow,
+    TagRow,
+    VisitorSessionRow,
+    table_of,
+)
+
+_tags = table_of(TagRow)
+_employees = table_of(EmployeeRow)
+_sites = table_of(SiteRow)
+_numbers = table_of(SiteNumberRow)
+_campaigns = table_of(CampaignRow)
+_sources = table_of(SourceRow)
+_sessions = table_of(VisitorSessionRow)
+
+
+def load_state(
+    connection: Connection, account_id: int, has_voice_analysis: bool, calls: Sequence[CheckedCall]
+) -> AccountState:
+    """What the account has of what the calls name."""
+    tags = [tag for call in calls for tag in call.tags]
+    records = [record for call in calls for record in call.records]
+    tag_rows = (
+        connection.execute(
+            select(_tags).where(
+                _tags.c.account_id == account_id,
+                or_(
+                    _tags.c.tag_id.in_({tag.tag_id for tag in tags if tag.tag_id is not None}),
+                    _tags.c.name.in_({tag.name for tag in tags if tag.tag_id is None}),
+                ),
+            )
+        ).all()
+        if tags
+        else []
+    )
+    employee_rows = (
+        connection.execute(
+            select(_employees).where(
+                _employees.c.account_id == account_id,
+                or_(
+                    _employees.c.employee_id.in_(
+                        {record.employee_id for record in records if record.employee_id is not None}
+                    ),
+                    _employees.c.name_key.in_(
+                        {name_key(record.employee_name) for record in records if record.employee_id is None}
+                    ),
+                ),
+            )
+        ).all()
+        if records
+        else []
+    )
+    return AccountState(
+        has_voice_analysis=has_voice_analysis,
+        directory=_load_directory(connection, account_id, calls),
+        tags_by_id={row.tag_id: KnownTag(row.tag_id, row.is_system) for row in tag_rows},
+        tags_by_name={row.name: KnownTag(row.tag_id, row.is_system) for row in tag_rows},
+        employee_ids=frozenset(row.employee_id for row in employee_rows),
+        employees_by_key={row.name_key: row.employee_id for row in employee_rows},
+    )
+
+
+def create_tags(connection: Connection, account_id: int, names: Iterable[str]) -> dict[str, int]:
+    """Creates tags, in the order of their names; answers their ids."""
+    rows = [{"account_id": account_id, "name": name, "is_system": False} for name in sorted(names)]
+    if not rows:
+        return {}
+    made = connection.execute(insert(_tags).returning(_tags.c.tag_id, _tags.c.name), rows)
+    return {row.name: row.tag_id for row in made}
+
+
+def create_employees(connection: Connection, account_id: int, names_by_key: dict[str, str]) -> dict[str, int]:
+    """Creates employees, in the order of their keys; answers their ids by key."""
+    rows = [
+        {"account_id": account_id, "full_name": name, "name_key": key} for key, name in sorted(names_by_key.items())
+    ]
+    if not rows:
+        return {}
+    made = connection.execute(insert(_employees).returning(_employees.c.employee_id, _employees.c.name_key), rows)
+    return {row.name_key: row.employee_id for row in made}
+
+
+def _load_directory(connection: Connection, account_id: int, calls: Sequence[CheckedCall]) -> Directory:
+    named = [call.attribution for call in calls]
+    if all(attribution == Attribution() for attribution in named):
+        return Directory()
+    sessions = _owned(
+        connection, _sessions, account_id, _sessions.c.visitor_session_id, (each.visitor_session_id for each in named)
+    )
+    campaigns = _owned(
+        connection, _campaigns, account_id, _campaigns.c.campaign_id, (each.campaign_id for each in named)
+    )
+    sources = _owned(connection, _sources, account_id, _sources.c.source_id, (each.source_id for each in named))
+    sites = _owned(connection, _sites, account_id, _sites.c.site_id, (each.site_id for each in named))
+    called = {call.called_phone_number for call in calls if call.attribution.site_id is not None}
+    numbers = _owned(connection, _numbers, account_id, _numbers.c.phone_number, called)
+    return Directory(
+        sessions={
+            row["visitor_session_id"]: Attribution(
+                visitor_session_id=row["visitor_session_id"],
+                campaign_id=row["campaign_id"],
+                source_id=row["source_id"],
+                site_id=row["site_id"],
+            )
+            for row in sessions
+        },
+        campaigns={row["campaign_id"]: row["is_active"] for row in campaigns},
+        sources=frozenset(row["source_id"] for row in sources),
+        sites=frozenset(row["site_id"] for row in sites),
+        number_sites={row["phone_number"]: row["site_id"] for row in numbers},
+    )
+
+
+def _owned(
+    connection: Connection, table: object, account_id: int, key: object, values: Iterable[object]
+) -> list[dict[str, Any]]:
+    wanted = {value for value in values if value is not None}
+    if not wanted:
+        return []
+    rows, column = cast(Table, table), cast("Column[object]", key)
+    found = connection.execute(select(rows).where(rows.c.account_id == account_id, column.in_(wanted)))
+    return [dict(row) for row in found.mappings()]

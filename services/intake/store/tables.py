@@ -1,0 +1,255 @@
+"""intake's tables. Times are moments in UTC; words are stored as the domain spells them."""
+
+from datetime import datetime
+from typing import ClassVar, cast
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    UniqueConstraint,
+)
+from sqlmodel import Field, SQLModel
+
+from services.shared.db.tables import BIG_ID, Moment
+from services.shared.db.work_table import WorkTable, token_column, work_columns
+
+METADATA = MetaData()
+
+
+class Row(SQLModel):
+    """What intake's tables share: their own metadata."""
+
+    metadata: ClassVar[MetaData] = METADATA
+
+
+def table_of(row: type[SQLModel]) -> Table:
+    """The table behind a row class, for statements."""
+    return cast(Table, vars(row)["__table__"])
+
+
+class AccountRow(Row, table=True):
+    """One customer of the installation."""
+
+    __tablename__ = "accounts"
+    __table_args__: ClassVar[dict[str, object]] = {"sqlite_autoincrement": True}
+
+    account_id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True))
+    name: str
+    time_zone: str
+    region: str
+    has_voice_analysis: bool
+    is_active: bool = True
+    request_id: str | None = Field(default=None, unique=True)
+    create_time: datetime = Field(sa_column=Column(Moment, nullable=False))
+
+
+class TokenRow(Row, table=True):
+    """An access token, by its hash."""
+
+    __tablename__ = "tokens"
+
+    token_sha256: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    account_id: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
+    role: str
+    is_blocked: bool = False
+    expire_time: datetime | None = Field(default=None, sa_column=Column(Moment))
+    create_time: datetime = Field(sa_column=Column(Moment, nullable=False))
+
+
+class TagRow(Row, table=True):
+    """A label of the account. Names compare exactly."""
+
+    __tablename__ = "tags"
+    __table_args__ = (UniqueConstraint("account_id", "name"), {"sqlite_autoincrement": True})
+
+    tag_id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True))
+    account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    name: str
+    is_system: bool = False
+
+
+class EmployeeRow(Row, table=True):
+    """A person of the account. `name_key` is the name with case and spaces folded."""
+
+    __tablename__ = "employees"
+    __table_args__ = (UniqueConstraint("account_id", "name_key"), {"sqlite_autoincrement": True})
+
+    employee_id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True))
+    account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    full_name: str
+    name_key: str
+
+
+class SiteRow(Row, table=True):
+    """A web site of the account."""
+
+    __tablename__ = "sites"
+    __table_args__ = (Index("sites_account", "account_id"), {"sqlite_autoincrement": True})
+
+    site_id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True))
+    account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    name: str
+
+
+class SiteNumberRow(Row, table=True):
+    """A telephone number that belongs to a site."""
+
+    __tablename__ = "site_numbers"
+
+    account_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    phone_number: str = Field(primary_key=True)
+    site_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class CampaignRow(Row, table=True):
+    """An advertising campaign of the account."""
+
+    __tablename__ = "campaigns"
+    __table_args__ = (Index("campaigns_account", "account_id"), {"sqlite_autoincrement": True})
+
+    campaign_id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True))
+    account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    name: str
+    is_active: bool = True
+
+
+class SourceRow(Row, table=True):
+    """A traffic source of the account."""
+
+    __tablename__ = "sources"
+    __table_args__ = (Index("sources_account", "account_id"), {"sqlite_autoincrement": True})
+
+    source_id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True))
+    account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    name: str
+
+
+class VisitorSessionRow(Row, table=True):
+    """A visit that may lead to a call, with what it carries."""
+
+    __tablename__ = "visitor_sessions"
+    __table_args__ = (Index("visitor_sessions_account", "account_id"), {"sqlite_autoincrement": True})
+
+    visitor_session_id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True))
+    account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    site_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    campaign_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    source_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+
+
+class CallRow(Row, table=True):
+    """A call. `event_seq` numbers its notifications and only grows; ids of deleted calls do not come again."""
+
+    __tablename__ = "calls"
+    __table_args__ = (
+        UniqueConstraint("account_id", "ext_id"),
+        Index("calls_newest", "account_id", "call_session_id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    call_session_id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True))
+    account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    ext_id: str
+    direction: str
+    calling_phone_number: str
+    called_phone_number: str
+    start_time: datetime = Field(sa_column=Column(Moment, nullable=False))
+    finish_time: datetime = Field(sa_column=Column(Moment, nullable=False))
+    is_lost: bool
+    is_transfer: bool
+    wait_ms: int | None = Field(default=None, sa_column=Column(BigInteger))
+    talk_ms: int | None = Field(default=None, sa_column=Column(BigInteger))
+    visitor_session_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    campaign_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    source_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    site_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    comment: str
+    callback_url: str | None = None
+    callback_events: str = ""
+    status: str
+    error_code: str | None = None
+    error_message: str = ""
+    uploads: int = 1
+    event_seq: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    fingerprint: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    ext_request_id: str = ""
+    upload_time: datetime = Field(sa_column=Column(Moment, nullable=False))
+    status_time: datetime = Field(sa_column=Column(Moment, nullable=False))
+
+
+class CallTagRow(Row, table=True):
+    """A tag of a call, in upload order."""
+
+    __tablename__ = "call_tags"
+    __table_args__ = (ForeignKeyConstraint(["tag_id"], ["tags.tag_id"]),)
+
+    call_session_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    position: int = Field(primary_key=True)
+    tag_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class RecordingRow(Row, table=True):
+    """A recording of a call. A key is set when the object under it is the one that counts; several rows of a call may share one."""
+
+    __tablename__ = "recordings"
+    __table_args__ = (UniqueConstraint("call_session_id", "position"), {"sqlite_autoincrement": True})
+
+    recording_id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True))
+    call_session_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    position: int
+    format: str
+    employee_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+    employee_channel: str | None = None
+    url: str
+    status: str
+    error_code: str | None = None
+    error_message: str = ""
+    audio_report: dict[str, object] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    source_key: str | None = None
+    source_size_bytes: int | None = Field(default=None, sa_column=Column(BigInteger))
+    source_sha256: str = ""
+    audio_key: str | None = None
+    audio_size_bytes: int | None = Field(default=None, sa_column=Column(BigInteger))
+
+
+class OutboxRow(Row, table=True):
+    """A notification that notify has not taken over yet."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (UniqueConstraint("call_session_id", "seq"),)
+
+    notification_id: str = Field(primary_key=True)
+    call_session_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    ext_id: str
+    seq: int = Field(sa_column=Column(BigInteger, nullable=False))
+    previous_seq: int = Field(sa_column=Column(BigInteger, nullable=False))
+    url: str
+    event: str
+    event_time: datetime = Field(sa_column=Column(Moment, nullable=False))
+    error_code: str | None = None
+    error_message: str = ""
+
+
+class ObjectGarbageRow(Row, table=True):
+    """The key of an object that nothing points to any more; it may be deleted from `not_before` on."""
+
+    __tablename__ = "object_garbage"
+
+    key: str = Field(primary_key=True)
+    not_before: datetime = Field(sa_column=Column(Moment, nullable=False, index=True))
+
+
+token_column(METADATA)
+CALL_WORK = WorkTable(work_columns(METADATA, "call_work"))
+OUTBOX_WORK = WorkTable(work_columns(METADATA, "outbox_work"))
+
+FETCH, PROCESS = 0, 1
+"""The stages of call_work."""

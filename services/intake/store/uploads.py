@@ -1,0 +1,280 @@
+"""Storing calls: an upload in one transaction (docs/contract.md 2, 4, 5)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy.engine import Row
+
+from services.intake.account_rules import AccountState, check_by_account
+from services.intake.attribution import Attribution
+from services.intake.call import CheckedCall
+from services.intake.events import Announcement
+from services.intake.names import name_key
+from services.intake.status import CallStatus, Outcome, store, upload_again
+from services.intake.store.accounts import get_account
+from services.intake.store.directory import create_employees, create_tags, load_state
+from services.intake.store.garbage import discard_objects
+from services.intake.store.outbox import announce
+from services.intake.store.tables import CALL_WORK, FETCH, CallRow, CallTagRow, RecordingRow, table_of
+from services.shared.errors import Refusals
+from services.shared.identity import AccountId
+
+_calls = table_of(CallRow)
+_call_tags = table_of(CallTagRow)
+_recordings = table_of(RecordingRow)
+
+_CHANGES_ON_UPLOAD = [
+    column.name for column in _calls.c if column.name not in ("call_session_id", "account_id", "ext_id")
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadedCall:
+    """What an upload did with one call."""
+
+    ext_id: str
+    call_session_id: int
+    outcome: Outcome
+    differs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Storing:
+    """A call that is about to be stored; `known` is its row when it was stored before."""
+
+    call: CheckedCall
+    attribution: Attribution
+    known: "Row[tuple[object, ...]] | None"
+
+
+def save_upload(
+    connection: Connection, account_id: AccountId, calls: Sequence[CheckedCall], ext_request_id: str, now: datetime
+) -> list[UploadedCall]:
+    """Stores the calls that are to be stored and answers for each, in their order. Raises Refusals, and stores nothing, when one breaks a rule of the account."""
+    account = get_account(connection, account_id)
+    known = _known_calls(connection, account_id, [call.ext_id for call in calls])
+    firsts: dict[str, CheckedCall] = {}
+    for call in calls:
+        firsts.setdefault(call.ext_id, call)
+    outcomes = {ext_id: _outcome(known.get(ext_id)) for ext_id in firsts}
+    wanted = [call for call in firsts.values() if outcomes[call.ext_id] in (Outcome.CREATED, Outcome.UPLOADED_AGAIN)]
+    state = load_state(connection, account_id, account.has_voice_analysis, wanted)
+    storing = _checked_by_account(wanted, state, known)
+    tag_ids, employee_ids = _find_or_create(connection, account_id, wanted, state)
+    ids = {ext_id: int(row.call_session_id) for ext_id, row in known.items()}
+    ids |= _insert_calls(connection, account_id, [each for each in storing if each.known is None], ext_request_id, now)
+    _replace_calls(connection, [each for each in storing if each.known is not None], ext_request_id, now)
+    _insert_parts(connection, account_id, wanted, ids, tag_ids, employee_ids)
+    CALL_WORK.add(connection, [(ids[call.ext_id], account_id) for call in wanted if call.records], now, stage=FETCH)
+    announce(connection, [_announcement(each, account_id, ids[each.call.ext_id]) for each in storing], now)
+    return _answers(calls, firsts, known, outcomes, ids)
+
+
+def _known_calls(
+    connection: Connection, account_id: int, ext_ids: Sequence[str]
+) -> "dict[str, Row[tuple[object, ...]]]":
+    wanted = select(
+        _calls.c.call_session_id,
+        _calls.c.ext_id,
+        _calls.c.status,
+        _calls.c.uploads,
+        _calls.c.event_seq,
+        _calls.c.fingerprint,
+    ).where(_calls.c.account_id == account_id, _calls.c.ext_id.in_(ext_ids))
+    found: Sequence[Row[tuple[object, ...]]] = connection.execute(wanted).all()  # type: ignore[assignment]
+    return {row.ext_id: row for row in found}
+
+
+def _outcome(row: "Row[tuple[object, ...]] | None") -> Outcome:
+    return Outcome.CREATED if row is None else upload_again(CallStatus(row.status), row.uploads)
+
+
+def _checked_by_account(
+    calls: Sequence[CheckedCall], state: AccountState, known: "dict[str, Row[tuple[object, ...]]]"
+) -> list[_Storing]:
+    storing = []
+    refusals = []
+    for call in calls:
+        attribution, refused = check_by_account(call, state)
+        refusals += refused
+        storing.append(_Storing(call, attribution, known.get(call.ext_id)))
+    if refusals:
+        raise Refusals(refusals)
+    return storing
+
+
+def _find_or_create(
+    connection: Connection, account_id: int, calls: Sequence[CheckedCall], state: AccountState
+) -> tuple[dict[str, int], dict[str, int]]:
+    tag_names = {tag.name for call in calls for tag in call.tags if tag.tag_id is None}
+    tag_ids = {name: known.tag_id for name, known in state.tags_by_name.items()}
+    tag_ids |= create_tags(connection, account_id, tag_names - tag_ids.keys())
+    employees: dict[str, str] = {}
+    for call in calls:
+        for record in call.records:
+            if (
+                record.employee_id is None
+                and (key := name_key(record.employee_name))
+                and key not in state.employees_by_key
+            ):
+                employees.setdefault(key, record.employee_name)
+    employee_ids = {**state.employees_by_key, **create_employees(connection, account_id, employees)}
+    return tag_ids, employee_ids
+
+
+def _insert_calls(
+    connection: Connection, account_id: int, storing: Sequence[_Storing], ext_request_id: str, now: datetime
+) -> dict[str, int]:
+    if not storing:
+        return {}
+    rows = [
+        {"account_id": account_id, "ext_id": each.call.ext_id, "uploads": 1, **_call_values(each, ext_request_id, now)}
+        for each in storing
+    ]
+    made = connection.execute(insert(_calls).returning(_calls.c.call_session_id, _calls.c.ext_id), rows)
+    return {row.ext_id: row.call_session_id for row in made}
+
+
+def _replace_calls(connection: Connection, storing: Sequence[_Storing], ext_request_id: str, now: datetime) -> None:
+    if not storing:
+        return
+    changed = []
+    for each in storing:
+        if each.known is None:
+            continue
+        counted = 0 if each.known.status == CallStatus.CANCELLED else 1
+        changed.append(
+            {
+                "known_id": each.known.call_session_id,
+                "uploads": each.known.uploads + counted,
+                **_call_values(each, ext_request_id, now),
+            }
+        )
+    ids = [row["known_id"] for row in changed]
+    discard_objects(connection, ids, now)
+    CALL_WORK.drop(connection, ids)
+    connection.execute(delete(_call_tags).where(_call_tags.c.call_session_id.in_(ids)))
+    connection.execute(delete(_recordings).where(_recordings.c.call_session_id.in_(ids)))
+    connection.execute(
+        update(_calls)
+        .where(_calls.c.call_session_id == bindparam("known_id"))
+        .values({name: bindparam(name) for name in _CHANGES_ON_UPLOAD}),
+        changed,
+    )
+
+
+def _call_values(storing: _Storing, ext_request_id: str, now: datetime) -> dict[str, object]:
+    call, attribution = storing.call, storing.attribution
+    return {
+        "direction": call.direction,
+        "calling_phone_number": call.calling_phone_number,
+        "called_phone_number": call.called_phone_number,
+        "start_time": call.start_time,
+        "finish_time": call.finish_time,
+        "is_lost": call.is_lost,
+        "is_transfer": call.is_transfer,
+        "wait_ms": _milliseconds(call.wait_duration),
+        "talk_ms": _milliseconds(call.talk_duration),
+        "visitor_session_id": attribution.visitor_session_id,
+        "campaign_id": attribution.campaign_id,
+        "source_id": attribution.source_id,
+        "site_id": attribution.site_id,
+        "comment": call.comment,
+        "callback_url": call.callback.url if call.callback else None,
+        "callback_events": ",".join(call.callback.events) if call.callback else "",
+        "status": store(has_recordings=bool(call.records)).status,
+        "error_code": None,
+        "error_message": "",
+        "event_seq": _announcement(storing, 0, 0).seq_after,
+        "fingerprint": call.fingerprint,
+        "ext_request_id": ext_request_id,
+        "upload_time": now,
+        "status_time": now,
+    }
+
+
+def _insert_parts(
+    connection: Connection,
+    account_id: int,
+    calls: Sequence[CheckedCall],
+    ids: dict[str, int],
+    tag_ids: dict[str, int],
+    employee_ids: dict[str, int],
+) -> None:
+    tags = [
+        {
+            "call_session_id": ids[call.ext_id],
+            "position": place,
+            "tag_id": tag_ids[tag.name] if tag.tag_id is None else tag.tag_id,
+        }
+        for call in calls
+        for place, tag in enumerate(call.tags)
+    ]
+    recordings = [
+        {
+            "call_session_id": ids[call.ext_id],
+            "account_id": account_id,
+            "position": place,
+            "format": record.format,
+            "employee_id": employee_ids.get(name_key(record.employee_name))
+            if record.employee_id is None
+            else record.employee_id,
+            "employee_channel": record.employee_channel,
+            "url": record.url,
+            "status": "waiting",
+            "error_message": "",
+            "source_sha256": "",
+        }
+        for call in calls
+        for place, record in enumerate(call.records)
+    ]
+    if tags:
+        connection.execute(insert(_call_tags), tags)
+    if recordings:
+        connection.execute(insert(_recordings), recordings)
+
+
+def _announcement(storing: _Storing, account_id: int, call_session_id: int) -> Announcement:
+    call = storing.call
+    return Announcement(
+        call_session_id=call_session_id,
+        account_id=account_id,
+        ext_id=call.ext_id,
+        callback_url=call.callback.url if call.callback else None,
+        asked=call.callback.events if call.callback else (),
+        event_seq=storing.known.event_seq if storing.known else 0,
+        events=store(has_recordings=bool(call.records)).events,
+    )
+
+
+def _answers(
+    calls: Sequence[CheckedCall],
+    firsts: dict[str, CheckedCall],
+    known: "dict[str, Row[tuple[object, ...]]]",
+    outcomes: dict[str, Outcome],
+    ids: dict[str, int],
+) -> list[UploadedCall]:
+    answers = []
+    for call in calls:
+        is_first = firsts[call.ext_id] is call
+        outcome = outcomes[call.ext_id] if is_first else Outcome.DUPLICATE
+        stored = known[call.ext_id].fingerprint if outcomes[call.ext_id] in _KEPT else firsts[call.ext_id].fingerprint
+        answers.append(
+            UploadedCall(
+                ext_id=call.ext_id,
+                call_session_id=ids[call.ext_id],
+                outcome=outcome,
+                differs=outcome in _KEPT and call.fingerprint != stored,
+            )
+        )
+    return answers
+
+
+_KEPT = (Outcome.DUPLICATE, Outcome.IGNORED_AFTER_FAILURES)
+"""Outcomes that leave what is stored as it is."""
+
+
+def _milliseconds(span: timedelta | None) -> int | None:
+    return None if span is None else span // timedelta(milliseconds=1)
