@@ -1,0 +1,131 @@
+"""Downloading from an address that anybody may have named (docs/contract.md 6). The one door to aiohttp here."""
+
+import asyncio
+import hashlib
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+from yarl import URL
+
+from services.media.verdict import ErrorCode, Fault, RecordingFormat
+from services.shared.egress import AddressRefused, EgressGuard, open_session
+
+MAX_REDIRECTS = 5
+PIECE_BYTES = 64 * 1024
+_REDIRECTS = (301, 302, 303, 307, 308)
+_CONTENT_TYPES = {RecordingFormat.WAV: "audio/wav", RecordingFormat.MP3: "audio/mpeg"}
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """A file that is whole: its size in bytes and SHA-256."""
+
+    size_bytes: int
+    sha256: str
+
+
+class DownloadRefused(Exception):
+    """The file is not to be had; `fault` says why."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        self.fault = Fault(code, message)
+        super().__init__(message)
+
+
+class Downloader:
+    """Downloads within the egress guard, a time for everything, and a size."""
+
+    def __init__(self, guard: EgressGuard, trust: ssl.SSLContext, timeout_s: float) -> None:
+        self._guard = guard
+        self._trust = trust
+        self._timeout_s = timeout_s
+
+    async def download(self, url: str, kind: RecordingFormat, max_size_bytes: int, target: Path) -> Downloaded:
+        """Writes what the URL gives into `target`. Raises DownloadRefused; then `target` holds nothing of use."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._follow(_parsed(url), kind, max_size_bytes, target)
+        except TimeoutError:
+            raise DownloadRefused(ErrorCode.TIMEOUT, f"the download took longer than {self._timeout_s:g} s") from None
+        except AddressRefused as refused:
+            raise DownloadRefused(ErrorCode.DOWNLOAD_ERROR, str(refused)) from refused
+        except aiohttp.InvalidURL as error:
+            raise DownloadRefused(ErrorCode.DOWNLOAD_ERROR, "not a link that can be fetched") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise DownloadRefused(ErrorCode.CONNECTION, _cause(error)) from error
+
+    async def _follow(self, url: URL, kind: RecordingFormat, max_size_bytes: int, target: Path) -> Downloaded:
+        for _ in range(MAX_REDIRECTS + 1):
+            resolver = await self._guard.resolve(url)
+            async with (
+                open_session(resolver, self._trust, self._timeout_s) as session,
+                session.get(url, allow_redirects=False, headers={"accept-encoding": "identity"}) as response,
+            ):
+                if response.status not in _REDIRECTS:
+                    return await _receive(response, kind, max_size_bytes, target)
+                url = _redirected(url, response.headers.get("location", ""))
+        raise DownloadRefused(ErrorCode.DOWNLOAD_ERROR, f"more than {MAX_REDIRECTS} redirects")
+
+
+async def _receive(
+    response: aiohttp.ClientResponse, kind: RecordingFormat, max_size_bytes: int, target: Path
+) -> Downloaded:
+    if response.status != 200:
+        raise DownloadRefused(ErrorCode.HTTP_STATUS, f"the server answered {response.status}, 200 is needed")
+    came = response.headers.get("content-type", "")
+    if came.partition(";")[0].strip().lower() != _CONTENT_TYPES[kind]:
+        raise DownloadRefused(
+            ErrorCode.CONTENT_TYPE, f"Content-Type is {came[:100]!r}, {_CONTENT_TYPES[kind]} is needed"
+        )
+    if response.content_length is not None and response.content_length > max_size_bytes:
+        raise _too_large(f"{response.content_length:,} bytes by its Content-Length", max_size_bytes)
+    size, digest = 0, hashlib.sha256()
+    with target.open("wb") as file:
+        async for piece in response.content.iter_chunked(PIECE_BYTES):
+            size += len(piece)
+            if size > max_size_bytes:
+                raise _too_large(f"more than {max_size_bytes:,} bytes came", max_size_bytes)
+            digest.update(piece)
+            file.write(piece)
+    return Downloaded(size, digest.hexdigest())
+
+
+def _too_large(told: str, max_size_bytes: int) -> DownloadRefused:
+    return DownloadRefused(
+        ErrorCode.MAX_FILE_SIZE, f"the file is too large: {told}, at most {max_size_bytes:,} are taken"
+    )
+
+
+def _parsed(text: str) -> URL:
+    try:
+        url = URL(text)
+    except ValueError as error:
+        raise DownloadRefused(ErrorCode.DOWNLOAD_ERROR, "not a link that can be fetched") from error
+    if url.scheme not in ("http", "https") or not url.host:
+        raise DownloadRefused(ErrorCode.DOWNLOAD_ERROR, "not an http or https link")
+    return url
+
+
+def _redirected(url: URL, location: str) -> URL:
+    try:
+        target = url.join(URL(location))
+    except ValueError as error:
+        raise DownloadRefused(ErrorCode.DOWNLOAD_ERROR, "redirected to something that is no link") from error
+    if not location or target.scheme not in ("http", "https") or not target.host:
+        raise DownloadRefused(ErrorCode.DOWNLOAD_ERROR, "redirected to something that is no http or https link")
+    if url.scheme == "https" and target.scheme == "http":
+        raise DownloadRefused(ErrorCode.DOWNLOAD_ERROR, "redirected from https to http")
+    return target
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong, without the address that was dialled."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError | ssl.SSLError):
+        return "TLS failed: the certificate is not trusted, or there is no common protocol"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return "could not connect to the server"
+    if isinstance(error, aiohttp.ClientError):
+        return "the connection broke before the file was whole"
+    return "the server's name has no address"

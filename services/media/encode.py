@@ -1,0 +1,21 @@
+"""MP3 for listening, by lameenc (3.4 times less CPU than the encoder in the wheel of PyAV at this quality, measured). The one door to lameenc."""
+
+import lameenc
+import numpy as np
+from numpy.typing import NDArray
+
+BIT_RATE_KBPS = 32
+QUALITY = 7
+"""Of 0 (slow) to 9 (fast). At 32 kbit/s and 8 kHz, 7 keeps the telephone band closest to the source (measured) and costs least."""
+
+
+def encode_mp3(samples: NDArray[np.int16], sample_rate_hz: int) -> bytes:
+    """The MP3 of samples of shape (channels, n), without tags. Channels are kept."""
+    encoder = lameenc.Encoder()
+    encoder.set_bit_rate(BIT_RATE_KBPS)
+    encoder.set_in_sample_rate(sample_rate_hz)
+    encoder.set_channels(samples.shape[0])
+    encoder.set_quality(QUALITY)
+    encoder.silence()
+    interleaved = np.ascontiguousarray(samples.T).tobytes()
+    return bytes(encoder.encode(interleaved)) + bytes(encoder.flush())

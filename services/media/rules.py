@@ -1,0 +1,123 @@
+"""The contract's rules for a WAV, each a pure function of what was found (docs/contract.md 6). The caller asks them in the contract's order."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.media.measure import SAMPLE_RATE_HZ, ChannelFigures
+from services.media.riff import PCM, WavHeader
+from services.media.verdict import AudioReport, AudioRules, ChannelReport, ErrorCode, Fault
+
+CHANNEL_COUNT = 2
+BITS_PER_SAMPLE = 16
+CHANNEL_NAMES = ("left", "right")
+
+MIN_LOW_EDGE_DB = -20.0
+MIN_HIGH_EDGE_DB = -25.0
+"""Where a cliff in the spectrum begins: every codec of the telephone network passes, a sharp low-pass at 3.2 kHz or high-pass at 450 Hz does not (measured)."""
+
+MIN_SPEECH_S = 1.0
+MAX_BELOW_LOUDER_DB = 25.0
+"""A channel that is quieter than this against the other is echo or silence."""
+
+
+def check_header(header: WavHeader) -> Fault | None:
+    """Channels, then codec, bits and rate."""
+    if header.channel_count != CHANNEL_COUNT:
+        return Fault(
+            ErrorCode.WAV_CHANNELS,
+            f"{header.channel_count} channels, exactly {CHANNEL_COUNT} are needed: the employee in one, the customer in the other",
+        )
+    if header.format_tag != PCM or header.bits_per_sample != BITS_PER_SAMPLE:
+        return Fault(ErrorCode.WAV_PROCESSING, f"encoded as {header.codec}, PCM {BITS_PER_SAMPLE} bit is needed")
+    if header.sample_rate_hz != SAMPLE_RATE_HZ:
+        return Fault(ErrorCode.WAV_PROCESSING, f"sample rate {header.sample_rate_hz} Hz, {SAMPLE_RATE_HZ} Hz is needed")
+    return None
+
+
+def check_duration(frames: int, rules: AudioRules) -> Fault | None:
+    """By counted samples: one sample too few is too few."""
+    if frames >= rules.min_duration_s * SAMPLE_RATE_HZ:
+        return None
+    # Cut, not rounded: 15.9999 s must not read as 16.
+    shown = int(frames / SAMPLE_RATE_HZ * 1000) / 1000
+    return Fault(ErrorCode.WAV_MIN_DURATION, f"duration {shown:g} s, at least {rules.min_duration_s:g} s are needed")
+
+
+def judged_channels(channels: list[ChannelFigures]) -> list[bool]:
+    """Which channels carry speech of their own and are judged; the rest is silence, noise or echo."""
+    loudest = max((channel.active_power for channel in channels), default=0.0)
+    return [
+        channel.snr_db is not None
+        and channel.snr_db >= 0
+        and channel.speech_s >= MIN_SPEECH_S
+        and channel.active_power >= loudest * 10 ** (-MAX_BELOW_LOUDER_DB / 10)
+        for channel in channels
+    ]
+
+
+def check_sound(report: AudioReport, rules: AudioRules) -> Fault | None:
+    """Band, then signal over noise, on the channels that are judged."""
+    judged = [
+        (name, channel) for name, channel in zip(CHANNEL_NAMES, report.channels, strict=True) if channel.is_judged
+    ]
+    for name, channel in judged:
+        if channel.low_edge_db is not None and channel.low_edge_db < MIN_LOW_EDGE_DB:
+            return Fault(
+                ErrorCode.WAV_PROCESSING,
+                f"{name} channel: too narrow a band, 330-430 Hz lies {-channel.low_edge_db:.1f} dB below the middle, "
+                f"at most {-MIN_LOW_EDGE_DB:g} dB are taken (330-3400 Hz is needed)",
+            )
+        if channel.high_edge_db is not None and channel.high_edge_db < MIN_HIGH_EDGE_DB:
+            return Fault(
+                ErrorCode.WAV_PROCESSING,
+                f"{name} channel: too narrow a band, 3200-3400 Hz lies {-channel.high_edge_db:.1f} dB below the middle, "
+                f"at most {-MIN_HIGH_EDGE_DB:g} dB are taken (330-3400 Hz is needed)",
+            )
+    for name, channel in judged:
+        if channel.snr_db is not None and channel.snr_db < rules.min_snr_db:
+            return Fault(
+                ErrorCode.WAV_PROCESSING,
+                f"{name} channel: signal-to-noise ratio {channel.snr_db:.1f} dB in 330-3400 Hz, at least {rules.min_snr_db:g} dB are needed",
+            )
+    if not judged:
+        figures = ", ".join(
+            f"{name} {_told(channel)}" for name, channel in zip(CHANNEL_NAMES, report.channels, strict=True)
+        )
+        return Fault(
+            ErrorCode.WAV_PROCESSING,
+            f"no speech found ({figures}), a signal-to-noise ratio of at least {rules.min_snr_db:g} dB is needed",
+        )
+    return None
+
+
+def describe_channels(report: AudioReport, samples: NDArray[np.int16], channels: list[ChannelFigures]) -> None:
+    """Writes the channels' figures into the report, and what a person should know of them."""
+    for channel, is_judged in zip(channels, judged_channels(channels), strict=True):
+        report.channels.append(
+            ChannelReport(
+                is_judged=is_judged,
+                snr_db=channel.snr_db,
+                speech_s=channel.speech_s,
+                low_edge_db=channel.low_edge_db,
+                high_edge_db=channel.high_edge_db,
+                level_dbfs=channel.level_dbfs,
+                clipping_share=channel.clipping_share,
+                dc_offset=channel.dc_offset,
+            )
+        )
+    report.snr_db = min(
+        (channel.snr_db for channel in report.channels if channel.is_judged and channel.snr_db is not None),
+        default=None,
+    )
+    report.has_identical_channels = bool(np.array_equal(samples[0], samples[1]))
+    if report.has_identical_channels:
+        report.warnings.append("Both channels hold the same sound: record the employee and the customer apart.")
+    for name, described in zip(CHANNEL_NAMES, report.channels, strict=True):
+        if not described.is_judged:
+            report.warnings.append(f"The {name} channel was not judged: {_told(described)}.")
+
+
+def _told(channel: ChannelReport) -> str:
+    if channel.snr_db is None:
+        return "no sound"
+    return f"{channel.snr_db:.1f} dB over noise, {channel.speech_s or 0:.1f} s of speech"

@@ -1,0 +1,73 @@
+"""media, put together: doors, downloads, workers, and a stop that finishes what runs."""
+
+import shutil
+from pathlib import Path
+
+import structlog
+from calldock.media.v1 import processing_service_pb2_grpc, recording_service_pb2_grpc
+
+from services.media.download import Downloader
+from services.media.fetch import Fetching
+from services.media.listen import Listening
+from services.media.peers import Intake
+from services.media.process import Processing
+from services.media.sandbox import Sandbox
+from services.media.servicer import ProcessingServicer, RecordingServicer
+from services.media.settings import MediaSettings
+from services.shared.clock import SystemClock
+from services.shared.egress import EgressGuard, trusting
+from services.shared.identity import Role
+from services.shared.objects import ObjectStore
+from services.shared.rpc.identity import IdentityCache, identity_step, internal_key_step
+from services.shared.rpc.serve import Listener, until_stopped
+from services.shared.rpc.validate import validation_step
+
+log = structlog.get_logger()
+
+WAITING_PER_WORKER = 4
+"""Recordings that may wait for each worker before media says that it has no room."""
+
+_RECORDINGS = "calldock.media.v1.RecordingService"
+_PROCESSING = "calldock.media.v1.ProcessingService"
+
+ROLES = {f"/{_RECORDINGS}/GetRecordingAudio": Role.READ}
+
+
+async def serve(settings: MediaSettings) -> None:
+    """Runs media until SIGTERM. Raises OSError when an address is taken."""
+    scratch = _empty_folder(settings.data_dir / "scratch")
+    objects = ObjectStore(settings.data_dir / "recordings")
+    guard = EgressGuard(settings.allowed_egress, setting="CALLDOCK_EGRESS_ALLOW_DOWNLOADS")
+    downloader = Downloader(guard, trusting(settings.egress_ca_file), settings.media_download_timeout_s)
+    sandbox = Sandbox(settings.media_workers, settings.media_decode_timeout_s)
+    intake = Intake(settings.intake_address, settings.internal_key)
+    try:
+        authenticate = IdentityCache(intake.authenticate, SystemClock()).authenticate
+        public = Listener((_RECORDINGS,), [identity_step(authenticate, ROLES), validation_step(except_methods=())])
+        recording_service_pb2_grpc.add_RecordingServiceServicer_to_server(
+            RecordingServicer(Listening(intake, objects)), public.server
+        )
+        key = settings.internal_key.get_secret_value() if settings.internal_key else None
+        internal = Listener((_PROCESSING,), [internal_key_step(key), validation_step(except_methods=())])
+        servicer = ProcessingServicer(
+            Fetching(downloader, objects, scratch, settings.media_downloads),
+            Processing(sandbox, objects, scratch, settings.media_workers * WAITING_PER_WORKER),
+        )
+        processing_service_pb2_grpc.add_ProcessingServiceServicer_to_server(servicer, internal.server)
+        await internal.start((settings.internal_listen,))
+        await public.start(settings.public_addresses)
+        log.info("media.started", public=settings.public_listen)
+        await until_stopped()
+        await public.drain(settings.drain_s)
+        await internal.drain(settings.drain_s)
+    finally:
+        await intake.close()
+        sandbox.close()
+        log.info("media.stopped")
+
+
+def _empty_folder(folder: Path) -> Path:
+    """What a killed process left half downloaded is of no use to anybody."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, mode=0o700)
+    return folder

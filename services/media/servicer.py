@@ -1,0 +1,110 @@
+"""media's gRPC edge: messages in, domain values through, messages out."""
+
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from datetime import UTC
+
+from calldock.media.v1 import (
+    audio_pb2,
+    processing_service_pb2,
+    processing_service_pb2_grpc,
+    recording_service_pb2,
+    recording_service_pb2_grpc,
+)
+from google.api.httpbody_pb2 import HttpBody
+
+from services.media.download import Downloaded
+from services.media.examine import AudioTags
+from services.media.fetch import Fetching
+from services.media.listen import Listening
+from services.media.process import Processing
+from services.media.verdict import AudioReport, AudioRules, Fault, RecordingFormat
+from services.shared.errors import Mnemonic, Refusal
+from services.shared.objects import ObjectMissing
+from services.shared.rpc.identity import current_identity
+from services.shared.rpc.status import Context, header
+
+_FORMATS = {
+    audio_pb2.RECORDING_FORMAT_WAV: RecordingFormat.WAV,
+    audio_pb2.RECORDING_FORMAT_MP3: RecordingFormat.MP3,
+}
+
+
+class ProcessingServicer(processing_service_pb2_grpc.ProcessingServiceServicer):
+    """ProcessingService."""
+
+    def __init__(self, fetching: Fetching, processing: Processing) -> None:
+        self._fetching = fetching
+        self._processing = processing
+
+    async def FetchRecording(
+        self, request: processing_service_pb2.FetchRecordingRequest, context: Context
+    ) -> processing_service_pb2.FetchRecordingResponse:
+        found = await self._fetching.fetch(
+            request.url, _FORMATS[request.format], request.target_key, _rules(request.rules)
+        )
+        if isinstance(found, Downloaded):
+            source = processing_service_pb2.FetchedSource(size_bytes=found.size_bytes, sha256=found.sha256)
+            return processing_service_pb2.FetchRecordingResponse(source=source)
+        return processing_service_pb2.FetchRecordingResponse(fault=_fault(found))
+
+    async def ProcessRecording(
+        self, request: processing_service_pb2.ProcessRecordingRequest, context: Context
+    ) -> processing_service_pb2.ProcessRecordingResponse:
+        tags = AudioTags(
+            ext_id=request.tags.ext_id,
+            call_session_id=request.tags.call_session_id,
+            start_time=request.tags.start_time.ToDatetime(tzinfo=UTC),
+        )
+        try:
+            found = await self._processing.process(
+                request.source_key, _FORMATS[request.format], request.target_key, _rules(request.rules), tags
+            )
+        except ObjectMissing as missing:
+            raise Refusal(Mnemonic.ENTITY_NOT_FOUND, path=("source_key",), names_resource=True) from missing
+        answer = processing_service_pb2.ProcessRecordingResponse(report=report_message(found.report))
+        if found.fault is not None:
+            answer.fault.CopyFrom(_fault(found.fault))
+        else:
+            audio = processing_service_pb2.StoredAudio(key=found.audio_key, size_bytes=found.audio_size_bytes)
+            answer.audio.CopyFrom(audio)
+        return answer
+
+
+class RecordingServicer(recording_service_pb2_grpc.RecordingServiceServicer):
+    """RecordingService."""
+
+    def __init__(self, listening: Listening) -> None:
+        self._listening = listening
+
+    async def GetRecordingAudio(
+        self, request: recording_service_pb2.GetRecordingAudioRequest, context: Context
+    ) -> AsyncIterator[HttpBody]:
+        size_bytes, pieces = await self._listening.open(current_identity().account_id, request.recording_id)
+        # A REST caller sees a failure in mid-stream only by a body that is shorter than this; a gRPC one sees the status.
+        if header(context, "x-envoy-original-path"):
+            await context.send_initial_metadata((("x-calldock-length", str(size_bytes)),))
+        async for piece in pieces:
+            yield HttpBody(content_type="audio/mpeg", data=piece)
+
+
+def report_message(report: AudioReport) -> audio_pb2.AudioReport:
+    """A report as proto; figures that were not measured stay absent."""
+    values = asdict(report)
+    channels = [audio_pb2.ChannelReport(**channel) for channel in values.pop("channels")]
+    return audio_pb2.AudioReport(channels=channels, **values)
+
+
+def _fault(fault: Fault) -> processing_service_pb2.Fault:
+    return processing_service_pb2.Fault(
+        code=audio_pb2.ErrorCode.Value(f"ERROR_CODE_{fault.code.upper()}"), message=fault.message
+    )
+
+
+def _rules(message: processing_service_pb2.AudioRules) -> AudioRules:
+    return AudioRules(
+        version=message.version,
+        max_size_bytes=message.max_size_bytes,
+        min_duration_s=message.min_duration_s,
+        min_snr_db=message.min_snr_db,
+    )

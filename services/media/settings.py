@@ -1,0 +1,37 @@
+"""media's settings."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+
+from services.shared.settings import ServiceSettings, split_list
+
+
+class MediaSettings(ServiceSettings):
+    """Read once from the environment, `CALLDOCK_` before each name."""
+
+    intake_address: str = Field(description="intake's internal listener")
+    egress_allow: str = Field(
+        default="",
+        description="addresses outside the public internet that may be dialled, separated by commas: host, address or network, with :port or without",
+    )
+    egress_allow_downloads: str = Field(default="", description="the same, for downloads alone")
+    egress_ca_file: Path | None = Field(
+        default=None, description="PEM file of further certificate authorities to trust"
+    )
+    media_workers: int = Field(
+        default=os.cpu_count() or 1, ge=1, le=256, description="worker processes that decode and measure"
+    )
+    media_downloads: int = Field(default=64, ge=1, le=10_000, description="downloads at once")
+    media_download_timeout_s: float = Field(
+        default=30.0, gt=0, le=300, description="seconds that a download may take, connection included"
+    )
+    media_decode_timeout_s: float = Field(
+        default=60.0, gt=0, le=120, description="seconds that a worker may spend on one file"
+    )
+
+    @property
+    def allowed_egress(self) -> tuple[str, ...]:
+        """The allow entries for downloads."""
+        return (*split_list(self.egress_allow), *split_list(self.egress_allow_downloads))

@@ -1,0 +1,85 @@
+"""What media says of a recording: a fault in the contract's codes, and a report of what was measured (docs/contract.md 6)."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class ErrorCode(StrEnum):
+    """The contract's codes; proto `ErrorCode`."""
+
+    DOWNLOAD_ERROR = "download_error"
+    CONNECTION = "connection_download_error"
+    HTTP_STATUS = "http_status_download_error"
+    CONTENT_TYPE = "http_content_type_download_error"
+    MAX_FILE_SIZE = "max_file_size_download_error"
+    TIMEOUT = "timeout_download_error"
+    DECODE = "decode_error"
+    WAV_CHANNELS = "wav_channels_processing_error"
+    WAV_PROCESSING = "wav_processing_error"
+    WAV_MIN_DURATION = "wav_min_duration_processing_error"
+    PROCESSING = "processing_error"
+    INTERNAL = "internal_error"
+
+
+class RecordingFormat(StrEnum):
+    """What kind of file a recording is; proto `RecordingFormat`."""
+
+    WAV = "wav"
+    MP3 = "mp3"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a recording is refused: the rule, the measured value and the limit, in words that begin in lower case."""
+
+    code: ErrorCode
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioRules:
+    """The account's limits. Size in bytes, duration in seconds, signal over noise in dB."""
+
+    version: int
+    max_size_bytes: int
+    min_duration_s: float
+    min_snr_db: float
+
+
+@dataclass(slots=True, kw_only=True)
+class ChannelReport:
+    """What was measured of one channel; proto `ChannelReport`."""
+
+    is_judged: bool = False
+    snr_db: float | None = None
+    speech_s: float | None = None
+    low_edge_db: float | None = None
+    high_edge_db: float | None = None
+    level_dbfs: float | None = None
+    clipping_share: float | None = None
+    dc_offset: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class AudioReport:
+    """What was measured of a recording, as far as the checks came; proto `AudioReport`."""
+
+    rules_version: int
+    codec: str = ""
+    sample_rate_hz: int | None = None
+    bits_per_sample: int | None = None
+    channel_count: int | None = None
+    duration_s: float | None = None
+    snr_db: float | None = None
+    has_identical_channels: bool | None = None
+    channels: list[ChannelReport] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """The outcome for one file. `mp3` is there for a WAV that was accepted."""
+
+    fault: Fault | None
+    report: AudioReport
+    mp3: bytes | None = None
