@@ -1,0 +1,1 @@
+"""notify delivers what calls announce: signed, in order for each call, again and again until it is heard or buried."""

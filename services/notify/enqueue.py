@@ -1,0 +1,22 @@
+"""Taking notifications over from intake's outbox: durable before it is answered."""
+
+from collections.abc import Callable, Sequence
+
+from services.notify.notification import NewNotification
+from services.notify.store.queue import enqueue
+from services.shared.clock import Clock
+from services.shared.db.engine import SqliteDatabase
+
+
+class Enqueueing:
+    """What intake hands its notifications to. `stored` is called after each commit: there may be work."""
+
+    def __init__(self, db: SqliteDatabase, clock: Clock, stored: Callable[[], None]) -> None:
+        self._db = db
+        self._clock = clock
+        self._stored = stored
+
+    async def enqueue(self, new: Sequence[NewNotification]) -> None:
+        """Returns when they are durable. Safe to repeat."""
+        await self._db.write(enqueue, new, self._clock.now())
+        self._stored()

@@ -1,0 +1,102 @@
+"""notify, put together: database, doors, the delivery loop, and a stop that finishes what runs."""
+
+import asyncio
+import random
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+from calldock.notify.v1 import delivery_service_pb2_grpc, notification_service_pb2_grpc
+
+from services.notify.deliver import Deliveries
+from services.notify.enqueue import Enqueueing
+from services.notify.peers import Intake
+from services.notify.readback import Readback
+from services.notify.receiver import Receivers
+from services.notify.sealing import Sealer, read_key
+from services.notify.secrets import Secrets
+from services.notify.servicer import DeliveryServicer, NotificationServicer
+from services.notify.settings import NotifySettings
+from services.notify.store.tables import NOTIFY_WORK
+from services.shared.clock import SystemClock
+from services.shared.db.engine import SqliteDatabase
+from services.shared.db.migrate import migrate
+from services.shared.egress import EgressGuard, trusting
+from services.shared.identity import Role
+from services.shared.rpc.identity import IdentityCache, identity_step, internal_key_step
+from services.shared.rpc.serve import Listener, until_stopped
+from services.shared.rpc.validate import validation_step
+from services.shared.work import WorkLoop, WorkQueue, sweep_until_cancelled
+
+log = structlog.get_logger()
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+_NOTIFICATIONS = "calldock.notify.v1.NotificationService"
+_DELIVERY = "calldock.notify.v1.DeliveryService"
+
+ROLES = {f"/{_NOTIFICATIONS}/ListNotifications": Role.READ}
+
+
+async def serve(settings: NotifySettings) -> None:
+    """Runs notify until SIGTERM. Raises DatabaseInUse when another process owns the database, OSError when an address is taken."""
+    clock = SystemClock()
+    rng = random.Random()
+    sealer = Sealer(read_key(settings.secret_key.get_secret_value()))
+    guard = EgressGuard(settings.allowed_egress, setting="CALLDOCK_EGRESS_ALLOW_WEBHOOKS")
+    receivers = Receivers(guard, trusting(settings.egress_ca_file), settings.notify_timeout_s)
+    intake = Intake(settings.intake_address, settings.internal_key)
+    db = SqliteDatabase(settings.data_dir / "notify.db")
+    try:
+        migrate(db.engine, MIGRATIONS)
+        db.start()
+        await db.write(NOTIFY_WORK.free_all, clock.now())
+        secrets = Secrets(db, sealer, clock)
+        deliveries = Deliveries(
+            db, receivers, secrets, clock, rng, schedule_s=settings.retry_schedule_s, changed=lambda: loop.wake()
+        )
+        loop = WorkLoop(
+            "deliver",
+            WorkQueue(db, NOTIFY_WORK, stage=0, clock=clock),
+            deliveries.deliver_next,
+            concurrency=settings.notify_posts,
+            lease=timedelta(seconds=settings.lease_s),
+            clock=clock,
+            rng=rng,
+        )
+        public, internal = _listeners(db, Enqueueing(db, clock, loop.wake), secrets, intake, settings)
+        await internal.start((settings.internal_listen,))
+        await public.start(settings.public_addresses)
+        log.info("notify.started", public=settings.public_listen)
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(loop.run())
+            sweeping = group.create_task(
+                sweep_until_cancelled(lambda: db.write(NOTIFY_WORK.sweep, clock.now()), loop.wake, rng)
+            )
+            await until_stopped()
+            await public.drain(settings.drain_s)
+            loop.stop()
+            await asyncio.wait([running], timeout=settings.drain_s)
+            running.cancel()
+            sweeping.cancel()
+        await internal.drain(settings.drain_s)
+    finally:
+        await intake.close()
+        db.close()
+        log.info("notify.stopped")
+
+
+def _listeners(
+    db: SqliteDatabase, enqueueing: Enqueueing, secrets: Secrets, intake: Intake, settings: NotifySettings
+) -> tuple[Listener, Listener]:
+    authenticate = IdentityCache(intake.authenticate, SystemClock()).authenticate
+    public = Listener((_NOTIFICATIONS,), [identity_step(authenticate, ROLES), validation_step(except_methods=())])
+    notification_service_pb2_grpc.add_NotificationServiceServicer_to_server(
+        NotificationServicer(Readback(db)), public.server
+    )
+    key = settings.internal_key.get_secret_value() if settings.internal_key else None
+    internal = Listener((_DELIVERY,), [internal_key_step(key), validation_step(except_methods=())])
+    delivery_service_pb2_grpc.add_DeliveryServiceServicer_to_server(
+        DeliveryServicer(enqueueing, secrets), internal.server
+    )
+    return public, internal

@@ -1,0 +1,44 @@
+"""notify's settings."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from services.notify.schedule import STANDARD_SCHEDULE_S
+from services.shared.settings import ServiceSettings, split_list
+
+
+class NotifySettings(ServiceSettings):
+    """Read once from the environment, `CALLDOCK_` before each name."""
+
+    intake_address: str = Field(description="intake's internal listener")
+    secret_key: SecretStr = Field(description="base64 of 32 bytes; seals signing secrets at rest")
+    egress_allow: str = Field(
+        default="",
+        description="addresses outside the public internet that may be dialled, separated by commas: host, address or network, with :port or without",
+    )
+    egress_allow_webhooks: str = Field(default="", description="the same, for webhooks alone")
+    egress_ca_file: Path | None = Field(
+        default=None, description="PEM file of further certificate authorities to trust"
+    )
+    notify_timeout_s: float = Field(
+        default=15.0, gt=0, le=120, description="seconds that a receiver has for a whole answer"
+    )
+    notify_retry_schedule_s: str = Field(
+        default=",".join(map(str, STANDARD_SCHEDULE_S)),
+        description="pauses in seconds after each failed attempt, separated by commas",
+    )
+    notify_posts: int = Field(default=64, ge=1, le=10_000, description="notifications that are posted at once")
+    lease_s: float = Field(
+        default=30.0, ge=1, le=600, description="seconds that a piece of work is held without a sign of life"
+    )
+
+    @property
+    def allowed_egress(self) -> tuple[str, ...]:
+        """The allow entries for webhooks."""
+        return (*split_list(self.egress_allow), *split_list(self.egress_allow_webhooks))
+
+    @property
+    def retry_schedule_s(self) -> tuple[float, ...]:
+        """The pauses. Raises ValueError for what is no number of seconds."""
+        return tuple(float(pause) for pause in split_list(self.notify_retry_schedule_s))
