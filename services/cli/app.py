@@ -1,0 +1,106 @@
+"""The command line's words and options. Exit codes: 0 done, 1 refused or failed, 2 wrong usage."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import grpc
+import typer
+
+from services.cli import accounts, calls
+from services.cli.connect import DEFAULT_DATA_DIR, CommandFailed, explain, front_door, internal_channel
+from services.cli.demo.story import run_demo
+from services.cli.instance import InstanceRunning
+from services.cli.up import CannotStart, run_up
+from services.shared.logs import set_up_logs
+
+app = typer.Typer(
+    help="calldock takes phone calls in.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+accounts_app = typer.Typer(help="The customers of this installation.", no_args_is_help=True)
+calls_app = typer.Typer(help="An account's calls.", no_args_is_help=True)
+app.add_typer(accounts_app, name="accounts")
+app.add_typer(calls_app, name="calls")
+
+DataDir = Annotated[Path, typer.Option("--data-dir", envvar="CALLDOCK_DATA_DIR", help="Folder of the instance.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+Url = Annotated[
+    str | None,
+    typer.Option("--url", envvar="CALLDOCK_URL", help="Front door; the instance on --data-dir by default."),
+]
+Token = Annotated[str | None, typer.Option("--token", envvar="CALLDOCK_TOKEN", help="Access token of the account.")]
+
+
+@app.command()
+def up(
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    listen: Annotated[
+        str, typer.Option("--listen", envvar="CALLDOCK_LISTEN", help="Address and port of the front door.")
+    ] = "127.0.0.1:8080",
+) -> None:
+    """Starts calldock here, and runs it until it is interrupted."""
+    set_up_logs("up")
+    asyncio.run(run_up(data_dir, listen))
+
+
+@app.command()
+def demo(json_output: Json = False) -> None:
+    """Plays the whole story on real speech in a temporary folder; exit 0 only if every step was seen."""
+    raise typer.Exit(0 if run_demo(as_json=json_output) else 1)
+
+
+@accounts_app.command("create")
+def create_account(
+    name: Annotated[str, typer.Argument(help="What people call the account.")],
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    time_zone: Annotated[str, typer.Option(help="IANA zone of its wall times.")] = "Europe/Moscow",
+    region: Annotated[str, typer.Option(help="ISO 3166 region of its national numbers.")] = "RU",
+    voice_analysis: Annotated[
+        bool, typer.Option("--voice-analysis/--no-voice-analysis", help="Whether wav_records are taken.")
+    ] = True,
+    json_output: Json = False,
+) -> None:
+    """Makes an account with an access token and a webhook secret, shown this once."""
+    with internal_channel(data_dir, "intake") as channel:
+        accounts.create(channel, name, time_zone, region, voice_analysis, as_json=json_output)
+
+
+@calls_app.command("list")
+def list_calls(
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    url: Url = None,
+    token: Token = None,
+    limit: Annotated[int, typer.Option(min=1, help="Calls to show at most.")] = 50,
+    json_output: Json = False,
+) -> None:
+    """Lists the account's calls, newest first."""
+    calls.print_list(front_door(data_dir, url, token), limit, as_json=json_output)
+
+
+@calls_app.command("show")
+def show_call(
+    call: Annotated[str, typer.Argument(help="call_session_id of the call; with --ext-id, its ext_id.")],
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    url: Url = None,
+    token: Token = None,
+    ext_id: Annotated[bool, typer.Option("--ext-id", help="The argument is the account's own id.")] = False,
+    json_output: Json = False,
+) -> None:
+    """Shows a call with its recordings and what was measured."""
+    calls.print_call(front_door(data_dir, url, token), call, is_ext_id=ext_id, as_json=json_output)
+
+
+def main() -> None:
+    """Runs a command; what it cannot do is said in a line or two on stderr."""
+    try:
+        app()
+    except (CommandFailed, InstanceRunning, CannotStart, FileNotFoundError) as error:
+        typer.echo(str(error), err=True)
+        raise SystemExit(1) from error
+    except grpc.RpcError as error:
+        typer.echo(explain(error), err=True)
+        raise SystemExit(1) from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""`calldock calls`."""
+
+import json
+from collections.abc import Iterator
+
+from calldock.intake.v1.call_pb2 import Call, CallStatus, Direction, Mp3Record, Recording, RecordingStatus, WavRecord
+from calldock.intake.v1.call_service_pb2 import GetCallRequest, ListCallsRequest, LookupCallRequest
+from calldock.intake.v1.call_service_pb2_grpc import CallServiceStub
+from calldock.media.v1.audio_pb2 import ErrorCode
+from google.protobuf.json_format import MessageToDict
+from rich.console import Console
+from rich.table import Table
+
+from services.cli.connect import DEADLINE_S, CommandFailed, Door
+
+PAGE = 200
+
+
+def print_list(door: Door, limit: int, *, as_json: bool) -> None:
+    """Prints the newest calls: a table, or one JSON object a line."""
+    table = Table("call", "ext_id", "start (UTC)", "direction", "from", "to", "status", "error")
+    for call in _newest(door, limit):
+        if as_json:
+            print(json.dumps(_as_dict(call), ensure_ascii=False))
+        else:
+            table.add_row(*_row(call))
+    if not as_json:
+        Console().print(table)
+
+
+def print_call(door: Door, name: str, *, is_ext_id: bool, as_json: bool) -> None:
+    """Prints one call, by our number or by the account's id."""
+    stub = CallServiceStub(door.channel)
+    if is_ext_id:
+        call = stub.LookupCall(LookupCallRequest(ext_id=name), timeout=DEADLINE_S, metadata=door.metadata)
+    elif name.isascii() and name.isdigit() and len(name) <= 19:
+        call = stub.GetCall(GetCallRequest(call_session_id=int(name)), timeout=DEADLINE_S, metadata=door.metadata)
+    else:
+        raise CommandFailed(f"{name} is no call_session_id; for the account's own id add --ext-id")
+    if as_json:
+        print(json.dumps(_as_dict(call), ensure_ascii=False, indent=2))
+        return
+    console = Console()
+    facts = Table(show_header=False, box=None)
+    for title, value in zip(
+        ("call", "ext_id", "start (UTC)", "direction", "from", "to", "status", "error"), _row(call), strict=True
+    ):
+        facts.add_row(title, value)
+    facts.add_row("reason", call.error_message)
+    facts.add_row("tags", ", ".join(tag.tag_name for tag in call.tags))
+    console.print(facts)
+    if call.wav_records or call.mp3_records:
+        console.print(_recordings(call))
+
+
+def records_of(call: Call) -> list[WavRecord | Mp3Record]:
+    """The call's recordings of either kind, in upload order."""
+    return [*call.wav_records, *call.mp3_records]
+
+
+def figures(recording: Recording) -> str:
+    """What was measured of a recording, in one line."""
+    report = recording.audio_report
+    parts = []
+    if report.HasField("duration_s"):
+        parts.append(f"{report.duration_s:.1f} s")
+    if report.HasField("channel_count"):
+        parts.append(f"{report.channel_count} ch")
+    if report.HasField("sample_rate_hz"):
+        parts.append(f"{report.sample_rate_hz} Hz")
+    snr = [f"{channel.snr_db:.1f}" if channel.HasField("snr_db") else "-" for channel in report.channels]
+    if snr:
+        parts.append(f"SNR {' / '.join(snr)} dB")
+    return ", ".join(parts)
+
+
+def _recordings(call: Call) -> Table:
+    table = Table("#", "recording", "employee", "status", "measured", "reason")
+    for place, record in enumerate(records_of(call), start=1):
+        known = record.recording
+        status = RecordingStatus.Name(known.status).removeprefix("RECORDING_STATUS_").lower()
+        table.add_row(
+            str(place), str(known.recording_id), record.employee_name, status, figures(known), known.error_message
+        )
+    return table
+
+
+def _newest(door: Door, limit: int) -> Iterator[Call]:
+    stub = CallServiceStub(door.channel)
+    token = ""
+    while limit > 0:
+        request = ListCallsRequest(page_size=min(limit, PAGE), page_token=token)
+        page = stub.ListCalls(request, timeout=DEADLINE_S, metadata=door.metadata)
+        yield from page.calls
+        limit -= len(page.calls)
+        token = page.next_page_token
+        if not token:
+            return
+
+
+def _row(call: Call) -> tuple[str, ...]:
+    error = "" if not call.error_code else ErrorCode.Name(call.error_code).removeprefix("ERROR_CODE_").lower()
+    return (
+        str(call.call_session_id),
+        call.ext_id,
+        call.start_time.ToDatetime().strftime("%Y-%m-%d %H:%M:%S"),
+        Direction.Name(call.direction).removeprefix("DIRECTION_").lower(),
+        call.calling_phone_number or "hidden",
+        call.called_phone_number or "-",
+        CallStatus.Name(call.status).removeprefix("CALL_STATUS_").lower(),
+        error,
+    )
+
+
+def _as_dict(call: Call) -> dict[str, object]:
+    return MessageToDict(call, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)

@@ -1,0 +1,70 @@
+"""How commands reach calldock: the running instance's sockets, or a front door with a token."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from services.cli.instance import NotRunning, read_runtime
+
+DEFAULT_DATA_DIR = Path("calldock-data")
+DEADLINE_S = 30.0
+
+
+class CommandFailed(Exception):
+    """The command came to nothing; the message says why and what to do next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A channel to the front door and the metadata that every call carries."""
+
+    channel: grpc.Channel
+    metadata: tuple[tuple[str, str], ...]
+
+
+def internal_channel(data_dir: Path, service: str) -> grpc.Channel:
+    """A channel to a service of the instance on this data directory. Raises CommandFailed when none runs."""
+    try:
+        return grpc.insecure_channel(read_runtime(data_dir).internal(service))
+    except NotRunning as error:
+        raise CommandFailed(str(error)) from error
+
+
+def front_door(data_dir: Path, url: str | None, token: str | None) -> Door:
+    """A door to `url`, or to the instance on this data directory, with an account's token. Raises CommandFailed when either is not known."""
+    if not token:
+        raise CommandFailed("whose calls? Give an access token: --token TOKEN, or set CALLDOCK_TOKEN")
+    if url is None:
+        try:
+            url = read_runtime(data_dir).url
+        except NotRunning as error:
+            raise CommandFailed(f"{error}, or name a front door: --url URL") from error
+    scheme, _, rest = url.partition("://")
+    target = rest.rstrip("/")
+    if scheme not in ("http", "https") or not target:
+        raise CommandFailed(f"--url takes an address such as http://127.0.0.1:8080, not {url}")
+    # The environment's proxies are for the world outside, not for calldock.
+    options = [("grpc.enable_http_proxy", 0)]
+    if scheme == "http":
+        channel = grpc.insecure_channel(target, options=options)
+    else:
+        channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(), options=options)
+    return Door(channel, (("authorization", f"Bearer {token}"),))
+
+
+def explain(error: grpc.RpcError) -> str:
+    """What a refused call says, with every wrong field on a line of its own."""
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    lines = [error.details() or error.code().name]
+    for detail in status.details if status is not None else ():
+        bad = error_details_pb2.BadRequest()
+        if detail.Unpack(bad) and len(bad.field_violations) > 1:
+            lines = [f"{len(bad.field_violations)} fields are wrong:"]
+            lines += [f"  {violation.field}: {violation.description}" for violation in bad.field_violations]
+    if error.code() is grpc.StatusCode.UNAVAILABLE:
+        lines.append("Is calldock running? `calldock up` starts it.")
+    return os.linesep.join(lines)

