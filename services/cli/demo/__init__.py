@@ -1,0 +1,1 @@
+"""`calldock demo`: the whole story on real speech."""
