@@ -25,6 +25,8 @@ _ACTIVE_OVER_NOISE = 4.0
 _HANGOVER_FRAMES = 12
 _LEVEL_ROUNDS = 10
 _TOP_PERCENTILE = 97
+_DEEPEST = 1e-12
+"""Empty bins count as 120 dB below the loudest, so that a figure is always a number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,16 +115,17 @@ def _with_hangover(active: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _edges(power: NDArray[np.float32]) -> tuple[float | None, float | None]:
-    """The loudest spectrum (97th percentile over time) at 330-430 and at 3200-3400 Hz against the middle of the band, in dB."""
+    """The loudest spectrum (97th percentile over time, in dB) at 330-430 and at 3200-3400 Hz against the middle of the band, in dB."""
     if not len(power):
         return None, None
     top = np.percentile(power, _TOP_PERCENTILE, axis=0)
-    middle = float(np.median(top[_bins(900, 1700)]))
-    body = max(float(top[_bins(600, 1000)].mean()), middle)
-    if middle <= 0:
+    if not top.any():
         return None, None
-    low, high = float(top[_bins(330, 430)].mean()), float(top[_bins(3200, 3400)].mean())
-    return _decibels(low / body), _decibels(high / middle)
+    top_db = 10 * np.log10(np.maximum(top, top.max() * _DEEPEST))
+    middle = float(np.median(top_db[_bins(900, 1700)]))
+    body = max(float(top_db[_bins(600, 1000)].mean()), middle)
+    low, high = float(top_db[_bins(330, 430)].mean()), float(top_db[_bins(3200, 3400)].mean())
+    return low - body, high - middle
 
 
 def _bins(low_hz: float, high_hz: float) -> slice:

@@ -254,19 +254,19 @@ WITH RECURSIVE ahead(account_id, place) AS (
           WHERE w.state = 0 AND w.stage = :stage AND w.account_id > behind.account_id AND w.account_id <= :after), place + 1
   FROM behind WHERE behind.account_id IS NOT NULL AND place < :ring
 ), ring AS (
-  SELECT account_id FROM (
+  SELECT account_id, row_number() OVER (ORDER BY lap, place) AS seat FROM (
     SELECT account_id, 0 AS lap, place FROM ahead WHERE account_id IS NOT NULL
     UNION ALL SELECT account_id, 1, place FROM behind WHERE account_id IS NOT NULL
-    ORDER BY 2, 3) LIMIT :ring
+    ORDER BY 2, 3 LIMIT :ring)
 ), busy AS (
   SELECT account_id, count(*) AS leases FROM {name} INDEXED BY {name}_leased WHERE state = 1 AND stage = :stage GROUP BY account_id
 ), candidate AS (
-  SELECT w.key, w.account_id, w.expiries, w.priority,
+  SELECT w.key, w.account_id, w.expiries, w.priority, ring.seat,
          coalesce(busy.leases, 0) + row_number() OVER (PARTITION BY w.account_id ORDER BY w.priority, w.key) AS turn
   FROM ring CROSS JOIN {name} w ON w.key IN (
     SELECT key FROM {name} INDEXED BY {name}_ready
     WHERE state = 0 AND stage = :stage AND account_id = ring.account_id ORDER BY priority, key LIMIT :most)
   LEFT JOIN busy ON busy.account_id = w.account_id
 )
-SELECT key, account_id, expiries FROM candidate ORDER BY turn, priority, key LIMIT :most
+SELECT key, account_id, expiries FROM candidate ORDER BY turn, seat, priority, key LIMIT :most
 """

@@ -1,0 +1,1 @@
+"""The proof: unit, contract, stores, integration, e2e. Real neighbours over mocks."""

@@ -1,0 +1,1 @@
+"""Makers, hosts and instances that the tests share."""

@@ -1,0 +1,171 @@
+"""A whole calldock in processes of its own, as `calldock up` starts it, and clients to speak to it."""
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from calldock.intake.v1.call_pb2 import Call
+from calldock.intake.v1.call_service_pb2 import LookupCallRequest
+from calldock.intake.v1.call_service_pb2_grpc import CallServiceStub
+
+CALLDOCK = str(Path(sys.executable).with_name("calldock"))
+BUF = str(Path(sys.executable).with_name("buf"))
+
+
+@dataclass(frozen=True)
+class Account:
+    account_id: int
+    token: str
+    secret: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An HTTP answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Calldock:
+    """A running instance."""
+
+    def __init__(self, data_dir: Path, port: int, process: "subprocess.Popen[str]", log: Path) -> None:
+        self.data_dir = data_dir
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.process = process
+        self.log = log
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.enable_http_proxy", 0)])
+
+    def cli(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Runs a command of the command line against this instance."""
+        return subprocess.run(
+            [CALLDOCK, *arguments, "--data-dir", str(self.data_dir)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def account(self, name: str = "Acme", *options: str) -> Account:
+        """Makes an account."""
+        made = self.cli("accounts", "create", name, "--json", *options)
+        assert made.returncode == 0, made.stderr
+        facts = json.loads(made.stdout)
+        return Account(facts["account_id"], facts["access_token"], facts["webhook_secret"])
+
+    def http(
+        self, method: str, path: str, body: bytes | str | None = None, token: str | None = None, **headers: str
+    ) -> Reply:
+        """One HTTP exchange with the front door. Header names are given with underscores."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if token is not None:
+            sent["authorization"] = f"Bearer {token}"
+        try:
+            connection.request(method, path, body, sent)
+            answer = connection.getresponse()
+            return Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+        finally:
+            connection.close()
+
+    def upload(self, account: Account, *calls: dict[str, Any]) -> Reply:
+        """Uploads over REST."""
+        return self.http("POST", "/v1/calls:upload", json.dumps({"calls": calls}), account.token)
+
+    def rpc(self, account: Account, *calls: dict[str, Any], **params: Any) -> Any:
+        """Uploads over JSON-RPC; answers the whole envelope."""
+        asked = {"access_token": account.token, "calls": calls, **params}
+        request = {"jsonrpc": "2.0", "id": 1, "method": "upload.calls", "params": asked}
+        answer = self.http("POST", "/v2.0", json.dumps(request))
+        assert answer.status == 200
+        return answer.json
+
+    def lookup(self, account: Account, ext_id: str) -> Call:
+        """Reads a call back over gRPC."""
+        metadata = (("authorization", f"Bearer {account.token}"),)
+        stub = CallServiceStub(self.channel)
+        return stub.LookupCall(LookupCallRequest(ext_id=ext_id), timeout=20, metadata=metadata, wait_for_ready=True)
+
+    def runtime(self) -> dict[str, Any]:
+        """What the instance wrote down for the command line."""
+        found: dict[str, Any] = json.loads((self.data_dir / "runtime.json").read_text())
+        return found
+
+    def service_pid(self, service: str) -> int | None:
+        """The process id of a service, as the kernel lists the children of `up`."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        for pid in children:
+            try:
+                command = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+            except OSError:
+                continue
+            if f"services.{service}" in command:
+                return int(pid)
+        return None
+
+
+@contextmanager
+def a_calldock(folder: Path, **settings: str) -> Iterator[Calldock]:
+    """Starts `calldock up`, waits for its ready line, stops it by SIGTERM and checks that it left well."""
+    port = free_port()
+    log = folder / "calldock.log"
+    environment = {**os.environ, **{f"CALLDOCK_{name}": value for name, value in settings.items()}}
+    data_dir = folder / "data"
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [CALLDOCK, "up", "--data-dir", str(data_dir), "--listen", f"127.0.0.1:{port}"],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=environment,
+        )
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line == f"calldock is ready: http://127.0.0.1:{port}\n", log.read_text()[-3000:]
+            calldock = Calldock(data_dir, port, process, log)
+            yield calldock
+            calldock.channel.close()
+            process.terminate()
+            assert process.wait(60) == 0, log.read_text()[-3000:]
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def until(condition: Callable[[], bool], limit_s: float = 30) -> None:
+    """Returns when the condition holds. Raises TimeoutError."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError("what was expected did not come")
+        time.sleep(0.05)

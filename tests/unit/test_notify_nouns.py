@@ -1,0 +1,107 @@
+"""docs/contract.md 7: what a receiver is told, how it is signed, when it is tried again."""
+
+import json
+import os
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from standardwebhooks.webhooks import Webhook
+
+from services.intake.events import uuid7
+from services.notify.payload import Event, payload
+from services.notify.schedule import STANDARD_SCHEDULE_S, pause_after
+from services.notify.sealing import CannotUnseal, Sealer, read_key
+from services.notify.signature import new_secret, sign
+
+WHEN = datetime(2026, 11, 2, 7, 0, 0, 999_999, tzinfo=UTC)
+
+
+def an_event(name: str) -> Event:
+    return Event(
+        name=name,
+        ext_id="зв-1",
+        call_session_id=7,
+        event_time=WHEN,
+        error_code="decode_error",
+        error_message="recording 1: broken",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("processed", {"status": "processed", "ext_id": "зв-1", "call_session_id": 7, "timestamp": 1793602800}),
+        ("in_process", {"status": "in_process", "ext_id": "зв-1", "timestamp": 1793602800}),
+        (
+            "error",
+            {
+                "status": "error",
+                "ext_id": "зв-1",
+                "timestamp": 1793602800,
+                "error_message": "recording 1: broken",
+                "error_code": "decode_error",
+            },
+        ),
+    ],
+)
+def test_a_notification_is_exactly_the_contracts_object(name: str, told: dict[str, object]) -> None:
+    assert json.loads(payload(an_event(name))) == told
+
+
+def test_the_standard_library_of_receivers_verifies_the_signature() -> None:
+    secret = new_secret(os.urandom(32))
+    body = payload(an_event("error")).encode()
+    now = int(datetime.now(UTC).timestamp())
+
+    headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(now),
+        "webhook-signature": sign(secret, "msg_1", now, body),
+    }
+
+    assert Webhook(secret).verify(body, headers) == json.loads(body)
+
+
+def test_the_signature_of_a_known_body_is_the_one_of_the_specification() -> None:
+    # The vector of the Standard Webhooks reference libraries.
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    body = b'{"test": 2432232314}'
+
+    assert (
+        sign(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
+        == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    )
+
+
+def test_the_schedule_ends_in_a_burial() -> None:
+    pauses = [pause_after(failures, STANDARD_SCHEDULE_S) for failures in range(1, len(STANDARD_SCHEDULE_S) + 2)]
+
+    assert pauses[0] == timedelta(seconds=5)
+    assert pauses[-2] == timedelta(hours=24)
+    assert pauses[-1] is None
+
+
+def test_ids_of_notifications_are_uuid7_and_sort_by_time() -> None:
+    early, late = uuid7(WHEN, b"\xff" * 10), uuid7(WHEN + timedelta(milliseconds=1), b"\0" * 10)
+
+    assert early < late
+    assert early[14] == "7"
+    assert early[19] in "89ab"
+
+
+def test_a_sealed_secret_opens_with_its_key_and_purpose_only() -> None:
+    sealer = Sealer(b"k" * 32)
+    sealed = sealer.seal("whsec_x", "account 1")
+
+    assert sealer.unseal(sealed, "account 1") == "whsec_x"
+    assert "whsec_x" not in sealed
+    with pytest.raises(CannotUnseal):
+        sealer.unseal(sealed, "account 2")
+    with pytest.raises(CannotUnseal):
+        Sealer(b"l" * 32).unseal(sealed, "account 1")
+
+
+@pytest.mark.parametrize("text", ["", "short", "not base64!", "a" * 44])
+def test_what_is_no_key_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the decoder's own words differ
+        read_key(text)
