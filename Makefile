@@ -36,7 +36,7 @@ check: $(READY) ## Lint, types, layers, protos, dependencies
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/protos.py lint
-	$(BIN)/deptry services tools tests --quiet
+	$(BIN)/deptry services tools tests 2>&1 | tail -n 4
 
 test: $(READY) ## Run all tests: real Envoy, TLS, speech, processes that get killed
 	$(BIN)/pytest

@@ -4,8 +4,8 @@ import json
 import uuid
 
 import grpc
-from calldock.intake.v1.admin_service_pb2 import CreateAccountRequest
-from calldock.intake.v1.admin_service_pb2_grpc import AdminServiceStub
+from calldock.intake.internal.v1.admin_service_pb2 import CreateAccountRequest
+from calldock.intake.internal.v1.admin_service_pb2_grpc import AdminServiceStub
 from rich.console import Console
 from rich.table import Table
 

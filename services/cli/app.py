@@ -10,7 +10,7 @@ import typer
 from services.cli import accounts, calls
 from services.cli.connect import DEFAULT_DATA_DIR, CommandFailed, explain, front_door, internal_channel
 from services.cli.demo.story import run_demo
-from services.cli.instance import InstanceRunning
+from services.cli.instance import InstanceRunning, KeyMissing
 from services.cli.up import CannotStart, run_up
 from services.shared.logs import set_up_logs
 
@@ -94,7 +94,7 @@ def main() -> None:
     """Runs a command; what it cannot do is said in a line or two on stderr."""
     try:
         app()
-    except (CommandFailed, InstanceRunning, CannotStart, FileNotFoundError) as error:
+    except (CommandFailed, InstanceRunning, KeyMissing, CannotStart, FileNotFoundError) as error:
         typer.echo(str(error), err=True)
         raise SystemExit(1) from error
     except grpc.RpcError as error:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from calldock.intake.v1.call_pb2 import Call, CallStatus, Direction, Mp3Record, Recording, RecordingStatus, WavRecord
 from calldock.intake.v1.call_service_pb2 import GetCallRequest, ListCallsRequest, LookupCallRequest
 from calldock.intake.v1.call_service_pb2_grpc import CallServiceStub
-from calldock.media.v1.audio_pb2 import ErrorCode
+from calldock.media.v1.audio_pb2 import RecordingErrorCode
 from google.protobuf.json_format import MessageToDict
 from rich.console import Console
 from rich.table import Table
@@ -62,8 +62,8 @@ def figures(recording: Recording) -> str:
     """What was measured of a recording, in one line."""
     report = recording.audio_report
     parts = []
-    if report.HasField("duration_s"):
-        parts.append(f"{report.duration_s:.1f} s")
+    if report.HasField("duration"):
+        parts.append(f"{report.duration.ToTimedelta().total_seconds():.1f} s")
     if report.HasField("channel_count"):
         parts.append(f"{report.channel_count} ch")
     if report.HasField("sample_rate_hz"):
@@ -99,7 +99,11 @@ def _newest(door: Door, limit: int) -> Iterator[Call]:
 
 
 def _row(call: Call) -> tuple[str, ...]:
-    error = "" if not call.error_code else ErrorCode.Name(call.error_code).removeprefix("ERROR_CODE_").lower()
+    error = (
+        ""
+        if not call.error_code
+        else RecordingErrorCode.Name(call.error_code).removeprefix("RECORDING_ERROR_CODE_").lower()
+    )
     return (
         str(call.call_session_id),
         call.ext_id,

@@ -18,6 +18,10 @@ class InstanceRunning(Exception):
     """Another `calldock up` has the data directory."""
 
 
+class KeyMissing(Exception):
+    """The key that sealed what is stored is not there."""
+
+
 class NotRunning(Exception):
     """No instance runs on the data directory."""
 
@@ -75,9 +79,17 @@ def read_runtime(data_dir: Path) -> Runtime:
 
 
 def secret_key(data_dir: Path) -> str:
-    """The key that seals secrets at rest, made at the first start and readable by its owner only. It belongs into the backup."""
+    """The key that seals secrets at rest, made at the first start and readable by its owner only. It belongs into the backup.
+
+    Raises KeyMissing when there are secrets already that another key has sealed.
+    """
     path = data_dir / SECRET_KEY_FILE
     if not path.exists():
+        if (data_dir / "notify.db").exists():
+            raise KeyMissing(
+                f"{path} is missing, and the secrets in {data_dir / 'notify.db'} were sealed with it: "
+                "put it back from the backup, or set CALLDOCK_SECRET_KEY"
+            )
         fresh = data_dir / f"{SECRET_KEY_FILE}.new"
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(base64.b64encode(os.urandom(32)).decode())

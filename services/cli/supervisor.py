@@ -4,9 +4,12 @@ import asyncio
 import ctypes
 import os
 import signal
+import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import IO
 
 import structlog
@@ -23,6 +26,9 @@ STOP_S = 25.0
 _PR_SET_PDEATHSIG = 1
 
 
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
 @dataclass(slots=True, kw_only=True)
 class Child:
     """One program that is kept running."""
@@ -31,8 +37,7 @@ class Child:
     command: Sequence[str]
     environment: Mapping[str, str]
     process: asyncio.subprocess.Process | None = None
-    restarts: int = 0
-    stopping: bool = False
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -44,14 +49,6 @@ class Supervisor:
         self._children = {child.name: child for child in children}
         self._output = output
 
-    def pids(self) -> dict[str, int]:
-        """The process ids of the children that run."""
-        return {
-            name: child.process.pid
-            for name, child in self._children.items()
-            if child.process and child.process.returncode is None
-        }
-
     async def run(self) -> None:
         """Runs the children until `stop` has ended each."""
         async with asyncio.TaskGroup() as group:
@@ -61,23 +58,37 @@ class Supervisor:
     async def stop(self, name: str) -> None:
         """Asks a child to finish and waits; one that does not is killed."""
         child = self._children[name]
-        child.stopping = True
-        if child.process is None or child.process.returncode is not None:
-            return
-        child.process.terminate()
+        child.stopping.set()
+        _signal(child, signal.SIGTERM)
         try:
             async with asyncio.timeout(STOP_S):
                 await child.ended.wait()
         except TimeoutError:
             log.warning("process.killed", process=name)
-            child.process.kill()
+            _signal(child, signal.SIGKILL)
             await child.ended.wait()
 
     async def _keep_running(self, child: Child) -> None:
         loop = asyncio.get_running_loop()
         failures = 0
-        while not child.stopping:
-            began = loop.time()
+        try:
+            while not child.stopping.is_set():
+                began = loop.time()
+                code = await self._run_once(child)
+                if child.stopping.is_set():
+                    return
+                failures = 1 if loop.time() - began > STEADY_S else failures + 1
+                pause_s = exponential(failures, FIRST_PAUSE, LONGEST_PAUSE).total_seconds()
+                log.warning("process.died", process=child.name, exit_code=code, pause_s=pause_s)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(pause_s):
+                        await child.stopping.wait()
+        finally:
+            child.ended.set()
+
+    async def _run_once(self, child: Child) -> int | None:
+        """Runs the program to its end; answers its exit code, None when it could not be started."""
+        try:
             child.process = await asyncio.create_subprocess_exec(
                 *child.command,
                 env=child.environment,
@@ -85,20 +96,25 @@ class Supervisor:
                 stdout=self._output or 2,
                 stderr=self._output or 2,
                 start_new_session=True,
-                preexec_fn=_end_with_parent,
+                preexec_fn=partial(_end_with_parent, os.getpid()),
             )
-            code = await child.process.wait()
-            if child.stopping:
-                break
-            failures = 1 if loop.time() - began > STEADY_S else failures + 1
-            child.restarts += 1
-            pause = exponential(failures, FIRST_PAUSE, LONGEST_PAUSE)
-            log.warning("process.died", process=child.name, exit_code=code, pause_s=pause.total_seconds())
-            await asyncio.sleep(pause.total_seconds())
-        child.ended.set()
+        except (OSError, subprocess.SubprocessError) as error:
+            log.error("process.not_started", process=child.name, reason=str(error))
+            return None
+        if child.stopping.is_set():
+            # The order to stop came while it was being started.
+            _signal(child, signal.SIGTERM)
+        return await child.process.wait()
 
 
-def _end_with_parent() -> None:
+def _signal(child: Child, number: signal.Signals) -> None:
+    if child.process is not None and child.process.returncode is None:
+        with suppress(ProcessLookupError):
+            child.process.send_signal(number)
+
+
+def _end_with_parent(parent: int) -> None:
     """Asks the kernel to stop this child when its supervisor dies, however that happens (prctl(2), PR_SET_PDEATHSIG)."""
-    if os.uname().sysname == "Linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(1)

@@ -4,10 +4,11 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import IO
@@ -41,20 +42,15 @@ class Instance:
         self._sockets = sockets
         self._supervisor = supervisor
 
-    def pids(self) -> dict[str, int]:
-        """The process ids of Envoy and the services."""
-        return self._supervisor.pids()
-
     async def wait_until_ready(self) -> None:
         """Returns when all answer healthy. Raises CannotStart after a minute."""
+        deadline = asyncio.get_running_loop().time() + READY_S
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2), trust_env=False) as session:
-            for _ in range(int(READY_S / 0.1)):
-                try:
+            while asyncio.get_running_loop().time() < deadline:
+                with suppress(aiohttp.ClientError, TimeoutError):
                     async with session.get(f"{self.url}/healthz") as response:
                         if response.status == 200:
                             return
-                except (aiohttp.ClientError, TimeoutError):
-                    pass
                 await asyncio.sleep(0.1)
         raise CannotStart(f"not all of calldock answered healthy within {READY_S:g} s; its log says why")
 
@@ -86,17 +82,19 @@ async def running(
     lock = lock_data_dir(data_dir)
     sockets = Path(tempfile.mkdtemp(prefix="calldock-"))
     try:
+        check_port_is_free(address, port)
         if len(str(sockets / "notify-internal.sock").encode()) > MAX_SOCKET_PATH:
             raise CannotStart(f"the path of {sockets} is too long for sockets: set TMPDIR to a shorter folder")
         supervisor = Supervisor(_children(data_dir, address, port, sockets, environment), output)
         instance = Instance(data_dir, f"http://{_in_url(address)}:{port}", sockets, supervisor)
         write_runtime(data_dir, instance.runtime)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(supervisor.run())
-            try:
-                yield instance
-            finally:
-                await instance.stop()
+        # Not a TaskGroup: it would wrap what the body raises, and a body that fails must still be followed by a stop.
+        supervising = asyncio.create_task(supervisor.run())
+        try:
+            yield instance
+        finally:
+            await instance.stop()
+            await supervising
     finally:
         shutil.rmtree(sockets, ignore_errors=True)
         lock.close()
@@ -136,6 +134,19 @@ def parse_listen(listen: str) -> tuple[str, int]:
     return address, number
 
 
+def check_port_is_free(address: str, port: int) -> None:
+    """Raises CannotStart when another program listens there; Envoy would only be restarted again and again."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            raise CannotStart(
+                f"{_in_url(address)}:{port} is taken or not ours ({error.strerror}): name another with --listen"
+            ) from error
+
+
 def warn_of_open_listener(listen: str) -> None:
     """Says on stderr when tokens would travel in the clear."""
     address, _ = parse_listen(listen)
@@ -159,15 +170,17 @@ def _children(data_dir: Path, address: str, port: int, sockets: Path, environmen
     shared = {
         **environment,
         "CALLDOCK_DATA_DIR": str(data_dir),
-        "CALLDOCK_SECRET_KEY": environment.get("CALLDOCK_SECRET_KEY") or secret_key(data_dir),
         **{f"CALLDOCK_{name.upper()}_ADDRESS": f"unix:{sockets}/{name}-internal.sock" for name in SERVICES},
     }
+    # Only who seals secrets gets the key.
+    keys = {"notify": {"CALLDOCK_SECRET_KEY": environment.get("CALLDOCK_SECRET_KEY") or secret_key(data_dir)}}
     services = [
         Child(
             name=name,
             command=[sys.executable, "-m", f"services.{name}"],
             environment={
-                **shared,
+                **{name: value for name, value in shared.items() if name != "CALLDOCK_SECRET_KEY"},
+                **keys.get(name, {}),
                 "CALLDOCK_PUBLIC_LISTEN": f"unix:{sockets}/{name}.sock",
                 "CALLDOCK_INTERNAL_LISTEN": f"unix:{sockets}/{name}-internal.sock",
             },

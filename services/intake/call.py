@@ -7,10 +7,11 @@ by the paths it hands over, which are then not judged again.
 import hashlib
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from services.intake.attribution import UNKNOWN_SOURCE_ID, Attribution
@@ -29,8 +30,10 @@ MAX_URL = 2048
 MAX_PHONE = 64
 MAX_RECORDINGS = 20
 MAX_TAGS = 50
+MAX_EVENTS = 3
 MAX_ID = 2**63 - 1
 MAX_SPAN = timedelta(days=3650)
+SPAN_LIMITS = "0 seconds to 10 years are taken"
 
 FIELDS = (
     "ext_id",
@@ -57,8 +60,9 @@ FIELDS = (
 _PART_FIELDS = ("url", "events", "tag_id", "tag_name", "employee_id", "employee_name", "employee_channel", "record_url")
 _RANK = {name: rank for rank, name in enumerate((*FIELDS, *_PART_FIELDS))}
 
-_HTTP = re.compile(r"(?i:https?)://[^/?#]")
-_HTTPS = re.compile(r"(?i:https)://[^/?#]")
+_REST_OF_URL = r"://[^/?#\x00-\x20\x7f][^\x00-\x20\x7f]*"
+_HTTP = re.compile(r"(?i:https?)" + _REST_OF_URL)
+_HTTPS = re.compile(r"(?i:https)" + _REST_OF_URL)
 
 
 class Direction(StrEnum):
@@ -200,8 +204,11 @@ class CheckedCall:
 
     @property
     def fingerprint(self) -> bytes:
-        """SHA-256 over all fields: equal for two uploads that say the same in whatever spelling."""
-        said = [getattr(self, name) for name in self.__dataclass_fields__ if name != "index"]
+        """SHA-256 over all fields that count: equal for two uploads that say the same in whatever spelling."""
+        records = tuple(replace(record, employee_name=name_key(record.employee_name)) for record in self.records)
+        said = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "index"} | {
+            "records": records
+        }
         return hashlib.sha256(repr(said).encode("utf-8", "surrogatepass")).digest()
 
 
@@ -253,7 +260,7 @@ def check_call(
         check.refuse("is_lost", Mnemonic.REQUIRED_PARAMETER_MISSED)
     wait = check.span("wait_duration", draft.wait_duration)
     talk = check.span("talk_duration", draft.talk_duration)
-    check.ids(draft.attribution)
+    attribution = check.attribution(draft.attribution)
     check.length("comment", draft.comment, MAX_COMMENT)
     callback = check.callback(draft.callback)
     tags = tuple(check.tags(draft.tags))
@@ -279,7 +286,7 @@ def check_call(
         is_transfer=bool(draft.is_transfer),
         wait_duration=wait,
         talk_duration=talk,
-        attribution=draft.attribution,
+        attribution=attribution,
         comment=draft.comment or "",
         callback=callback,
         tags=tags,
@@ -296,17 +303,25 @@ def _rank(part: str | int) -> int:
     return part if isinstance(part, int) else _RANK.get(part, len(_RANK))
 
 
+def _names_a_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+
+
 class _Check:
     """Gathers the refusals of one call."""
 
     def __init__(self, path: Path, unread: Collection[Path]) -> None:
         self._path = path
-        self._unread = unread
+        self._unread = frozenset(unread)
         self.refusals: list[Refusal] = []
 
     def refuse(self, name: str | Path, mnemonic: Mnemonic, value: object = MISSING, why: str = "") -> None:
         path = (*self._path, name) if isinstance(name, str) else (*self._path, *name)
-        if not any(path[: len(unread)] == unread for unread in self._unread):
+        if not any(path[:length] in self._unread for length in range(1, len(path) + 1)):
             self.refusals.append(Refusal(mnemonic, path=path, value=value, why=why))
 
     def text(self, name: str | Path, value: str | None, most: int) -> str:
@@ -365,14 +380,15 @@ class _Check:
         if value is None:
             return None
         if not timedelta(0) <= value <= MAX_SPAN:
-            self.refuse(
-                name, Mnemonic.INVALID_PARAMETER_VALUE, value.total_seconds(), "0 seconds to 10 years are taken"
-            )
+            self.refuse(name, Mnemonic.INVALID_PARAMETER_VALUE, value.total_seconds(), SPAN_LIMITS)
         return timedelta(milliseconds=round(value / timedelta(milliseconds=1)))
 
-    def ids(self, named: Attribution) -> None:
+    def attribution(self, named: Attribution) -> Attribution:
         for name in ("visitor_session_id", "campaign_id", "source_id", "site_id"):
             self.id(name, getattr(named, name), and_unknown=name == "source_id")
+        if named.visitor_session_id is None:
+            return named
+        return Attribution(visitor_session_id=named.visitor_session_id)
 
     def id(self, name: str | Path, value: int | None, *, and_unknown: bool = False) -> None:
         if value is not None and not 1 <= value <= MAX_ID and not (and_unknown and value == UNKNOWN_SOURCE_ID):
@@ -409,15 +425,13 @@ class _Check:
             self.refuse(path, Mnemonic.REQUIRED_PARAMETER_MISSED)
             return ""
         self.length(path, value, MAX_URL)
-        if len(value) <= MAX_URL and not form.match(value):
+        if len(value) <= MAX_URL and not (form.fullmatch(value) and _names_a_host(value)):
             self.refuse(path, Mnemonic.INVALID_PARAMETER_VALUE, value, f"not a link of scheme {schemes}")
         return value
 
     def tags(self, drafts: Sequence[TagDraft]) -> Iterator[TagName]:
         if len(drafts) > MAX_TAGS:
-            self.refuse(
-                "tags", Mnemonic.INVALID_PARAMETER_VALUE, why=f"{len(drafts)} tags, at most {MAX_TAGS} are taken"
-            )
+            self.refuse("tags", Mnemonic.INVALID_PARAMETER_VALUE, why=f"more than {MAX_TAGS} tags")
         for place, draft in enumerate(drafts):
             self.id(("tags", place, "tag_id"), draft.tag_id)
             self.length(("tags", place, "tag_name"), draft.tag_name, MAX_NAME)
@@ -425,14 +439,14 @@ class _Check:
                 self.refuse(
                     ("tags", place, "tag_name"), Mnemonic.REQUIRED_PARAMETER_MISSED, why="tag_id or tag_name is due"
                 )
-            yield TagName(tag_id=draft.tag_id, name=draft.tag_name or "")
+            yield TagName(tag_id=draft.tag_id, name="" if draft.tag_id is not None else draft.tag_name or "")
 
     def records(self, name: str, drafts: Sequence[RecordDraft], kind: RecordingFormat) -> Iterator[Record]:
         if len(drafts) > MAX_RECORDINGS:
             self.refuse(
                 name,
                 Mnemonic.INVALID_PARAMETER_VALUE,
-                why=f"{len(drafts)} recordings, at most {MAX_RECORDINGS} are taken",
+                why=f"more than {MAX_RECORDINGS} recordings",
             )
         for place, draft in enumerate(drafts):
             yield self.record((name, place), draft, kind)
@@ -454,7 +468,7 @@ class _Check:
         )
         return Record(
             employee_id=draft.employee_id,
-            employee_name=named,
+            employee_name="" if draft.employee_id is not None else named,
             employee_channel=channel,
             url=url,
             format=kind,

@@ -19,9 +19,11 @@ from services.intake.store.call_work import CallWork, begin_work, finish_fetch, 
 from services.shared.clock import Clock
 from services.shared.db.engine import SqliteDatabase
 from services.shared.db.work_table import Claim
-from services.shared.errors import Trouble
 
 log = structlog.get_logger()
+
+FILES_AT_ONCE = 64
+"""Downloads asked for at once, over all calls: as many as one media takes by default."""
 
 
 class Fetching:
@@ -32,6 +34,7 @@ class Fetching:
         self._media = media
         self._clock = clock
         self._changed = changed
+        self._places = asyncio.Semaphore(FILES_AT_ONCE)
 
     async def fetch_call(self, claim: Claim) -> None:
         """Fetches what is not here yet, each file once, committing each as it comes. Raises Trouble when media cannot work now."""
@@ -39,12 +42,12 @@ class Fetching:
         if work is None:
             return
         self._changed()
-        try:
-            async with asyncio.TaskGroup() as group:
-                for recordings in same_file(work.recordings, RecordingStatus.WAITING):
-                    group.create_task(self._fetch(claim, work, recordings))
-        except* Trouble as troubles:
-            raise troubles.exceptions[0] from troubles
+        # One that cannot be had now does not stop its siblings: what comes is kept.
+        groups = same_file(work.recordings, RecordingStatus.WAITING)
+        failures = await asyncio.gather(*(self._fetch(claim, work, group) for group in groups), return_exceptions=True)
+        for failure in failures:
+            if failure is not None:
+                raise failure
         await self._db.write(finish_fetch, claim, self._clock.now())
         self._changed()
 
@@ -54,7 +57,8 @@ class Fetching:
             work.account_id, work.call_session_id, first.recording_id, claim.token, source_extension(first.format)
         )
         began = self._clock.monotonic()
-        found = await self._media.fetch(first, key)
+        async with self._places:
+            found = await self._media.fetch(first, key)
         ids = [recording.recording_id for recording in recordings]
         if isinstance(found, Fault):
             kept = await self._db.write(save_verdict, claim, ids, Verdict(fault=found, report=None), self._clock.now())

@@ -26,11 +26,14 @@ class JsonDoorServicer(json_door_service_pb2_grpc.JsonDoorServiceServicer):
         self._max_request_bytes = max_request_bytes
 
     async def CallJsonRpc(self, request: HttpBody, context: Context) -> HttpBody:
+        request_id = header(context, "x-request-id")
         try:
-            envelope = read_request(request.data, self._max_request_bytes)
+            return _json(await self._answer(read_request(request.data, self._max_request_bytes), request_id))
         except EnvelopeRefused as refused:
             return _json(failure(refused.id, refused.refusal))
-        return _json(await self._answer(envelope, header(context, "x-request-id")))
+        except Exception:
+            log.exception("jsonrpc.failed", request_id=request_id)
+            return _json(failure(None, Refusal(Mnemonic.INTERNAL_ERROR)))
 
     async def UploadCallsJson(self, request: HttpBody, context: Context) -> HttpBody:
         size = len(request.data)

@@ -14,6 +14,10 @@ from typing import Any, TypeAlias, TypeVar
 from services.intake.attribution import Attribution
 from services.intake.call import (
     FIELDS,
+    MAX_EVENTS,
+    MAX_RECORDINGS,
+    MAX_TAGS,
+    SPAN_LIMITS,
     CallbackDraft,
     CallDraft,
     Direction,
@@ -29,15 +33,37 @@ from services.shared.errors import Mnemonic, Path, Refusal
 Json: TypeAlias = Mapping[str, Any]
 Word = TypeVar("Word", bound=StrEnum)
 
-_RFC3339 = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})")
-_SECONDS = re.compile(r"-?\d{1,12}(\.\d{1,9})?s")
-_DIGITS = re.compile(r"-?\d{1,20}")
+_RFC3339 = re.compile(r"(?a)(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})")
+_SECONDS = re.compile(r"(?a)-?\d{1,12}(\.\d{1,9})?s")
+_DIGITS = re.compile(r"(?a)-?\d{1,20}")
 _UNREADABLE = (re.compile(rb"\\u0000"), re.compile(rb"\\u[dD][89a-fA-F]"))
 
 _OUTPUT_ONLY = frozenset(
-    {"call_session_id", "status", "error_code", "error_message", "upload_time", "ext_request_id", "status_time"}
+    [
+        "call_session_id",
+        "status",
+        "error_code",
+        "error_message",
+        "upload_time",
+        "ext_request_id",
+        "status_time",
+        "record_type",
+        "upload_count",
+    ]
 )
 """Members of a Call that REST answers carry and uploads pass over (AIP-203), so that what GET gave can be uploaded."""
+
+_WALL_TIMES = {"start_time": "start_wall_time", "finish_time": "finish_wall_time"}
+_REST_MEMBERS = _OUTPUT_ONLY | set(_WALL_TIMES.values())
+
+
+MAX_DEPTH = 64
+
+
+class ExactFloat(float):
+    """A number with a point or an exponent, which remembers how it was written."""
+
+    text: str
 
 
 class Spelling(Enum):
@@ -52,6 +78,7 @@ def parse_json(body: bytes) -> Any:
     try:
         text = body.decode("utf-8")
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite)
+        _refuse_deep(value)
         if any(pattern.search(body) for pattern in _UNREADABLE):
             _refuse_unreadable(value)
     except _NotJson as bad:
@@ -72,7 +99,7 @@ def parse_json(body: bytes) -> Any:
 def read_call(value: Any, index: int, spelling: Spelling) -> ReadDraft:
     """Reads one element of `calls`."""
     reader = _Reader(("calls", index), spelling)
-    members = reader.object(value, (), (*FIELDS, *(_OUTPUT_ONLY if spelling is Spelling.REST else ())))
+    members = reader.object(value, (), (*FIELDS, *(_REST_MEMBERS if spelling is Spelling.REST else ())))
     if members is None:
         return ReadDraft(CallDraft(), reader.refusals)
     ids = {name: reader.id(members, (), name) for name in ("visitor_session_id", "campaign_id", "source_id", "site_id")}
@@ -90,9 +117,9 @@ def read_call(value: Any, index: int, spelling: Spelling) -> ReadDraft:
         attribution=Attribution(**ids),
         comment=reader.string(members, (), "comment"),
         callback=reader.callback(members),
-        tags=reader.each(members, "tags", reader.tag),
-        wav_records=reader.each(members, "wav_records", reader.wav_record),
-        mp3_records=reader.each(members, "mp3_records", reader.mp3_record),
+        tags=reader.each(members, "tags", reader.tag, MAX_TAGS),
+        wav_records=reader.each(members, "wav_records", reader.wav_record, MAX_RECORDINGS),
+        mp3_records=reader.each(members, "mp3_records", reader.mp3_record, MAX_RECORDINGS),
     )
     return ReadDraft(draft, reader.refusals)
 
@@ -160,6 +187,12 @@ class _Reader:
         return None
 
     def time(self, members: Json, name: str) -> datetime | str | None:
+        typed = _WALL_TIMES[name]
+        if self._protobuf and members.get(typed) is not None:
+            if members.get(name) is not None:
+                why = f"{name} and {typed} exclude each other"
+                self._refuse(Mnemonic.INVALID_PARAMETERS_COMBINATION, (name,), members[name], why)
+            return self.string(members, (), typed)
         value = self.string(members, (), name)
         if value is not None and self._protobuf and (match := _RFC3339.fullmatch(value)):
             return _moment(match) or value
@@ -185,7 +218,7 @@ class _Reader:
             self._wrong((*path, "events"), events, "an array")
             return CallbackDraft(url=url)
         read: list[CallEvent | Unknown] = []
-        for place, event in enumerate(events):
+        for place, event in enumerate(events[: MAX_EVENTS + 1]):
             if isinstance(event, str):
                 read.append(self._word(event, CallEvent, "CALL_EVENT_"))
             else:
@@ -193,14 +226,15 @@ class _Reader:
                 read.append(Unknown(event))
         return CallbackDraft(url=url, events=read)
 
-    def each(self, members: Json, name: str, read: Callable[[Any, Path], Any]) -> list[Any]:
+    def each(self, members: Json, name: str, read: Callable[[Any, Path], Any], most: int) -> list[Any]:
+        """Reads a list, one element further than it may be long: the domain counts."""
         value = members.get(name)
         if value is None:
             return []
         if not isinstance(value, list):
             self._wrong((name,), value, "an array")
             return []
-        return [read(item, (name, place)) for place, item in enumerate(value)]
+        return [read(item, (name, place)) for place, item in enumerate(value[: most + 1])]
 
     def tag(self, value: Any, path: Path) -> TagDraft:
         members = self.object(value, path, ("tag_id", "tag_name")) or {}
@@ -234,7 +268,7 @@ class _Reader:
         try:
             return timedelta(seconds=value)
         except OverflowError:
-            self._refuse(Mnemonic.INVALID_PARAMETER_VALUE, path, value, "0 seconds to 10 years are taken")
+            self._refuse(Mnemonic.INVALID_PARAMETER_VALUE, path, value, SPAN_LIMITS)
             return None
 
     def _wrong(self, path: Path, value: Any, due: str) -> None:
@@ -251,9 +285,11 @@ class _NotJson(Exception):
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise _NotJson(f"the key {twice[:64]!r} occurs twice in one object")
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise _NotJson(f"the key {name[:64]!r} occurs twice in one object")
+            seen.add(name)
     return members
 
 
@@ -261,11 +297,28 @@ def _no_constant(name: str) -> None:
     raise _NotJson(f"{name} is not JSON")
 
 
-def _finite(text: str) -> float:
-    number = float(text)
+def _finite(text: str) -> ExactFloat:
+    number = ExactFloat(text)
+    number.text = text
     if not math.isfinite(number):
         raise _NotJson("a number is too large")
     return number
+
+
+def _refuse_deep(value: Any) -> None:
+    """Nothing here is nested further than a few levels; what is would only exhaust whoever walks it later."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for item in level
+            if isinstance(item, dict | list)
+            for inner in (item.values() if isinstance(item, dict) else item)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return
+    raise _NotJson(f"nested deeper than {MAX_DEPTH} levels")
 
 
 def _refuse_unreadable(value: Any) -> None:
@@ -283,8 +336,9 @@ def _refuse_unreadable(value: Any) -> None:
 
 def _moment(match: "re.Match[str]") -> datetime | None:
     day, clock, fraction, offset = match.groups()
+    if fraction and fraction.strip(".0"):
+        return None
     try:
-        moment = datetime.fromisoformat(f"{day}T{clock}{'+00:00' if offset in 'Zz' else offset}").astimezone(UTC)
+        return datetime.fromisoformat(f"{day}T{clock}{'+00:00' if offset in 'Zz' else offset}").astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return moment.replace(microsecond=int(float(fraction or "0") * 1_000_000)) if fraction else moment

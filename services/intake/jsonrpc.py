@@ -6,12 +6,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from services.intake.json_drafts import parse_json, value_at
+from services.intake.json_drafts import ExactFloat, parse_json, value_at
 from services.shared.errors import ERRORS, Mnemonic, Path, Refusal
 
 RequestId: TypeAlias = str | int | float | None
 
 TOKEN = "access_token"
+MAX_ID_CHARACTERS = 255
+"""An id is kept with every call of its upload: a long one would be stored many times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +24,10 @@ class RpcRequest:
     method: str
     params: Mapping[str, Any]
 
-    @property
-    def id_text(self) -> str:
-        """The id as JSON text."""
-        return json.dumps(self.id, ensure_ascii=False)
+
+def id_text(request_id: RequestId) -> str:
+    """An id as JSON text, just as it was written."""
+    return request_id.text if isinstance(request_id, ExactFloat) else json.dumps(request_id, ensure_ascii=False)
 
 
 class EnvelopeRefused(Exception):
@@ -54,6 +56,8 @@ def read_request(body: bytes, most_bytes: int) -> RpcRequest:
     request_id = envelope.get("id")
     if isinstance(request_id, bool) or not isinstance(request_id, str | int | float | None):
         raise EnvelopeRefused(Refusal(Mnemonic.INVALID_REQUEST, path=("id",), value=request_id))
+    if len(id_text(request_id)) > MAX_ID_CHARACTERS:
+        raise EnvelopeRefused(Refusal(Mnemonic.INVALID_REQUEST, path=("id",)))
     if envelope.get("jsonrpc") != "2.0":
         raise EnvelopeRefused(Refusal(Mnemonic.INVALID_REQUEST, path=("jsonrpc",)), request_id)
     if not isinstance(envelope.get("method"), str):
@@ -68,7 +72,7 @@ def read_request(body: bytes, most_bytes: int) -> RpcRequest:
 
 def success(request_id: RequestId, result: Mapping[str, object]) -> bytes:
     """The answer to a request that went well. `result` has `data` and `metadata`."""
-    return _encoded({"jsonrpc": "2.0", "id": request_id, "result": result})
+    return _encoded(request_id, "result", result)
 
 
 def failure(request_id: RequestId, refusal: Refusal, params: Mapping[str, Any] | None = None) -> bytes:
@@ -81,14 +85,17 @@ def failure(request_id: RequestId, refusal: Refusal, params: Mapping[str, Any] |
         "extended_helper": None,
         "metadata": {},
     }
-    if params is not None and refusal.path and refusal.path[0] != TOKEN:
+    if params is not None and refusal.path and TOKEN not in refusal.path:
         with suppress(LookupError):
-            data["value"] = value_at(params, refusal.path)
+            value = value_at(params, refusal.path)
+            # Null means absent.
+            if value is not None:
+                data["value"] = value
     message = kind.message
     for name, text in refusal.params.items():
         message = message.replace(f"{{{name}}}", text)
     error = {"code": kind.jsonrpc_code, "message": message, "data": data}
-    return _encoded({"jsonrpc": "2.0", "id": request_id, "error": error})
+    return _encoded(request_id, "error", error)
 
 
 def token_of(params: Mapping[str, Any]) -> str:
@@ -109,5 +116,6 @@ def refuse_unknown(params: Mapping[str, Any], known: frozenset[str]) -> None:
             raise Refusal(Mnemonic.UNEXPECTED_PARAMETERS, path=path, value=params[name])
 
 
-def _encoded(answer: Mapping[str, object]) -> bytes:
-    return json.dumps(answer, ensure_ascii=False).encode()
+def _encoded(request_id: RequestId, name: str, content: Mapping[str, object]) -> bytes:
+    told = json.dumps(content, ensure_ascii=False)
+    return f'{{"jsonrpc": "2.0", "id": {id_text(request_id)}, "{name}": {told}}}'.encode()

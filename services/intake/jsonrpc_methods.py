@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 from services.intake.json_drafts import Spelling, read_call
-from services.intake.jsonrpc import TOKEN, RpcRequest, refuse_unknown, token_of
+from services.intake.jsonrpc import TOKEN, RpcRequest, id_text, refuse_unknown, token_of
 from services.intake.upload import Uploads
 from services.shared.errors import Mnemonic, Refusal
 from services.shared.identity import Authenticate, Identity, Role, token_sha256
@@ -35,11 +35,12 @@ class JsonRpcMethods:
         try:
             identity = await self._authenticate(token_sha256(token_of(params)))
         except Refusal as refusal:
-            raise Refusal(refusal.mnemonic, path=(TOKEN,), why=refusal.why) from refusal
+            path = () if refusal.mnemonic is Mnemonic.ACCOUNT_INACTIVE else (TOKEN,)
+            raise Refusal(refusal.mnemonic, path=path, why=refusal.why) from refusal
         user_id = params.get("user_id")
         if user_id is None:
             return identity
-        if isinstance(user_id, bool) or not isinstance(user_id, int | float):
+        if isinstance(user_id, bool) or not isinstance(user_id, int | float) or user_id != int(user_id):
             raise Refusal(Mnemonic.DATA_TYPE_ERROR, path=("user_id",), value=user_id)
         if user_id != identity.account_id:
             raise Refusal(Mnemonic.FORBIDDEN, path=("user_id",), value=user_id)
@@ -53,5 +54,5 @@ class JsonRpcMethods:
             raise Refusal(Mnemonic.DATA_TYPE_ERROR, path=("calls",), value=calls)
         self._uploads.check_count(len(calls or ()))
         drafts = [read_call(call, index, Spelling.JSON_RPC) for index, call in enumerate(calls or ())]
-        await self._uploads.upload(identity, drafts, ext_request_id=request.id_text)
+        await self._uploads.upload(identity, drafts, ext_request_id=id_text(request.id))
         return {"data": {"success": True}, "metadata": {}}

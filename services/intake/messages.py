@@ -1,11 +1,13 @@
 """Between intake's messages and its domain values. No rule lives here."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from calldock.intake.v1 import account_pb2, call_pb2, call_service_pb2
-from calldock.media.v1.audio_pb2 import AudioReport, ErrorCode
+from calldock.media.v1.audio_pb2 import AudioReport, RecordingErrorCode
+from calldock.media.v1.audio_pb2 import RecordingFormat as RecordingFormatMessage
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import ParseDict
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -13,6 +15,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from services.intake.account import Account
 from services.intake.attribution import Attribution
 from services.intake.call import (
+    MAX_EVENTS,
+    MAX_RECORDINGS,
+    MAX_SPAN,
+    MAX_TAGS,
+    SPAN_LIMITS,
     CallbackDraft,
     CallDraft,
     Direction,
@@ -26,7 +33,8 @@ from services.intake.call import (
 from services.intake.status import CallEvent
 from services.intake.store.reading import StoredCall, StoredRecording
 from services.intake.store.uploads import UploadedCall
-from services.shared.errors import Mnemonic, Refusal
+from services.shared.db.tables import EPOCH
+from services.shared.errors import Mnemonic, Path, Refusal, Refusals
 
 Word = TypeVar("Word")
 
@@ -54,8 +62,8 @@ def read_draft(message: call_pb2.CallDraft, index: int) -> ReadDraft:
         finish_time=_time(message, "finish", "finish_time", index, refusals),
         is_lost=message.is_lost if message.HasField("is_lost") else None,
         is_transfer=message.is_transfer,
-        wait_duration=_span(message.wait_duration) if message.HasField("wait_duration") else None,
-        talk_duration=_span(message.talk_duration) if message.HasField("talk_duration") else None,
+        wait_duration=_span(message, "wait_duration", index, refusals),
+        talk_duration=_span(message, "talk_duration", index, refusals),
         attribution=Attribution(
             visitor_session_id=message.visitor_session_id if message.HasField("visitor_session_id") else None,
             campaign_id=message.campaign_id if message.HasField("campaign_id") else None,
@@ -66,7 +74,7 @@ def read_draft(message: call_pb2.CallDraft, index: int) -> ReadDraft:
         callback=_callback(message.callback) if message.HasField("callback") else None,
         tags=[
             TagDraft(tag_id=tag.tag_id if tag.HasField("tag_id") else None, tag_name=tag.tag_name or None)
-            for tag in message.tags
+            for tag in message.tags[: MAX_TAGS + 1]
         ],
         wav_records=[
             RecordDraft(
@@ -75,7 +83,7 @@ def read_draft(message: call_pb2.CallDraft, index: int) -> ReadDraft:
                 employee_channel=_word(record.employee_channel, _CHANNELS),
                 record_url=record.record_url or None,
             )
-            for record in message.wav_records
+            for record in message.wav_records[: MAX_RECORDINGS + 1]
         ],
         mp3_records=[
             RecordDraft(
@@ -83,10 +91,25 @@ def read_draft(message: call_pb2.CallDraft, index: int) -> ReadDraft:
                 employee_name=record.employee_name or None,
                 record_url=record.record_url or None,
             )
-            for record in message.mp3_records
+            for record in message.mp3_records[: MAX_RECORDINGS + 1]
         ],
     )
     return ReadDraft(draft, refusals)
+
+
+def name_as_typed(refused: Refusal | Refusals, request: call_service_pb2.UploadCallsRequest) -> Refusals:
+    """The refusals with the times named by the fields that came: `start_wall_time` where that one was chosen."""
+    refusals = refused.refusals if isinstance(refused, Refusals) else (refused,)
+    return Refusals([_renamed(refusal, request) for refusal in refusals])
+
+
+def _renamed(refusal: Refusal, request: call_service_pb2.UploadCallsRequest) -> Refusal:
+    match refusal.path:
+        case ("calls", int(index), "start_time" | "finish_time" as name):
+            chosen = request.calls[index].WhichOneof("start" if name == "start_time" else "finish")
+            path: Path = ("calls", index, chosen or name)
+            return Refusal(refusal.mnemonic, path=path, value=refusal.value, why=refusal.why, params=refusal.params)
+    return refusal
 
 
 def upload_response(calls: list[UploadedCall]) -> call_service_pb2.UploadCallsResponse:
@@ -124,13 +147,15 @@ def call_message(stored: StoredCall) -> call_pb2.Call:
         source_id=row.source_id,
         site_id=row.site_id,
         comment=row.comment,
-        tags=[call_pb2.Tag(tag_id=tag_id, tag_name=name) for tag_id, name in stored.tags],
+        tags=[call_pb2.CallTag(tag_id=tag_id, tag_name=name) for tag_id, name in stored.tags],
         status=call_pb2.CallStatus.Value(f"CALL_STATUS_{row.status.upper()}"),
         error_code=_error_code(row.error_code),
         error_message=row.error_message,
         upload_time=timestamp(row.upload_time),
         ext_request_id=row.ext_request_id,
         status_time=timestamp(row.status_time),
+        upload_count=row.uploads,
+        record_type=_record_type(stored),
     )
     if row.callback_url is not None:
         events = [call_pb2.CallEvent.Value(f"CALL_EVENT_{event.upper()}") for event in row.callback_events.split(",")]
@@ -187,8 +212,14 @@ def _add_record(message: call_pb2.Call, recording: StoredRecording) -> None:
         )
 
 
+def _record_type(stored: StoredCall) -> RecordingFormatMessage.ValueType:
+    if not stored.recordings:
+        return RecordingFormatMessage.RECORDING_FORMAT_UNSPECIFIED
+    return RecordingFormatMessage.Value(f"RECORDING_FORMAT_{stored.recordings[0].row.format.upper()}")
+
+
 def _callback(message: call_pb2.Callback) -> CallbackDraft:
-    events = [_EVENTS.get(event, Unknown(event)) for event in message.events]
+    events = [_EVENTS.get(event, Unknown(event)) for event in message.events[: MAX_EVENTS + 1]]
     return CallbackDraft(url=message.url or None, events=events or None)
 
 
@@ -201,26 +232,36 @@ def _time(
     if chosen != name:
         return str(getattr(message, chosen))
     stamp: Timestamp = getattr(message, name)
-    if stamp.nanos % 1_000_000_000 == 0:
-        try:
-            return datetime.fromtimestamp(0, tz=UTC) + timedelta(seconds=stamp.seconds)
-        except OverflowError:
-            pass
+    if stamp.nanos == 0:
+        with suppress(OverflowError):
+            return EPOCH + timedelta(seconds=stamp.seconds)
     refusals.append(
         Refusal(
             Mnemonic.INVALID_DATE_TIME,
             path=("calls", index, name),
-            value=f"{stamp.seconds}.{stamp.nanos:09d}",
+            value=f"{stamp.seconds} s {stamp.nanos} ns",
             why="times are whole seconds of the years 1970-9998",
         )
     )
     return None
 
 
-def _span(message: Duration) -> timedelta:
-    # A span beyond what timedelta holds is far beyond the limit, and refused like any that is too long.
-    seconds = max(-(10**12), min(message.seconds, 10**12))
-    return timedelta(seconds=seconds, microseconds=message.nanos / 1000)
+def _span(message: call_pb2.CallDraft, name: str, index: int, refusals: list[Refusal]) -> timedelta | None:
+    if not message.HasField(name):  # type: ignore[arg-type]
+        return None
+    span: Duration = getattr(message, name)
+    is_valid = abs(span.nanos) < 1_000_000_000 and span.seconds * span.nanos >= 0
+    if is_valid and 0 <= span.seconds * 1_000_000_000 + span.nanos <= MAX_SPAN // timedelta(microseconds=1) * 1000:
+        return timedelta(seconds=span.seconds, microseconds=span.nanos / 1000)
+    refusals.append(
+        Refusal(
+            Mnemonic.INVALID_PARAMETER_VALUE,
+            path=("calls", index, name),
+            value=f"{span.seconds} s {span.nanos} ns",
+            why=SPAN_LIMITS,
+        )
+    )
+    return None
 
 
 def _duration(milliseconds: int | None) -> Duration | None:
@@ -229,8 +270,12 @@ def _duration(milliseconds: int | None) -> Duration | None:
     return Duration(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)
 
 
-def _error_code(code: str | None) -> ErrorCode.ValueType:
-    return ErrorCode.ERROR_CODE_UNSPECIFIED if code is None else ErrorCode.Value(f"ERROR_CODE_{code.upper()}")
+def _error_code(code: str | None) -> RecordingErrorCode.ValueType:
+    return (
+        RecordingErrorCode.RECORDING_ERROR_CODE_UNSPECIFIED
+        if code is None
+        else RecordingErrorCode.Value(f"RECORDING_ERROR_CODE_{code.upper()}")
+    )
 
 
 def _word(value: int, words: Mapping[int, Word]) -> Word | Unknown | None:

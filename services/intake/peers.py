@@ -5,21 +5,22 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from calldock.intake.v1.call_pb2 import CallEvent
-from calldock.media.v1.audio_pb2 import ErrorCode, RecordingFormat
-from calldock.media.v1.processing_service_pb2 import (
+from calldock.media.internal.v1.processing_service_pb2 import (
     AudioRules,
     AudioTags,
     FetchRecordingRequest,
     ProcessRecordingRequest,
 )
-from calldock.media.v1.processing_service_pb2 import Fault as FaultMessage
-from calldock.media.v1.processing_service_pb2_grpc import ProcessingServiceStub
-from calldock.notify.v1.delivery_service_pb2 import (
+from calldock.media.internal.v1.processing_service_pb2 import Fault as FaultMessage
+from calldock.media.internal.v1.processing_service_pb2_grpc import ProcessingServiceStub
+from calldock.media.v1.audio_pb2 import RecordingErrorCode, RecordingFormat
+from calldock.notify.internal.v1.delivery_service_pb2 import (
     EnqueueNotificationsRequest,
     EnsureSecretRequest,
     NotificationDraft,
 )
-from calldock.notify.v1.delivery_service_pb2_grpc import DeliveryServiceStub
+from calldock.notify.internal.v1.delivery_service_pb2_grpc import DeliveryServiceStub
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import SecretStr
@@ -34,7 +35,9 @@ FETCH_DEADLINE_S = 90.0
 PROCESS_DEADLINE_S = 150.0
 NOTIFY_DEADLINE_S = 10.0
 
-CURRENT_RULES = AudioRules(version=1, max_size_bytes=50 * 1024 * 1024, min_duration_s=16.0, min_snr_db=15.0)
+CURRENT_RULES = AudioRules(
+    version=1, max_size_bytes=50 * 1024 * 1024, min_duration=Duration(seconds=16), min_snr_db=15.0
+)
 """The contract's limits (6), sent whole with each step."""
 
 
@@ -125,7 +128,10 @@ def _format(kind: domain.RecordingFormat) -> RecordingFormat.ValueType:
 
 
 def _fault(message: FaultMessage) -> Fault:
-    return Fault(code=ErrorCode.Name(message.code).removeprefix("ERROR_CODE_").lower(), message=message.message)
+    return Fault(
+        code=RecordingErrorCode.Name(message.code).removeprefix("RECORDING_ERROR_CODE_").lower(),
+        message=message.message,
+    )
 
 
 def _notification(row: OutboxRow) -> NotificationDraft:
@@ -139,9 +145,9 @@ def _notification(row: OutboxRow) -> NotificationDraft:
         url=row.url,
         event=CallEvent.Value(f"CALL_EVENT_{row.event.upper()}"),
         event_time=_timestamp(row.event_time),
-        error_code=ErrorCode.Value(f"ERROR_CODE_{row.error_code.upper()}")
+        error_code=RecordingErrorCode.Value(f"RECORDING_ERROR_CODE_{row.error_code.upper()}")
         if row.error_code
-        else ErrorCode.ERROR_CODE_UNSPECIFIED,
+        else RecordingErrorCode.RECORDING_ERROR_CODE_UNSPECIFIED,
         error_message=row.error_message,
     )
 

@@ -26,11 +26,17 @@ def to_e164(text: str, region: str) -> str | None:
         return None
     readings = [(written, None)] if written.startswith("+") else [(written, region), (f"+{written}", None)]
     numbers = [number for reading, home in readings if (number := _parsed(reading, home)) is not None]
-    for is_good in (phonenumbers.is_valid_number, phonenumbers.is_possible_number):
+    for is_good in (phonenumbers.is_valid_number, _is_possible):
         for number in numbers:
             if is_good(number):
                 return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return None
+
+
+def _is_possible(number: phonenumbers.PhoneNumber) -> bool:
+    """Long enough to be dialled from anywhere, not only from the same town."""
+    reason = phonenumbers.is_possible_number_with_reason(number)
+    return bool(reason == phonenumbers.ValidationResult.IS_POSSIBLE)
 
 
 def _parsed(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:

@@ -5,6 +5,9 @@ from services.shared.db.engine import SqliteDatabase
 from services.shared.identity import AccountId
 from services.shared.paging import DEFAULT_PAGE, LARGEST_PAGE, Page, page_token_below, read_number_token
 
+SCOPE = "calls"
+"""What marks the page tokens of this list."""
+
 
 class Readback:
     """What the doors read calls through."""
@@ -27,6 +30,6 @@ class Readback:
     async def page(self, account_id: AccountId, page_size: int, page_token: str) -> Page[StoredCall]:
         """A page of the account's calls. The order never changes and new calls come before it, so nothing is skipped or repeated. Raises Refusal for a token that is not ours."""
         size = min(page_size or DEFAULT_PAGE, LARGEST_PAGE)
-        found = await self._db.read(list_calls, account_id, size + 1, read_number_token(page_token))
+        found = await self._db.read(list_calls, account_id, size + 1, read_number_token(SCOPE, page_token))
         calls = found[:size]
-        return Page(calls, page_token_below(calls[-1].row.call_session_id or 0) if len(found) > size else "")
+        return Page(calls, page_token_below(SCOPE, calls[-1].row.call_session_id or 0) if len(found) > size else "")

@@ -7,13 +7,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import structlog
-from calldock.intake.v1 import (
+from calldock.intake.internal.v1 import (
     admin_service_pb2_grpc,
-    call_service_pb2_grpc,
     identity_service_pb2_grpc,
-    json_door_service_pb2_grpc,
     recording_index_service_pb2_grpc,
 )
+from calldock.intake.v1 import call_service_pb2_grpc, json_door_service_pb2_grpc
 
 from services.intake.accounts import Accounts
 from services.intake.fetching import Fetching
@@ -25,28 +24,32 @@ from services.intake.readback import Readback
 from services.intake.relay import Relay
 from services.intake.servicer import AdminServicer, CallServicer, IdentityServicer, RecordingIndexServicer
 from services.intake.settings import IntakeSettings
+from services.intake.store.garbage import discard_let_go
 from services.intake.store.tables import CALL_WORK, FETCH, OUTBOX_WORK, PROCESS
 from services.intake.store.upkeep import free_all_work, sweep_all_work
 from services.intake.upload import Uploads
 from services.shared.clock import Clock, SystemClock
 from services.shared.db.engine import SqliteDatabase
 from services.shared.db.migrate import migrate
+from services.shared.db.work_queue import WorkQueue
 from services.shared.identity import Role
-from services.shared.rpc.identity import IdentityCache, identity_step, internal_key_step
+from services.shared.rpc.identity import IdentityCache, identity_guard, internal_key_guard
 from services.shared.rpc.serve import Listener, until_stopped
-from services.shared.rpc.validate import validation_step
-from services.shared.work import WorkLoop, WorkQueue, sweep_until_cancelled
+from services.shared.rpc.validate import check_rules
+from services.shared.work import WorkLoop, sweep_until_cancelled
 
 log = structlog.get_logger()
 
+FRONT_DOOR_ROOM = 4
+ENVELOPE_BYTES = 65_536
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 _CALLS = "calldock.intake.v1.CallService"
 _JSON = "calldock.intake.v1.JsonDoorService"
 _INTERNAL = (
-    "calldock.intake.v1.AdminService",
-    "calldock.intake.v1.IdentityService",
-    "calldock.intake.v1.RecordingIndexService",
+    "calldock.intake.internal.v1.AdminService",
+    "calldock.intake.internal.v1.IdentityService",
+    "calldock.intake.internal.v1.RecordingIndexService",
 )
 
 ROLES = {
@@ -79,9 +82,8 @@ async def serve(settings: IntakeSettings) -> None:
         async with asyncio.TaskGroup() as group:
             running = group.create_task(loops.run())
             await until_stopped()
-            await public.drain(settings.drain_s)
             loops.stop()
-            await asyncio.wait([running], timeout=settings.drain_s)
+            await asyncio.gather(public.drain(settings.drain_s), asyncio.wait([running], timeout=settings.drain_s))
             running.cancel()
         await internal.drain(settings.drain_s)
     finally:
@@ -110,7 +112,7 @@ class Loops:
         self._loops = [
             WorkLoop(
                 "fetch",
-                WorkQueue(db, CALL_WORK, stage=FETCH, clock=clock),
+                WorkQueue(db, CALL_WORK, stage=FETCH, clock=clock, let_go=discard_let_go),
                 Fetching(db, media, clock, self.wake).fetch_call,
                 concurrency=settings.fetches,
                 lease=lease,
@@ -119,7 +121,7 @@ class Loops:
             ),
             WorkLoop(
                 "process",
-                WorkQueue(db, CALL_WORK, stage=PROCESS, clock=clock),
+                WorkQueue(db, CALL_WORK, stage=PROCESS, clock=clock, let_go=discard_let_go),
                 Processing(db, media, clock, self.wake).process_call,
                 concurrency=settings.processes,
                 lease=lease,
@@ -167,13 +169,19 @@ def _listeners(
     readback = Readback(db)
     authenticate = IdentityCache(accounts.authenticate, clock).authenticate
     unchecked = {f"/{_CALLS}/UploadCalls", f"/{_JSON}/UploadCallsJson", f"/{_JSON}/CallJsonRpc"}
-    public = Listener((_CALLS, _JSON), [identity_step(authenticate, ROLES), validation_step(except_methods=unchecked)])
+    public = Listener(
+        (_CALLS, _JSON),
+        [identity_guard(authenticate, ROLES)],
+        check_rules(except_methods=unchecked),
+        # What the front door lets through to the JSON doors, and the same for gRPC.
+        max_request_bytes=settings.max_request_bytes * FRONT_DOOR_ROOM + ENVELOPE_BYTES,
+    )
     call_service_pb2_grpc.add_CallServiceServicer_to_server(CallServicer(uploads, readback), public.server)
     json_door_service_pb2_grpc.add_JsonDoorServiceServicer_to_server(
         JsonDoorServicer(JsonRpcMethods(uploads, authenticate), uploads, settings.max_request_bytes), public.server
     )
     key = settings.internal_key.get_secret_value() if settings.internal_key else None
-    internal = Listener(_INTERNAL, [internal_key_step(key), validation_step(except_methods=())])
+    internal = Listener(_INTERNAL, [internal_key_guard(key)], check_rules())
     admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(accounts), internal.server)
     identity_service_pb2_grpc.add_IdentityServiceServicer_to_server(IdentityServicer(accounts), internal.server)
     recording_index_service_pb2_grpc.add_RecordingIndexServiceServicer_to_server(

@@ -1,24 +1,23 @@
 """intake's gRPC edge: messages in, domain values through, messages out."""
 
-from calldock.intake.v1 import (
-    account_pb2,
+from calldock.intake.internal.v1 import (
     admin_service_pb2,
     admin_service_pb2_grpc,
-    call_pb2,
-    call_service_pb2,
-    call_service_pb2_grpc,
     identity_service_pb2,
     identity_service_pb2_grpc,
     recording_index_service_pb2,
     recording_index_service_pb2_grpc,
 )
+from calldock.intake.v1 import account_pb2, call_pb2, call_service_pb2, call_service_pb2_grpc
 
 from services.intake.account import check_new_account
 from services.intake.accounts import Accounts
-from services.intake.messages import account_message, call_message, read_draft, upload_response
-from services.intake.readback import Readback
+from services.intake.messages import account_message, call_message, name_as_typed, read_draft, upload_response
+from services.intake.readback import SCOPE, Readback
 from services.intake.upload import Uploads
+from services.shared.errors import Refusal, Refusals
 from services.shared.identity import AccountId
+from services.shared.paging import fitting, page_token_below
 from services.shared.rpc.identity import current_identity
 from services.shared.rpc.status import Context
 
@@ -35,7 +34,10 @@ class CallServicer(call_service_pb2_grpc.CallServiceServicer):
     ) -> call_service_pb2.UploadCallsResponse:
         self._uploads.check_count(len(request.calls))
         drafts = [read_draft(call, index) for index, call in enumerate(request.calls)]
-        return upload_response(await self._uploads.upload(current_identity(), drafts))
+        try:
+            return upload_response(await self._uploads.upload(current_identity(), drafts))
+        except (Refusal, Refusals) as refused:
+            raise name_as_typed(refused, request) from refused
 
     async def GetCall(self, request: call_service_pb2.GetCallRequest, context: Context) -> call_pb2.Call:
         return call_message(await self._readback.get(current_identity().account_id, request.call_session_id))
@@ -47,9 +49,12 @@ class CallServicer(call_service_pb2_grpc.CallServiceServicer):
         self, request: call_service_pb2.ListCallsRequest, context: Context
     ) -> call_service_pb2.ListCallsResponse:
         page = await self._readback.page(current_identity().account_id, request.page_size, request.page_token)
-        return call_service_pb2.ListCallsResponse(
-            calls=map(call_message, page.items), next_page_token=page.next_page_token
-        )
+        calls = [call_message(call) for call in page.items]
+        count = fitting(call.ByteSize() for call in calls)
+        token = page.next_page_token
+        if count < len(calls):
+            token = page_token_below(SCOPE, calls[count - 1].call_session_id)
+        return call_service_pb2.ListCallsResponse(calls=calls[:count], next_page_token=token)
 
 
 class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):

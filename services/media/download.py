@@ -1,8 +1,12 @@
 """Downloading from an address that anybody may have named (docs/contract.md 6). The one door to aiohttp here."""
 
 import asyncio
+import errno
 import hashlib
+import socket
 import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +15,11 @@ from yarl import URL
 
 from services.media.verdict import ErrorCode, Fault, RecordingFormat
 from services.shared.egress import AddressRefused, EgressGuard, open_session
+from services.shared.errors import Trouble
 
 MAX_REDIRECTS = 5
 PIECE_BYTES = 64 * 1024
+_OUR_OWN = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _REDIRECTS = (301, 302, 303, 307, 308)
 _CONTENT_TYPES = {RecordingFormat.WAV: "audio/wav", RecordingFormat.MP3: "audio/mpeg"}
 
@@ -52,9 +58,14 @@ class Downloader:
         except AddressRefused as refused:
             raise DownloadRefused(ErrorCode.DOWNLOAD_ERROR, str(refused)) from refused
         except aiohttp.InvalidURL as error:
-            raise DownloadRefused(ErrorCode.DOWNLOAD_ERROR, "not a link that can be fetched") from error
+            raise _no_link() from error
         except (aiohttp.ClientError, OSError) as error:
+            if getattr(error, "errno", None) in _OUR_OWN:
+                raise Trouble("this machine has no room for another download") from error
             raise DownloadRefused(ErrorCode.CONNECTION, _cause(error)) from error
+        except ValueError as error:
+            # After the errors of TLS, of which one is a ValueError too.
+            raise _no_link() from error
 
     async def _follow(self, url: URL, kind: RecordingFormat, max_size_bytes: int, target: Path) -> Downloaded:
         for _ in range(MAX_REDIRECTS + 1):
@@ -82,14 +93,36 @@ async def _receive(
     if response.content_length is not None and response.content_length > max_size_bytes:
         raise _too_large(f"{response.content_length:,} bytes by its Content-Length", max_size_bytes)
     size, digest = 0, hashlib.sha256()
-    with target.open("wb") as file:
+    with _writing(target) as write:
         async for piece in response.content.iter_chunked(PIECE_BYTES):
             size += len(piece)
             if size > max_size_bytes:
                 raise _too_large(f"more than {max_size_bytes:,} bytes came", max_size_bytes)
             digest.update(piece)
-            file.write(piece)
+            write(piece)
     return Downloaded(size, digest.hexdigest())
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[Callable[[bytes], None]]:
+    """Writes the file. Our own disk's failures are Trouble, not the recording's fault."""
+    try:
+        file = target.open("wb", buffering=0)
+    except OSError as error:
+        raise Trouble("the scratch folder takes no file") from error
+
+    def write(piece: bytes) -> None:
+        try:
+            file.write(piece)
+        except OSError as error:
+            raise Trouble("the scratch folder takes no more") from error
+
+    with file:
+        yield write
+
+
+def _no_link() -> DownloadRefused:
+    return DownloadRefused(ErrorCode.DOWNLOAD_ERROR, "not a link that can be fetched")
 
 
 def _too_large(told: str, max_size_bytes: int) -> DownloadRefused:
@@ -102,7 +135,7 @@ def _parsed(text: str) -> URL:
     try:
         url = URL(text)
     except ValueError as error:
-        raise DownloadRefused(ErrorCode.DOWNLOAD_ERROR, "not a link that can be fetched") from error
+        raise _no_link() from error
     if url.scheme not in ("http", "https") or not url.host:
         raise DownloadRefused(ErrorCode.DOWNLOAD_ERROR, "not an http or https link")
     return url
@@ -126,6 +159,6 @@ def _cause(error: Exception) -> str:
         return "TLS failed: the certificate is not trusted, or there is no common protocol"
     if isinstance(error, aiohttp.ClientConnectorError):
         return "could not connect to the server"
-    if isinstance(error, aiohttp.ClientError):
-        return "the connection broke before the file was whole"
-    return "the server's name has no address"
+    if isinstance(error, socket.gaierror):
+        return "the server's name has no address"
+    return "the connection broke before the file was whole"

@@ -1,10 +1,10 @@
 """intake, as media sees it: whose token it is, and where a recording lies."""
 
+from calldock.intake.internal.v1.identity_service_pb2 import AuthenticateRequest
+from calldock.intake.internal.v1.identity_service_pb2_grpc import IdentityServiceStub
+from calldock.intake.internal.v1.recording_index_service_pb2 import GetAudioObjectRequest
+from calldock.intake.internal.v1.recording_index_service_pb2_grpc import RecordingIndexServiceStub
 from calldock.intake.v1.account_pb2 import Role as RoleMessage
-from calldock.intake.v1.identity_service_pb2 import AuthenticateRequest
-from calldock.intake.v1.identity_service_pb2_grpc import IdentityServiceStub
-from calldock.intake.v1.recording_index_service_pb2 import GetAudioObjectRequest
-from calldock.intake.v1.recording_index_service_pb2_grpc import RecordingIndexServiceStub
 from pydantic import SecretStr
 
 from services.shared.identity import AccountId, Identity, Role

@@ -1,8 +1,6 @@
 """Judging a fetched recording: examined in a worker process, its MP3 stored when it is fit (docs/contract.md 6)."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from services.media.examine import AudioTags, examine
 from services.media.sandbox import Sandbox, WorkerFailed
@@ -22,12 +20,11 @@ class Processed:
 
 
 class Processing:
-    """Examines recordings, so many at once, waiting ones included."""
+    """Examines recordings, so many at once, waiting ones included: each is held in memory meanwhile."""
 
-    def __init__(self, sandbox: Sandbox, objects: ObjectStore, scratch: Path, most: int) -> None:
+    def __init__(self, sandbox: Sandbox, objects: ObjectStore, most: int) -> None:
         self._sandbox = sandbox
         self._objects = objects
-        self._scratch = scratch
         self._free = most
 
     async def process(
@@ -38,24 +35,20 @@ class Processing:
             raise Busy("no worker is free")
         self._free -= 1
         try:
-            with TemporaryDirectory(dir=self._scratch, prefix="process-") as folder:
-                file = Path(folder) / "source"
-                await self._objects.save_to(source_key, file)
-                found = await self._examine(file, kind, rules, tags)
-                if found.fault is not None:
-                    return Processed(fault=found.fault, report=found.report)
-                if found.mp3 is None:
-                    return Processed(
-                        fault=None, report=found.report, audio_key=source_key, audio_size_bytes=file.stat().st_size
-                    )
-                await self._objects.put(target_key, found.mp3)
-                return Processed(fault=None, report=found.report, audio_key=target_key, audio_size_bytes=len(found.mp3))
+            source = await self._objects.get(source_key)
+            found = await self._examine(source, kind, rules, tags)
+            if found.fault is not None:
+                return Processed(fault=found.fault, report=found.report)
+            if found.mp3 is None:
+                return Processed(fault=None, report=found.report, audio_key=source_key, audio_size_bytes=len(source))
+            await self._objects.put(target_key, found.mp3)
+            return Processed(fault=None, report=found.report, audio_key=target_key, audio_size_bytes=len(found.mp3))
         finally:
             self._free += 1
 
-    async def _examine(self, file: Path, kind: RecordingFormat, rules: AudioRules, tags: AudioTags) -> Examination:
+    async def _examine(self, source: bytes, kind: RecordingFormat, rules: AudioRules, tags: AudioTags) -> Examination:
         try:
-            return await self._sandbox.run(examine, file, kind, rules, tags)
+            return await self._sandbox.run(examine, source, kind, rules, tags)
         except WorkerFailed as failed:
             fault = Fault(ErrorCode.DECODE, str(failed))
             return Examination(fault=fault, report=AudioReport(rules_version=rules.version))

@@ -74,6 +74,8 @@ def read_header(file: BinaryIO) -> WavHeader:
         if file.tell() + length > size:
             raise BadRiff(f"the chunk {name!r} is longer than the file")
         if name == b"fmt ":
+            if format_chunk is not None:
+                raise BadRiff("there are two fmt chunks")
             if length < 16:
                 raise BadRiff(f"the fmt chunk has {length} bytes, at least 16 are needed")
             format_chunk = file.read(min(length, 64))
@@ -90,8 +92,6 @@ def _header(chunk: bytes, offset: int, declared: int, size: int) -> WavHeader:
             raise BadRiff("the extensible fmt chunk is cut short")
         if chunk[26:40] == _SUBFORMAT_TAIL:
             tag = struct.unpack("<H", chunk[24:26])[0]
-    if tag == PCM and block != channels * ((bits + 7) // 8):
-        raise BadRiff(f"{channels} channels of {bits} bit do not make a frame of {block} bytes")
     there = max(size - offset, 0)
     data = there if declared in _STREAMED_LENGTHS else min(declared, there)
     if declared not in _STREAMED_LENGTHS and declared - there > max(block, 1):

@@ -5,11 +5,19 @@ from numpy.typing import NDArray
 
 from services.media.measure import SAMPLE_RATE_HZ, ChannelFigures
 from services.media.riff import PCM, WavHeader
-from services.media.verdict import AudioReport, AudioRules, ChannelReport, ErrorCode, Fault
+from services.media.verdict import (
+    AudioChannel,
+    AudioReport,
+    AudioRule,
+    AudioRules,
+    ChannelReport,
+    ErrorCode,
+    Fault,
+    Finding,
+)
 
 CHANNEL_COUNT = 2
 BITS_PER_SAMPLE = 16
-CHANNEL_NAMES = ("left", "right")
 
 MIN_LOW_EDGE_DB = -20.0
 MIN_HIGH_EDGE_DB = -25.0
@@ -19,28 +27,41 @@ MIN_SPEECH_S = 1.0
 MAX_BELOW_LOUDER_DB = 25.0
 """A channel that is quieter than this against the other is echo or silence."""
 
+_CODES = {
+    AudioRule.CHANNEL_COUNT: ErrorCode.WAV_CHANNELS,
+    AudioRule.DURATION: ErrorCode.WAV_MIN_DURATION,
+}
 
-def check_header(header: WavHeader) -> Fault | None:
+
+def fault_of(finding: Finding) -> Fault:
+    """The contract's fault for a rule that was not kept; a finding about one channel begins with its name."""
+    told = f"{finding.channel} channel: {finding.message}" if finding.channel else finding.message
+    return Fault(_CODES.get(finding.rule, ErrorCode.WAV_PROCESSING), told)
+
+
+def check_header(header: WavHeader) -> Finding | None:
     """Channels, then codec, bits and rate."""
     if header.channel_count != CHANNEL_COUNT:
-        return Fault(
-            ErrorCode.WAV_CHANNELS,
-            f"{header.channel_count} channels, exactly {CHANNEL_COUNT} are needed: the employee in one, the customer in the other",
-        )
+        told = f"{header.channel_count} channels, exactly {CHANNEL_COUNT} are needed: the employee in one, the customer in the other"
+        return Finding(AudioRule.CHANNEL_COUNT, told)
     if header.format_tag != PCM or header.bits_per_sample != BITS_PER_SAMPLE:
-        return Fault(ErrorCode.WAV_PROCESSING, f"encoded as {header.codec}, PCM {BITS_PER_SAMPLE} bit is needed")
+        return Finding(AudioRule.ENCODING, f"encoded as {header.codec}, PCM {BITS_PER_SAMPLE} bit is needed")
     if header.sample_rate_hz != SAMPLE_RATE_HZ:
-        return Fault(ErrorCode.WAV_PROCESSING, f"sample rate {header.sample_rate_hz} Hz, {SAMPLE_RATE_HZ} Hz is needed")
+        told = f"sample rate {header.sample_rate_hz} Hz, {SAMPLE_RATE_HZ} Hz is needed"
+        return Finding(AudioRule.SAMPLE_RATE, told)
+    frame_bytes = CHANNEL_COUNT * BITS_PER_SAMPLE // 8
+    if header.block_bytes != frame_bytes:
+        return Finding(AudioRule.ENCODING, f"frames of {header.block_bytes} bytes, {frame_bytes} are needed")
     return None
 
 
-def check_duration(frames: int, rules: AudioRules) -> Fault | None:
+def check_duration(frames: int, rules: AudioRules) -> Finding | None:
     """By counted samples: one sample too few is too few."""
     if frames >= rules.min_duration_s * SAMPLE_RATE_HZ:
         return None
     # Cut, not rounded: 15.9999 s must not read as 16.
     shown = int(frames / SAMPLE_RATE_HZ * 1000) / 1000
-    return Fault(ErrorCode.WAV_MIN_DURATION, f"duration {shown:g} s, at least {rules.min_duration_s:g} s are needed")
+    return Finding(AudioRule.DURATION, f"duration {shown:g} s, at least {rules.min_duration_s:g} s are needed")
 
 
 def judged_channels(channels: list[ChannelFigures]) -> list[bool]:
@@ -55,38 +76,30 @@ def judged_channels(channels: list[ChannelFigures]) -> list[bool]:
     ]
 
 
-def check_sound(report: AudioReport, rules: AudioRules) -> Fault | None:
-    """Band, then signal over noise, on the channels that are judged."""
-    judged = [
-        (name, channel) for name, channel in zip(CHANNEL_NAMES, report.channels, strict=True) if channel.is_judged
-    ]
+def check_sound(report: AudioReport, rules: AudioRules) -> Finding | None:
+    """Band, then signal over noise, on the channels that are judged; that anybody speaks at all."""
+    judged = [(name, channel) for name, channel in _named(report) if channel.is_judged]
+    if not judged:
+        figures = ", ".join(f"{name} {_told(channel)}" for name, channel in _named(report))
+        told = f"no speech found ({figures}), a signal-to-noise ratio of at least {rules.min_snr_db:g} dB is needed"
+        return Finding(AudioRule.SPEECH, told)
     for name, channel in judged:
-        if channel.low_edge_db is not None and channel.low_edge_db < MIN_LOW_EDGE_DB:
-            return Fault(
-                ErrorCode.WAV_PROCESSING,
-                f"{name} channel: too narrow a band, 330-430 Hz lies {-channel.low_edge_db:.1f} dB below the middle, "
-                f"at most {-MIN_LOW_EDGE_DB:g} dB are taken (330-3400 Hz is needed)",
-            )
-        if channel.high_edge_db is not None and channel.high_edge_db < MIN_HIGH_EDGE_DB:
-            return Fault(
-                ErrorCode.WAV_PROCESSING,
-                f"{name} channel: too narrow a band, 3200-3400 Hz lies {-channel.high_edge_db:.1f} dB below the middle, "
-                f"at most {-MIN_HIGH_EDGE_DB:g} dB are taken (330-3400 Hz is needed)",
-            )
+        for edge_db, least_db, where in (
+            (channel.low_edge_db, MIN_LOW_EDGE_DB, "330-430 Hz"),
+            (channel.high_edge_db, MIN_HIGH_EDGE_DB, "3200-3400 Hz"),
+        ):
+            if edge_db is not None and edge_db < least_db:
+                told = (
+                    f"too narrow a band, {where} lies {-edge_db:.1f} dB below the middle, "
+                    f"at most {-least_db:g} dB are taken (330-3400 Hz is needed)"
+                )
+                return Finding(AudioRule.BAND, told, name)
     for name, channel in judged:
         if channel.snr_db is not None and channel.snr_db < rules.min_snr_db:
-            return Fault(
-                ErrorCode.WAV_PROCESSING,
-                f"{name} channel: signal-to-noise ratio {channel.snr_db:.1f} dB in 330-3400 Hz, at least {rules.min_snr_db:g} dB are needed",
-            )
-    if not judged:
-        figures = ", ".join(
-            f"{name} {_told(channel)}" for name, channel in zip(CHANNEL_NAMES, report.channels, strict=True)
-        )
-        return Fault(
-            ErrorCode.WAV_PROCESSING,
-            f"no speech found ({figures}), a signal-to-noise ratio of at least {rules.min_snr_db:g} dB is needed",
-        )
+            # Cut, not rounded: 14.99 dB must not read as 15.
+            shown = np.floor(channel.snr_db * 10) / 10
+            told = f"signal-to-noise ratio {shown:.1f} dB in 330-3400 Hz, at least {rules.min_snr_db:g} dB are needed"
+            return Finding(AudioRule.SIGNAL_TO_NOISE, told, name)
     return None
 
 
@@ -105,16 +118,19 @@ def describe_channels(report: AudioReport, samples: NDArray[np.int16], channels:
                 dc_offset=channel.dc_offset,
             )
         )
-    report.snr_db = min(
-        (channel.snr_db for channel in report.channels if channel.is_judged and channel.snr_db is not None),
-        default=None,
-    )
+    judged = [channel.snr_db for channel in report.channels if channel.is_judged and channel.snr_db is not None]
+    report.snr_db = min(judged, default=None)
     report.has_identical_channels = bool(np.array_equal(samples[0], samples[1]))
     if report.has_identical_channels:
-        report.warnings.append("Both channels hold the same sound: record the employee and the customer apart.")
-    for name, described in zip(CHANNEL_NAMES, report.channels, strict=True):
+        told = "both channels hold the same sound: record the employee and the customer apart"
+        report.warnings.append(Finding(AudioRule.DISTINCT_CHANNELS, told))
+    for name, described in _named(report):
         if not described.is_judged:
-            report.warnings.append(f"The {name} channel was not judged: {_told(described)}.")
+            report.warnings.append(Finding(AudioRule.SPEECH, f"not judged: {_told(described)}", name))
+
+
+def _named(report: AudioReport) -> list[tuple[AudioChannel, ChannelReport]]:
+    return list(zip(AudioChannel, report.channels, strict=True))
 
 
 def _told(channel: ChannelReport) -> str:

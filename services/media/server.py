@@ -4,9 +4,11 @@ import shutil
 from pathlib import Path
 
 import structlog
-from calldock.media.v1 import processing_service_pb2_grpc, recording_service_pb2_grpc
+from calldock.media.internal.v1 import processing_service_pb2_grpc
+from calldock.media.v1 import recording_service_pb2_grpc
 
 from services.media.download import Downloader
+from services.media.examine import warm_up
 from services.media.fetch import Fetching
 from services.media.listen import Listening
 from services.media.peers import Intake
@@ -18,9 +20,9 @@ from services.shared.clock import SystemClock
 from services.shared.egress import EgressGuard, trusting
 from services.shared.identity import Role
 from services.shared.objects import ObjectStore
-from services.shared.rpc.identity import IdentityCache, identity_step, internal_key_step
+from services.shared.rpc.identity import IdentityCache, identity_guard, internal_key_guard
 from services.shared.rpc.serve import Listener, until_stopped
-from services.shared.rpc.validate import validation_step
+from services.shared.rpc.validate import check_rules
 
 log = structlog.get_logger()
 
@@ -28,7 +30,7 @@ WAITING_PER_WORKER = 4
 """Recordings that may wait for each worker before media says that it has no room."""
 
 _RECORDINGS = "calldock.media.v1.RecordingService"
-_PROCESSING = "calldock.media.v1.ProcessingService"
+_PROCESSING = "calldock.media.internal.v1.ProcessingService"
 
 ROLES = {f"/{_RECORDINGS}/GetRecordingAudio": Role.READ}
 
@@ -39,19 +41,19 @@ async def serve(settings: MediaSettings) -> None:
     objects = ObjectStore(settings.data_dir / "recordings")
     guard = EgressGuard(settings.allowed_egress, setting="CALLDOCK_EGRESS_ALLOW_DOWNLOADS")
     downloader = Downloader(guard, trusting(settings.egress_ca_file), settings.media_download_timeout_s)
-    sandbox = Sandbox(settings.media_workers, settings.media_decode_timeout_s)
+    sandbox = Sandbox(settings.media_workers, settings.media_decode_timeout_s, warm_up)
     intake = Intake(settings.intake_address, settings.internal_key)
     try:
         authenticate = IdentityCache(intake.authenticate, SystemClock()).authenticate
-        public = Listener((_RECORDINGS,), [identity_step(authenticate, ROLES), validation_step(except_methods=())])
+        public = Listener((_RECORDINGS,), [identity_guard(authenticate, ROLES)], check_rules())
         recording_service_pb2_grpc.add_RecordingServiceServicer_to_server(
             RecordingServicer(Listening(intake, objects)), public.server
         )
         key = settings.internal_key.get_secret_value() if settings.internal_key else None
-        internal = Listener((_PROCESSING,), [internal_key_step(key), validation_step(except_methods=())])
+        internal = Listener((_PROCESSING,), [internal_key_guard(key)], check_rules())
         servicer = ProcessingServicer(
             Fetching(downloader, objects, scratch, settings.media_downloads),
-            Processing(sandbox, objects, scratch, settings.media_workers * WAITING_PER_WORKER),
+            Processing(sandbox, objects, settings.media_workers * WAITING_PER_WORKER),
         )
         processing_service_pb2_grpc.add_ProcessingServiceServicer_to_server(servicer, internal.server)
         await internal.start((settings.internal_listen,))

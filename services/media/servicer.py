@@ -1,24 +1,19 @@
 """media's gRPC edge: messages in, domain values through, messages out."""
 
 from collections.abc import AsyncIterator
-from dataclasses import asdict
 from datetime import UTC
 
-from calldock.media.v1 import (
-    audio_pb2,
-    processing_service_pb2,
-    processing_service_pb2_grpc,
-    recording_service_pb2,
-    recording_service_pb2_grpc,
-)
+from calldock.media.internal.v1 import processing_service_pb2, processing_service_pb2_grpc
+from calldock.media.v1 import audio_pb2, recording_service_pb2, recording_service_pb2_grpc
 from google.api.httpbody_pb2 import HttpBody
+from google.protobuf.duration_pb2 import Duration
 
 from services.media.download import Downloaded
 from services.media.examine import AudioTags
 from services.media.fetch import Fetching
 from services.media.listen import Listening
 from services.media.process import Processing
-from services.media.verdict import AudioReport, AudioRules, Fault, RecordingFormat
+from services.media.verdict import AudioReport, AudioRules, ChannelReport, Fault, Finding, RecordingFormat
 from services.shared.errors import Mnemonic, Refusal
 from services.shared.objects import ObjectMissing
 from services.shared.rpc.identity import current_identity
@@ -90,14 +85,53 @@ class RecordingServicer(recording_service_pb2_grpc.RecordingServiceServicer):
 
 def report_message(report: AudioReport) -> audio_pb2.AudioReport:
     """A report as proto; figures that were not measured stay absent."""
-    values = asdict(report)
-    channels = [audio_pb2.ChannelReport(**channel) for channel in values.pop("channels")]
-    return audio_pb2.AudioReport(channels=channels, **values)
+    message = audio_pb2.AudioReport(
+        rules_version=report.rules_version,
+        codec=report.codec,
+        sample_rate_hz=report.sample_rate_hz,
+        bits_per_sample=report.bits_per_sample,
+        channel_count=report.channel_count,
+        duration=_duration(report.duration_s),
+        snr_db=report.snr_db,
+        has_identical_channels=report.has_identical_channels,
+        channels=map(_channel, report.channels),
+        warnings=map(_finding, report.warnings),
+    )
+    if report.failure is not None:
+        message.failure.CopyFrom(_finding(report.failure))
+    return message
+
+
+def _channel(channel: ChannelReport) -> audio_pb2.ChannelReport:
+    return audio_pb2.ChannelReport(
+        is_judged=channel.is_judged,
+        snr_db=channel.snr_db,
+        speech_duration=_duration(channel.speech_s),
+        low_edge_db=channel.low_edge_db,
+        high_edge_db=channel.high_edge_db,
+        level_dbfs=channel.level_dbfs,
+        clipping_share=channel.clipping_share,
+        dc_offset=channel.dc_offset,
+    )
+
+
+def _finding(finding: Finding) -> audio_pb2.AudioFinding:
+    channel = f"AUDIO_CHANNEL_{finding.channel.upper()}" if finding.channel else "AUDIO_CHANNEL_UNSPECIFIED"
+    return audio_pb2.AudioFinding(
+        rule=audio_pb2.AudioRule.Value(f"AUDIO_RULE_{finding.rule.upper()}"),
+        channel=audio_pb2.AudioChannel.Value(channel),
+        message=finding.message,
+    )
+
+
+def _duration(seconds: float | None) -> Duration | None:
+    # Whole microseconds: a sample lasts 125 of them at 8000 Hz.
+    return None if seconds is None else Duration(seconds=int(seconds), nanos=round(seconds % 1 * 1e6) * 1000)
 
 
 def _fault(fault: Fault) -> processing_service_pb2.Fault:
     return processing_service_pb2.Fault(
-        code=audio_pb2.ErrorCode.Value(f"ERROR_CODE_{fault.code.upper()}"), message=fault.message
+        code=audio_pb2.RecordingErrorCode.Value(f"RECORDING_ERROR_CODE_{fault.code.upper()}"), message=fault.message
     )
 
 
@@ -105,6 +139,6 @@ def _rules(message: processing_service_pb2.AudioRules) -> AudioRules:
     return AudioRules(
         version=message.version,
         max_size_bytes=message.max_size_bytes,
-        min_duration_s=message.min_duration_s,
+        min_duration_s=message.min_duration.ToTimedelta().total_seconds(),
         min_snr_db=message.min_snr_db,
     )

@@ -28,6 +28,35 @@ class RecordingFormat(StrEnum):
     MP3 = "mp3"
 
 
+class AudioRule(StrEnum):
+    """What is asked of the sound itself; proto `AudioRule`."""
+
+    CHANNEL_COUNT = "channel_count"
+    ENCODING = "encoding"
+    SAMPLE_RATE = "sample_rate"
+    DURATION = "duration"
+    BAND = "band"
+    SIGNAL_TO_NOISE = "signal_to_noise"
+    SPEECH = "speech"
+    DISTINCT_CHANNELS = "distinct_channels"
+
+
+class AudioChannel(StrEnum):
+    """One channel of a two-channel file; proto `AudioChannel`."""
+
+    LEFT = "left"
+    RIGHT = "right"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule that the sound does not keep: the measured value and the limit in words, and the channel where it is about one."""
+
+    rule: AudioRule
+    message: str
+    channel: AudioChannel | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """Why a recording is refused: the rule, the measured value and the limit, in words that begin in lower case."""
@@ -73,7 +102,8 @@ class AudioReport:
     snr_db: float | None = None
     has_identical_channels: bool | None = None
     channels: list[ChannelReport] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    failure: Finding | None = None
+    warnings: list[Finding] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

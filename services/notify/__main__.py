@@ -1,10 +1,8 @@
 """`python -m services.notify`: runs notify with settings from the environment."""
 
-import sys
-
 from services.notify.server import serve
 from services.notify.settings import NotifySettings
 from services.shared.rpc.process import run_service
 
 if __name__ == "__main__":
-    sys.exit(run_service("notify", NotifySettings, serve))
+    run_service("notify", NotifySettings, serve)

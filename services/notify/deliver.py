@@ -5,10 +5,9 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 import structlog
-from yarl import URL
 
 from services.notify.notification import Attempt, AttemptOutcome, DueNotification
-from services.notify.receiver import Receivers
+from services.notify.receiver import Receivers, host_of
 from services.notify.schedule import pause_after
 from services.notify.secrets import Secrets
 from services.notify.signature import sign
@@ -59,7 +58,7 @@ class Deliveries:
             "notification.attempted",
             notification_id=due.notification_id,
             call_session_id=due.call_session_id,
-            receiver_host=URL(due.url).host if "://" in due.url else None,
+            receiver_host=host_of(due.url),
             attempt=due.failures + 1,
             outcome=attempt.outcome,
             http_status=attempt.http_status,

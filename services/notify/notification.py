@@ -23,6 +23,7 @@ class AttemptOutcome(StrEnum):
     TIMEOUT = "timeout"
     CONNECTION = "connection"
     ADDRESS_REFUSED = "address_refused"
+    INTERNAL = "internal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """intake, as notify sees it: whose token it is."""
 
+from calldock.intake.internal.v1.identity_service_pb2 import AuthenticateRequest
+from calldock.intake.internal.v1.identity_service_pb2_grpc import IdentityServiceStub
 from calldock.intake.v1.account_pb2 import Role as RoleMessage
-from calldock.intake.v1.identity_service_pb2 import AuthenticateRequest
-from calldock.intake.v1.identity_service_pb2_grpc import IdentityServiceStub
 from pydantic import SecretStr
 
 from services.shared.identity import AccountId, Identity, Role

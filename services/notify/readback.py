@@ -14,9 +14,15 @@ class Readback:
     async def page(
         self, account_id: int, page_size: int, page_token: str, call_session_id: int | None
     ) -> Page[StoredNotification]:
-        """A page of the account's notifications, newest first. Raises Refusal for a token that is not ours."""
+        """A page of the account's notifications, newest first. Raises Refusal for a token that is not of this list and filter."""
         size = min(page_size or DEFAULT_PAGE, LARGEST_PAGE)
-        below = read_page_token(page_token)
+        scope = scope_of(call_session_id)
+        below = read_page_token(scope, page_token)
         found = await self._db.read(list_notifications, account_id, size + 1, below, call_session_id)
         shown = found[:size]
-        return Page(shown, page_token_below(shown[-1].row.notification_id) if len(found) > size else "")
+        return Page(shown, page_token_below(scope, shown[-1].row.notification_id) if len(found) > size else "")
+
+
+def scope_of(call_session_id: int | None) -> str:
+    """What marks the page tokens of this list and filter."""
+    return f"notifications of {call_session_id or 'all'}"

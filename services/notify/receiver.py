@@ -1,6 +1,7 @@
 """Posting to a receiver: one guarded HTTP exchange. The one door to aiohttp here."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,6 +61,14 @@ class Receivers:
             )
 
 
+def host_of(url: str) -> str | None:
+    """The host of a link, for the log; None when it has none."""
+    try:
+        return URL(url).host
+    except ValueError:
+        return None
+
+
 def _cause(error: Exception) -> str:
     """What went wrong, without the address that was dialled."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError | ssl.SSLError):
@@ -68,6 +77,6 @@ def _cause(error: Exception) -> str:
         return "could not connect"
     if isinstance(error, aiohttp.InvalidURL | ValueError):
         return "not a link that can be posted to"
-    if isinstance(error, aiohttp.ClientError):
-        return "the connection broke"
-    return "the host has no address"
+    if isinstance(error, socket.gaierror):
+        return "the host has no address"
+    return "the connection broke"

@@ -6,7 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import structlog
-from calldock.notify.v1 import delivery_service_pb2_grpc, notification_service_pb2_grpc
+from calldock.notify.internal.v1 import delivery_service_pb2_grpc
+from calldock.notify.v1 import notification_service_pb2_grpc
 
 from services.notify.deliver import Deliveries
 from services.notify.enqueue import Enqueueing
@@ -17,23 +18,25 @@ from services.notify.sealing import Sealer, read_key
 from services.notify.secrets import Secrets
 from services.notify.servicer import DeliveryServicer, NotificationServicer
 from services.notify.settings import NotifySettings
+from services.notify.store.queue import sweep_notifications
 from services.notify.store.tables import NOTIFY_WORK
 from services.shared.clock import SystemClock
 from services.shared.db.engine import SqliteDatabase
 from services.shared.db.migrate import migrate
+from services.shared.db.work_queue import WorkQueue
 from services.shared.egress import EgressGuard, trusting
 from services.shared.identity import Role
-from services.shared.rpc.identity import IdentityCache, identity_step, internal_key_step
+from services.shared.rpc.identity import IdentityCache, identity_guard, internal_key_guard
 from services.shared.rpc.serve import Listener, until_stopped
-from services.shared.rpc.validate import validation_step
-from services.shared.work import WorkLoop, WorkQueue, sweep_until_cancelled
+from services.shared.rpc.validate import check_rules
+from services.shared.work import WorkLoop, sweep_until_cancelled
 
 log = structlog.get_logger()
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 _NOTIFICATIONS = "calldock.notify.v1.NotificationService"
-_DELIVERY = "calldock.notify.v1.DeliveryService"
+_DELIVERY = "calldock.notify.internal.v1.DeliveryService"
 
 ROLES = {f"/{_NOTIFICATIONS}/ListNotifications": Role.READ}
 
@@ -68,15 +71,17 @@ async def serve(settings: NotifySettings) -> None:
         await internal.start((settings.internal_listen,))
         await public.start(settings.public_addresses)
         log.info("notify.started", public=settings.public_listen)
+
+        async def sweep() -> None:
+            for call_session_id in await db.write(sweep_notifications, clock.now()):
+                log.error("notification.given_up", call_session_id=call_session_id)
+
         async with asyncio.TaskGroup() as group:
             running = group.create_task(loop.run())
-            sweeping = group.create_task(
-                sweep_until_cancelled(lambda: db.write(NOTIFY_WORK.sweep, clock.now()), loop.wake, rng)
-            )
+            sweeping = group.create_task(sweep_until_cancelled(sweep, loop.wake, rng))
             await until_stopped()
-            await public.drain(settings.drain_s)
             loop.stop()
-            await asyncio.wait([running], timeout=settings.drain_s)
+            await asyncio.gather(public.drain(settings.drain_s), asyncio.wait([running], timeout=settings.drain_s))
             running.cancel()
             sweeping.cancel()
         await internal.drain(settings.drain_s)
@@ -90,12 +95,12 @@ def _listeners(
     db: SqliteDatabase, enqueueing: Enqueueing, secrets: Secrets, intake: Intake, settings: NotifySettings
 ) -> tuple[Listener, Listener]:
     authenticate = IdentityCache(intake.authenticate, SystemClock()).authenticate
-    public = Listener((_NOTIFICATIONS,), [identity_step(authenticate, ROLES), validation_step(except_methods=())])
+    public = Listener((_NOTIFICATIONS,), [identity_guard(authenticate, ROLES)], check_rules())
     notification_service_pb2_grpc.add_NotificationServiceServicer_to_server(
         NotificationServicer(Readback(db)), public.server
     )
     key = settings.internal_key.get_secret_value() if settings.internal_key else None
-    internal = Listener((_DELIVERY,), [internal_key_step(key), validation_step(except_methods=())])
+    internal = Listener((_DELIVERY,), [internal_key_guard(key)], check_rules())
     delivery_service_pb2_grpc.add_DeliveryServiceServicer_to_server(
         DeliveryServicer(enqueueing, secrets), internal.server
     )

@@ -3,24 +3,20 @@
 from datetime import UTC, timedelta
 
 from calldock.intake.v1.call_pb2 import CallEvent
-from calldock.media.v1.audio_pb2 import ErrorCode
-from calldock.notify.v1 import (
-    delivery_service_pb2,
-    delivery_service_pb2_grpc,
-    notification_pb2,
-    notification_service_pb2,
-    notification_service_pb2_grpc,
-)
+from calldock.media.v1.audio_pb2 import RecordingErrorCode
+from calldock.notify.internal.v1 import delivery_service_pb2, delivery_service_pb2_grpc
+from calldock.notify.v1 import notification_pb2, notification_service_pb2, notification_service_pb2_grpc
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.notify.enqueue import Enqueueing
 from services.notify.notification import NewNotification
 from services.notify.payload import Event
-from services.notify.readback import Readback
+from services.notify.readback import Readback, scope_of
 from services.notify.secrets import Secrets
 from services.notify.store.reading import StoredNotification
 from services.notify.store.tables import AttemptRow
+from services.shared.paging import fitting, page_token_below
 from services.shared.rpc.identity import current_identity
 from services.shared.rpc.status import Context
 
@@ -38,8 +34,13 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
         page = await self._readback.page(
             current_identity().account_id, request.page_size, request.page_token, call_session_id
         )
+        notifications = [_notification(stored) for stored in page.items]
+        count = fitting(each.ByteSize() for each in notifications)
+        token = page.next_page_token
+        if count < len(notifications):
+            token = page_token_below(scope_of(call_session_id), notifications[count - 1].notification_id)
         return notification_service_pb2.ListNotificationsResponse(
-            notifications=map(_notification, page.items), next_page_token=page.next_page_token
+            notifications=notifications[:count], next_page_token=token
         )
 
 
@@ -63,7 +64,11 @@ class DeliveryServicer(delivery_service_pb2_grpc.DeliveryServiceServicer):
 
 
 def _new(draft: delivery_service_pb2.NotificationDraft) -> NewNotification:
-    code = None if draft.error_code == ErrorCode.ERROR_CODE_UNSPECIFIED else ErrorCode.Name(draft.error_code)
+    code = (
+        None
+        if draft.error_code == RecordingErrorCode.RECORDING_ERROR_CODE_UNSPECIFIED
+        else RecordingErrorCode.Name(draft.error_code)
+    )
     return NewNotification(
         notification_id=draft.notification_id,
         account_id=draft.account_id,
@@ -75,7 +80,7 @@ def _new(draft: delivery_service_pb2.NotificationDraft) -> NewNotification:
             ext_id=draft.ext_id,
             call_session_id=draft.call_session_id,
             event_time=draft.event_time.ToDatetime(tzinfo=UTC),
-            error_code=None if code is None else code.removeprefix("ERROR_CODE_").lower(),
+            error_code=None if code is None else code.removeprefix("RECORDING_ERROR_CODE_").lower(),
             error_message=draft.error_message,
         ),
     )

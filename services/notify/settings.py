@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from services.notify.schedule import STANDARD_SCHEDULE_S
 from services.shared.settings import ServiceSettings, split_list
+
+MAX_PAUSE_S = 7 * 86_400
 
 
 class NotifySettings(ServiceSettings):
@@ -33,6 +35,13 @@ class NotifySettings(ServiceSettings):
         default=30.0, ge=1, le=600, description="seconds that a piece of work is held without a sign of life"
     )
 
+    @field_validator("notify_retry_schedule_s")
+    @classmethod
+    def _check_schedule(cls, text: str) -> str:
+        if not all(0 <= float(pause) <= MAX_PAUSE_S for pause in split_list(text)):
+            raise ValueError(f"pauses of 0 to {MAX_PAUSE_S:,} seconds, separated by commas, are due")
+        return text
+
     @property
     def allowed_egress(self) -> tuple[str, ...]:
         """The allow entries for webhooks."""
@@ -40,5 +49,5 @@ class NotifySettings(ServiceSettings):
 
     @property
     def retry_schedule_s(self) -> tuple[float, ...]:
-        """The pauses. Raises ValueError for what is no number of seconds."""
+        """The pauses."""
         return tuple(float(pause) for pause in split_list(self.notify_retry_schedule_s))

@@ -8,6 +8,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import (
     IPv4Address,
@@ -57,8 +58,11 @@ _DENIED_V6 = tuple(
         "3fff::/20",  # documentation (RFC 9637)
     )
 )
-_NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+_NAT64 = IPv6Network("64:ff9b::/96")
 _SIX_TO_FOUR = IPv6Network("2002::/16")
+
+
+LOOKUPS_AT_ONCE = 64
 
 
 class AddressRefused(Exception):
@@ -88,6 +92,8 @@ class EgressGuard:
     def __init__(self, allowed: Sequence[str], *, setting: str) -> None:
         self._allowed = tuple(parse_allow_entry(text) for text in allowed)
         self._setting = setting
+        # Threads of its own: names that resolve slowly keep nothing else of the process waiting.
+        self._lookups = ThreadPoolExecutor(LOOKUPS_AT_ONCE, thread_name_prefix="look-up")
 
     async def resolve(self, url: URL) -> "PinnedResolver":
         """The checked addresses of the URL's host, for one connection.
@@ -98,15 +104,24 @@ class EgressGuard:
         port = url.port or 0
         if not host:
             raise AddressRefused("the link names no host")
-        # getaddrinfo also reads the octal, hexadecimal and short spellings of IPv4 that the C library dials.
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = {parse_address(str(entry[4][0])) for entry in found}
+        try:
+            # getaddrinfo also reads the octal, hexadecimal and short spellings of IPv4 that the C library dials.
+            addresses = await self._look_up(host, port)
+        except UnicodeError as error:
+            raise OSError("the host's name cannot be looked up") from error
         for address in addresses:
             if is_denied(address) and not any(entry.covers(host, address, port) for entry in self._allowed):
                 raise AddressRefused(
                     f"the address of {host}:{port} is not public and not allowed; the operator can allow it in {self._setting}"
                 )
         return PinnedResolver(sorted(addresses, key=lambda address: (address.version, int(address))))
+
+    async def _look_up(self, host: str, port: int) -> set[Address]:
+        try:
+            # A literal address needs no server and no thread.
+            return _addresses(host, port, socket.AI_NUMERICHOST)
+        except socket.gaierror:
+            return await asyncio.get_running_loop().run_in_executor(self._lookups, _addresses, host, port, 0)
 
 
 class PinnedResolver(AbstractResolver):
@@ -133,6 +148,11 @@ class PinnedResolver(AbstractResolver):
 
     async def close(self) -> None:
         """Nothing is held."""
+
+
+def _addresses(host: str, port: int, flags: int) -> set[Address]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    return {parse_address(str(entry[4][0])) for entry in found}
 
 
 def parse_allow_entry(text: str) -> AllowEntry:
@@ -177,7 +197,7 @@ def is_denied(address: Address) -> bool:
 def _inner_v4(address: IPv6Address) -> IPv4Address | None:
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
-    if any(address in network for network in _NAT64):
+    if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     if address in _SIX_TO_FOUR:
         return IPv4Address((int(address) >> 80) & 0xFFFFFFFF)
@@ -201,7 +221,14 @@ def trusting(ca_file: Path | None) -> ssl.SSLContext:
 def open_session(resolver: PinnedResolver, trust: ssl.SSLContext, timeout_s: float) -> ClientSession:
     """An HTTP session for one exchange: only the checked addresses, no proxy of the environment, no cookies, bodies as they come."""
     return ClientSession(
-        connector=TCPConnector(resolver=resolver, use_dns_cache=False, force_close=True, ssl=trust),
+        connector=TCPConnector(
+            resolver=resolver,
+            use_dns_cache=False,
+            force_close=True,
+            ssl=trust,
+            # A connection that is given up is cut at once: a polite end of TLS would wait for a peer that does not answer.
+            enable_cleanup_closed=True,
+        ),
         cookie_jar=DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,

@@ -113,7 +113,8 @@ class Refusal(Exception):
     ) -> None:
         self.mnemonic = mnemonic
         self.path = path
-        self.value = value
+        # A token is never told back, wherever it came.
+        self.value = MISSING if "access_token" in path else value
         self.why = why or ERRORS[mnemonic].message
         self.params = dict(params or {})
         self.names_resource = names_resource

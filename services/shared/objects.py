@@ -1,5 +1,7 @@
 """The object store for recordings: local files, through obstore, so that S3 is the same code. Keys are `account/call/recording/token.ext`."""
 
+import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,24 +19,26 @@ class ObjectMissing(Exception):
 
 
 class ObjectStore:
-    """Objects by key. An object is there whole or not at all."""
+    """Objects by key. An object is there whole or not at all, and on the disk once `put` has returned."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
         self._store = LocalStore(folder)
 
     async def put(self, key: str, data: bytes) -> None:
         """Writes an object, replacing what was there. Raises Trouble when the store does not take it."""
-        try:
-            await obstore.put_async(self._store, key, data)
-        except BaseError as error:
-            raise Trouble(f"object store did not take {key}") from error
+        await self._put(key, data)
 
     async def put_file(self, key: str, path: Path) -> None:
         """Writes a local file as an object. Raises Trouble when the store does not take it."""
+        await self._put(key, path)
+
+    async def _put(self, key: str, what: bytes | Path) -> None:
         try:
-            await obstore.put_async(self._store, key, path)
-        except BaseError as error:
+            await obstore.put_async(self._store, key, what)
+            await asyncio.to_thread(_sync_to_disk, self._folder, key)
+        except (BaseError, OSError) as error:
             raise Trouble(f"object store did not take {key}") from error
 
     async def stream(self, key: str) -> tuple[int, AsyncIterator[bytes]]:
@@ -47,12 +51,10 @@ class ObjectStore:
             raise Trouble(f"object store did not give {key}") from error
         return found.meta["size"], (bytes(piece) async for piece in found.stream(min_chunk_size=PIECE_BYTES))
 
-    async def save_to(self, key: str, path: Path) -> None:
-        """Copies an object into a local file. Raises ObjectMissing; Trouble when the store is away."""
+    async def get(self, key: str) -> bytes:
+        """The whole object. Raises ObjectMissing; Trouble when the store is away."""
         _, pieces = await self.stream(key)
-        with path.open("wb") as file:
-            async for piece in pieces:
-                file.write(piece)
+        return b"".join([piece async for piece in pieces])
 
     async def delete(self, key: str) -> None:
         """Removes an object; one that is not there is no error."""
@@ -62,3 +64,14 @@ class ObjectStore:
             return
         except BaseError as error:
             raise Trouble(f"object store did not delete {key}") from error
+
+
+def _sync_to_disk(folder: Path, key: str) -> None:
+    """The store writes beside and renames, but leaves the sync to the system: a key must not be committed before its object would survive a power cut."""
+    path = folder / key
+    for name in (path, *(parent for parent in path.parents if parent.is_relative_to(folder))):
+        handle = os.open(name, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

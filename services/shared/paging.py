@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -12,7 +12,8 @@ T = TypeVar("T")
 
 DEFAULT_PAGE = 100
 LARGEST_PAGE = 1000
-_MARK = "below:"
+PAGE_BYTES = 2 * 1024 * 1024
+MAX_KEY = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,33 +24,46 @@ class Page(Generic[T]):
     next_page_token: str
 
 
-def page_token_below(key: int | str) -> str:
-    """The token of the page that begins below this key."""
-    return base64.urlsafe_b64encode(f"{_MARK}{key}".encode()).decode()
+def page_token_below(scope: str, key: int | str) -> str:
+    """The token of the page that begins below this key. `scope` names the list and its filters: a token works for no other."""
+    return base64.urlsafe_b64encode(f"{scope}|{key}".encode()).decode()
 
 
-def read_page_token(token: str) -> str | None:
-    """The key below which a page begins; None for the first page. Raises Refusal for a token that is not ours."""
+def read_page_token(scope: str, token: str) -> str | None:
+    """The key below which a page begins; None for the first page. Raises Refusal for a token that is not of this list."""
     if not token:
         return None
     try:
         text = base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True).decode("ascii")
     except (ValueError, binascii.Error) as error:
         raise _not_ours(token) from error
-    if not text.startswith(_MARK) or len(text) == len(_MARK):
+    came, _, key = text.partition("|")
+    if came != scope or not key:
         raise _not_ours(token)
-    return text.removeprefix(_MARK)
+    return key
 
 
-def read_number_token(token: str) -> int | None:
-    """As `read_page_token`, for lists whose keys are numbers."""
-    key = read_page_token(token)
+def read_number_token(scope: str, token: str) -> int | None:
+    """As `read_page_token`, for lists whose keys are int64."""
+    key = read_page_token(scope, token)
     if key is None:
         return None
-    if not key.isascii() or not key.isdigit() or len(key) > 19:
+    if not key.isascii() or not key.isdigit() or len(key) > 19 or int(key) > MAX_KEY:
         raise _not_ours(token)
     return int(key)
 
 
+def fitting(sizes: Iterable[int]) -> int:
+    """How many messages of these sizes in bytes make a page: as many as fit 2 MiB, at least one. Clients of gRPC take 4 MiB by default."""
+    count, total = 0, 0
+    for size in sizes:
+        total += size
+        if count and total > PAGE_BYTES:
+            break
+        count += 1
+    return count
+
+
 def _not_ours(token: str) -> Refusal:
-    return Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=("page_token",), value=token, why="not a page token of ours")
+    why = "not a page token of this list and filter"
+    return Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=("page_token",), value=token, why=why)

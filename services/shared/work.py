@@ -2,15 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import structlog
 
 from services.shared.backoff import exponential, jittered
 from services.shared.clock import Clock
-from services.shared.db.engine import SqliteDatabase
-from services.shared.db.work_table import Claim, WorkTable
+from services.shared.db.work_queue import WorkQueue
+from services.shared.db.work_table import Claim
 from services.shared.errors import Busy, Trouble
 
 log = structlog.get_logger()
@@ -22,39 +22,8 @@ SWEEP_PAUSE = timedelta(seconds=0.5)
 
 FIRST_PAUSE = timedelta(seconds=0.2)
 LONGEST_PAUSE = timedelta(seconds=30)
-
-
-class WorkQueue:
-    """One stage of one work table, as a loop uses it."""
-
-    def __init__(self, db: SqliteDatabase, work: WorkTable, *, stage: int, clock: Clock) -> None:
-        self._db = db
-        self._work = work
-        self._stage = stage
-        self._clock = clock
-
-    async def claim(self, most: int, after_account: int, lease_end: datetime) -> list[Claim]:
-        """Takes up to `most` pieces, in turns over the accounts after the given one."""
-        return await self._db.write(
-            self._work.claim,
-            stage=self._stage,
-            most=most,
-            after_account=after_account,
-            now=self._clock.now(),
-            lease_end=lease_end,
-        )
-
-    async def renew(self, held: Sequence[Claim], lease_end: datetime) -> set[int]:
-        """Lengthens leases; answers the keys that are still ours."""
-        return await self._db.write(self._work.renew, [(claim.key, claim.token) for claim in held], lease_end)
-
-    async def delay(self, claim: Claim, until: datetime) -> None:
-        """Puts a piece off."""
-        await self._db.write(self._work.delay, claim.key, claim.token, until)
-
-    async def release(self, claim: Claim) -> None:
-        """Gives a piece back."""
-        await self._db.write(self._work.release, claim.key, claim.token, self._clock.now())
+MAX_REMEMBERED = 10_000
+LONGEST_BUSY_PAUSE = timedelta(seconds=3)
 
 
 class WorkLoop:
@@ -149,9 +118,11 @@ class WorkLoop:
             self._wake.set()
 
     async def _put_off(self, claim: Claim, trouble: Trouble) -> None:
-        failures = 1 if isinstance(trouble, Busy) else self._troubles.get(claim.key, 0) + 1
-        self._troubles[claim.key] = failures
-        pause = jittered(exponential(failures, FIRST_PAUSE, LONGEST_PAUSE), self._rng, share=0.5)
+        if len(self._troubles) > MAX_REMEMBERED:
+            self._troubles.clear()
+        failures = self._troubles[claim.key] = self._troubles.get(claim.key, 0) + 1
+        longest = LONGEST_BUSY_PAUSE if isinstance(trouble, Busy) else LONGEST_PAUSE
+        pause = jittered(exponential(failures, FIRST_PAUSE, longest), self._rng, share=0.5)
         log.info(
             "work.delayed", loop=self._name, key=claim.key, reason=str(trouble), pause_s=round(pause.total_seconds(), 2)
         )
@@ -179,7 +150,7 @@ class WorkLoop:
                 continue
             for claim in held:
                 running = self._running.get(claim.token)
-                if claim.key not in ours and running is not None:
+                if claim.token not in ours and running is not None:
                     log.warning("work.lease_lost", loop=self._name, key=claim.key)
                     running[1].cancel()
 

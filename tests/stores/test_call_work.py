@@ -16,13 +16,15 @@ from services.intake.store.call_work import (
     save_verdict,
     sweep_calls,
 )
+from services.intake.store.garbage import discard_let_go
 from services.intake.store.reading import StoredCall, lookup_call
 from services.intake.store.tables import CALL_WORK, FETCH, PROCESS
 from services.intake.store.uploads import save_upload
 from services.shared.db.engine import SqliteDatabase
+from services.shared.db.work_queue import WorkQueue
 from services.shared.db.work_table import Claim
 from services.shared.identity import AccountId
-from tests.support.makers import NOON, a_callback, a_checked_call, a_new_account, a_wav_record
+from tests.support.makers import NOON, HandClock, a_callback, a_checked_call, a_new_account, a_wav_record
 
 ACCOUNT = AccountId(1)
 LEASE = timedelta(seconds=30)
@@ -182,6 +184,16 @@ async def test_what_a_dead_worker_may_have_written_is_noted_when_its_lease_is_fr
     assert keys == [f"1/1/1/{process.token}.mp3"]
 
 
+async def test_what_a_worker_may_have_written_is_noted_when_it_gives_its_piece_back(intake_db: SqliteDatabase) -> None:
+    await an_uploaded_call(intake_db)
+    queue = WorkQueue(intake_db, CALL_WORK, stage=FETCH, clock=HandClock(), let_go=discard_let_go)
+    (claimed,) = await queue.claim(1, 0, NOON + LEASE)
+
+    await queue.delay(claimed, NOON)
+
+    assert await rows(intake_db, "SELECT key FROM object_garbage") == [(f"1/1/1/{claimed.token}.wav",)]
+
+
 async def test_a_committed_source_is_not_noted_when_the_lease_is_freed(intake_db: SqliteDatabase) -> None:
     await an_uploaded_call(intake_db)
     fetch = await claim(intake_db)
@@ -209,14 +221,8 @@ async def test_the_seq_of_notifications_goes_on_over_uploads(intake_db: SqliteDa
     await an_uploaded_call(intake_db)
     for _ in range(2):
         fetch = await claim(intake_db)
-        await begin(intake_db, fetch)
-        await intake_db.write(
-            save_verdict,
-            fetch,
-            [row[0] for row in await rows(intake_db, "SELECT recording_id FROM recordings")],
-            REFUSED,
-            NOON,
-        )  # type: ignore[misc]
+        work = await begin(intake_db, fetch)
+        await intake_db.write(save_verdict, fetch, [work.recordings[0].recording_id], REFUSED, NOON)
         await intake_db.write(finish_fetch, fetch, NOON)
         await upload(intake_db)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
 
 from services.shared.db.engine import DatabaseInUse, SqliteDatabase
 from services.shared.errors import Trouble
@@ -57,7 +58,7 @@ async def test_one_failed_request_of_a_group_leaves_the_others(db: SqliteDatabas
     answers = await asyncio.gather(holding, *waiting, return_exceptions=True)
 
     assert answers[1] == "a"
-    assert isinstance(answers[2], Trouble)
+    assert isinstance(answers[2], IntegrityError)
     assert answers[3] == "b"
     assert await db.read(names) == ["a", "b"]
 
@@ -98,10 +99,13 @@ async def test_a_full_disk_is_trouble_and_the_database_goes_on(db: SqliteDatabas
     def limit(connection: Connection, pages: int) -> None:
         connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
 
-    await db.write(limit, 8)
-    with pytest.raises(Trouble):
+    async def fill() -> None:
         for number in range(50):
             await db.write(add, str(number) * 2000)
+
+    await db.write(limit, 8)
+    with pytest.raises(Trouble):
+        await fill()
     await db.write(limit, 100_000)
 
     assert await db.write(add, "after") == "after"

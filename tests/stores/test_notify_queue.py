@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from services.notify.notification import Attempt, AttemptOutcome, DueNotification, NewNotification
 from services.notify.payload import Event
-from services.notify.store.queue import enqueue, settle_attempt, take_due
+from services.notify.store.queue import HELD_BACK, enqueue, settle_attempt, sweep_notifications, take_due
 from services.notify.store.reading import list_notifications
 from services.notify.store.tables import NOTIFY_WORK
 from services.shared.db.engine import SqliteDatabase
@@ -77,6 +77,26 @@ async def test_one_that_comes_ahead_is_held_back_until_its_predecessor_has_gone(
 
     assert await settle(notify_db) == a_notification(1).notification_id
     assert await settle(notify_db) == a_notification(2).notification_id
+
+
+async def test_one_whose_predecessor_never_comes_goes_after_a_while(notify_db: SqliteDatabase) -> None:
+    await notify_db.write(enqueue, [a_notification(3)], NOON)
+
+    await notify_db.write(sweep_notifications, NOON + HELD_BACK - timedelta(seconds=1))
+    assert await due(notify_db) is None
+    await notify_db.write(sweep_notifications, NOON + HELD_BACK)
+    assert await settle(notify_db) == a_notification(3).notification_id
+
+
+async def test_one_whose_attempts_never_end_is_buried_and_lets_the_next_go(notify_db: SqliteDatabase) -> None:
+    await notify_db.write(enqueue, [a_notification(1), a_notification(2)], NOON)
+    for attempt in range(5):
+        now = NOON + attempt * LEASE
+        await notify_db.write(NOTIFY_WORK.claim, stage=0, most=1, after_account=0, now=now, lease_end=now + LEASE)
+        await notify_db.write(sweep_notifications, now + LEASE)
+
+    assert await settle(notify_db) == a_notification(2).notification_id
+    assert await statuses(notify_db) == [("buried", 1), ("delivered", 1)]
 
 
 async def test_enqueueing_again_changes_nothing(notify_db: SqliteDatabase) -> None:

@@ -34,6 +34,28 @@ async def test_a_small_account_is_served_between_the_calls_of_a_large_one(intake
     assert len(served) <= 21
 
 
+async def test_a_new_account_does_not_wait_behind_as_many_large_ones_as_there_are_places(
+    intake_db: SqliteDatabase,
+) -> None:
+    for account in (1, 2, 3):
+        keys = [(account * 1000 + key, account) for key in range(300)]
+        await intake_db.write(CALL_WORK.add, keys, NOON)
+    held = await claim(intake_db, 3)
+    await intake_db.write(CALL_WORK.add, [(9000, 4)], NOON)
+
+    after = held[-1].account_id
+    served = []
+    for _ in range(8):
+        done = held.pop(0)
+        await intake_db.write(CALL_WORK.finish, done.key, done.token)
+        (fresh,) = await claim(intake_db, 1, after)
+        after = fresh.account_id
+        held.append(fresh)
+        served.append(fresh.key)
+
+    assert 9000 in served[:4]
+
+
 async def test_every_row_is_claimed_once(intake_db: SqliteDatabase) -> None:
     await intake_db.write(CALL_WORK.add, [(key, key % 7) for key in range(100)], NOON)
 
@@ -120,11 +142,16 @@ def test_a_claim_takes_as_much_as_it_may_and_deals_in_turns(
         METADATA.create_all(connection)
         connection.exec_driver_sql("INSERT INTO work_token VALUES (0)")
         CALL_WORK.add(connection, list(enumerate(accounts)), NOON)
-        lease = {"now": NOON, "lease_end": NOON + LEASE, "stage": 0}
-        before = CALL_WORK.claim(connection, most=held, after_account=0, **lease) if held else []
+
+        def take(count: int, after_account: int) -> list[Claim]:
+            return CALL_WORK.claim(
+                connection, stage=0, most=count, after_account=after_account, now=NOON, lease_end=NOON + LEASE
+            )
+
+        before = take(held, 0) if held else []
         waiting = len(accounts) - len(before)
 
-        claims = CALL_WORK.claim(connection, most=most, after_account=after, **lease)
+        claims = take(most, after)
 
         assert len(claims) == min(most, waiting)
         leases = [sum(each.account_id == account for each in [*before, *claims]) for account in set(accounts)]

@@ -65,7 +65,8 @@ def speech_with_noise(
     signal_power = _active_power(_band(channel))
     noise_power = float(np.mean(_band(noise) ** 2))
     scaled = noise * np.sqrt(signal_power / noise_power / 10 ** (snr_db / 10))
-    return np.clip(channel + scaled, -32768, 32767).astype(np.int16)
+    noisy: NDArray[np.int16] = np.clip(channel + scaled, -32768, 32767).astype(np.int16)
+    return noisy
 
 
 def cliff(samples: NDArray[np.int16], *, below_hz: float = 0, above_hz: float = RATE_HZ) -> NDArray[np.int16]:

@@ -41,7 +41,11 @@ class Host:
                 with host.changed:
                     host.hits[path] += 1
                     host.changed.notify_all()
-                host.pages.get(path, lambda request: reply(request, 404, "text/plain", b"no such page"))(self)
+                page = host.pages.get(path)
+                if page is None:
+                    reply(self, 404, "text/plain", b"no such page")
+                else:
+                    page(self)
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", "0")))

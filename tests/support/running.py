@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-
 from calldock.intake.v1.call_pb2 import Call
 from calldock.intake.v1.call_service_pb2 import LookupCallRequest
 from calldock.intake.v1.call_service_pb2_grpc import CallServiceStub

@@ -9,7 +9,7 @@ import pytest
 from services.intake.call import Direction, EmployeeChannel, Unknown
 from services.intake.json_drafts import Spelling, parse_json, read_call, value_at
 from services.intake.status import CallEvent
-from services.shared.errors import Refusal
+from services.shared.errors import Path, Refusal
 from tests.support.makers import a_json_call
 
 
@@ -31,6 +31,7 @@ from tests.support.makers import a_json_call
         pytest.param(b"[" * 200_000, id="nested without end"),
         pytest.param(b'{"a":' * 5_000 + b"1" + b"}" * 5_000, id="nested deep"),
         pytest.param(b"9" * 5_000, id="five thousand digits"),
+        pytest.param(b'{"a":' * 65 + b"1" + b"}" * 65, id="nested 65 levels"),
         pytest.param("\ufeff{}".encode(), id="byte order mark"),
     ],
 )
@@ -141,6 +142,21 @@ def test_the_json_rpc_door_takes_the_contracts_spelling_only() -> None:
 
 def test_a_value_is_found_by_its_path() -> None:
     assert value_at({"calls": [{"ext_id": 5}]}, ("calls", 0, "ext_id")) == 5
-    for path in [("calls", 1), ("calls", "0"), ("x",), ("calls", 0, "ext_id", "y"), ("calls", 0, 0)]:
+    missing: list[Path] = [("calls", 1), ("calls", "0"), ("x",), ("calls", 0, "ext_id", "y"), ("calls", 0, 0)]
+    for path in missing:
         with pytest.raises(LookupError):
             value_at({"calls": [{"ext_id": 5}]}, path)
+
+
+def test_a_repeated_key_among_very_many_is_found_at_once() -> None:
+    keys = ",".join(f'"{number}":0' for number in range(60_000))
+
+    with pytest.raises(Refusal, match="occurs twice"):
+        parse_json(f'{{{keys},"x":0,"x":0}}'.encode())
+
+
+def test_only_as_many_elements_are_read_as_may_be_there_and_one_more() -> None:
+    read = read_call(a_json_call(tags=[1] * 100_000), 0, Spelling.JSON_RPC)
+
+    assert len(read.refusals) == 51
+    assert len(read.draft.tags) == 51

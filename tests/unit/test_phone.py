@@ -34,6 +34,7 @@ def test_a_number_is_read_as(written: str, region: str, number: str) -> None:
         "+7 495 \u0661\u0662\u0663 45 67",
         "tel:+74955140576",
         " ",
+        "2345678",
     ],
 )
 def test_what_cannot_be_a_number_is_none(written: str) -> None:

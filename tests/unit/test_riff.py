@@ -5,7 +5,7 @@ import io
 import pytest
 
 from services.media.riff import BadRiff, read_header
-from services.media.rules import check_header
+from services.media.rules import check_header, fault_of
 from tests.support.audio import fmt_chunk, riff
 
 DATA = b"\x01\x02\x03\x04" * 100
@@ -57,9 +57,7 @@ def test_an_accepted_variant_is_read(file: bytes) -> None:
             "cut short",
             id="6 cut by more than a frame",
         ),
-        pytest.param(
-            riff([(b"fmt ", fmt_chunk(block=0)), (b"data", DATA)]), "do not make a frame", id="6 lying frame size"
-        ),
+        pytest.param(riff([(b"fmt ", fmt_chunk())] * 2 + [(b"data", DATA)]), "two fmt chunks", id="6 two fmt chunks"),
         pytest.param(
             riff([(b"fmt ", fmt_chunk(extensible=True)[:30]), (b"data", DATA)]),
             "cut short",
@@ -81,11 +79,9 @@ def test_a_broken_file_is_refused_with_the_reason(file: bytes, why: str) -> None
         pytest.param(fmt_chunk(channels=1), "wav_channels_processing_error", "1 channels", id="6 mono"),
         pytest.param(fmt_chunk(channels=0), "wav_channels_processing_error", "0 channels", id="6 no channels"),
         pytest.param(
-            fmt_chunk(channels=65535, block=65534 * 2 + 2 - 65536),
-            "decode_error",
-            "",
-            id="6 65535 channels with a lying frame",
+            fmt_chunk(channels=65535, block=4), "wav_channels_processing_error", "65535 channels", id="6 65535 channels"
         ),
+        pytest.param(fmt_chunk(block=0), "wav_processing_error", "frames of 0 bytes", id="6 lying frame size"),
         pytest.param(fmt_chunk(tag=6, bits=8), "wav_processing_error", "A-law", id="6 A-law"),
         pytest.param(fmt_chunk(tag=7, bits=8), "wav_processing_error", "mu-law", id="6 mu-law"),
         pytest.param(fmt_chunk(tag=3, bits=32), "wav_processing_error", "IEEE float", id="6 float"),
@@ -106,13 +102,9 @@ def test_a_broken_file_is_refused_with_the_reason(file: bytes, why: str) -> None
 )
 def test_another_format_has_its_verdict(chunk: bytes, code: str, told: str) -> None:
     file = io.BytesIO(riff([(b"fmt ", chunk), (b"data", DATA)]))
-    if code == "decode_error":
-        with pytest.raises(BadRiff):
-            read_header(file)
-        return
+    finding = check_header(read_header(file))
 
-    fault = check_header(read_header(file))
-
-    assert fault is not None
+    assert finding is not None
+    fault = fault_of(finding)
     assert fault.code == code
     assert told in fault.message

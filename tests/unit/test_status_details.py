@@ -31,6 +31,21 @@ def test_twenty_violations_are_told_and_all_are_counted() -> None:
     assert bad.field_violations[0].field == "calls[0].start_time"
 
 
+def test_a_long_name_of_a_member_is_cut_in_path_and_message() -> None:
+    refusal = Refusal(Mnemonic.UNEXPECTED_PARAMETERS, path=("calls", 0, "k" * 70_000), value={"access_token": "secret"})
+
+    status = status_of(refusal)
+
+    assert status.ByteSize() < 1000
+    assert "secret" not in str(status)
+
+
+def test_a_token_is_never_told_back() -> None:
+    assert "secret" not in str(
+        status_of(Refusal(Mnemonic.UNEXPECTED_PARAMETERS, path=("calls", 0, "access_token"), value="secret"))
+    )
+
+
 def test_long_values_do_not_make_the_trailers_long() -> None:
     status = status_of(refusals(500, "я" * 100_000))
 

@@ -50,7 +50,7 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 
 
 @given(
-    moment=st.datetimes(min_value=datetime(1971, 1, 1), max_value=datetime(9990, 1, 1)),
+    moment=st.datetimes(min_value=datetime.fromisoformat("1971-01-01"), max_value=datetime.fromisoformat("9990-01-01")),
     zone=st.sampled_from(sorted(available_timezones())),
 )
 def test_reading_what_was_written_gives_the_moment_or_its_earlier_twin(moment: datetime, zone: str) -> None:

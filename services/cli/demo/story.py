@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
-from calldock.intake.v1.admin_service_pb2 import CreateAccountRequest, CreateAccountResponse
-from calldock.intake.v1.admin_service_pb2_grpc import AdminServiceStub
+from calldock.intake.internal.v1.admin_service_pb2 import CreateAccountRequest, CreateAccountResponse
+from calldock.intake.internal.v1.admin_service_pb2_grpc import AdminServiceStub
 from calldock.intake.v1.call_pb2 import Call, CallStatus, RecordingStatus
-from calldock.media.v1.audio_pb2 import ErrorCode
+from calldock.media.v1.audio_pb2 import RecordingErrorCode
 from grpc import aio
 from rich.console import Console
 from rich.live import Live
@@ -50,7 +50,7 @@ class Seen:
         """The call's error; empty when it has none."""
         if self.call is None or not self.call.error_code:
             return ""
-        return ErrorCode.Name(self.call.error_code).removeprefix("ERROR_CODE_").lower()
+        return RecordingErrorCode.Name(self.call.error_code).removeprefix("RECORDING_ERROR_CODE_").lower()
 
     @property
     def measured(self) -> str:

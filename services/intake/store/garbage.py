@@ -9,7 +9,7 @@ from services.intake.call import RecordingFormat
 from services.intake.recording import object_key, source_extension
 from services.intake.store.tables import PROCESS, ObjectGarbageRow, RecordingRow, table_of
 from services.shared.db.tables import insert_missing
-from services.shared.db.work_table import Expired
+from services.shared.db.work_table import Claim, Expired
 
 _garbage = table_of(ObjectGarbageRow)
 _recordings = table_of(RecordingRow)
@@ -31,6 +31,12 @@ def discard_objects(connection: Connection, call_session_ids: Sequence[int], now
         )
     )
     discard_keys(connection, [key for row in found for key in row if key is not None], now)
+
+
+def discard_let_go(connection: Connection, claim: Claim, stage: int, now: datetime) -> None:
+    """As `discard_lost`, for a holder that gives its piece back: it may have asked for objects whose answers it did not see."""
+    lease = Expired(key=claim.key, account_id=claim.account_id, stage=stage, token=claim.token, expiries=claim.expiries)
+    discard_lost(connection, [lease], now)
 
 
 def discard_lost(connection: Connection, lost: Sequence[Expired], now: datetime) -> None:

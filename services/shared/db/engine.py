@@ -6,30 +6,35 @@ before COMMIT returned. While one group is being synced to disk the next request
 
 import asyncio
 import fcntl
+import os
 import queue
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from urllib.parse import quote
 
+import structlog
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from services.shared.errors import Trouble
+
+log = structlog.get_logger()
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 READERS = 4
 READ_LIMIT_S = 10.0
-GROUP_LIMIT = 64
-"""Requests that share one COMMIT at most: a group that is too long makes its first member wait."""
+GROUP_LASTS_S = 0.05
+"""A group takes no further request after this long: its first member waits for its last."""
 
 _STEPS_BETWEEN_CLOCK_LOOKS = 10_000
 
@@ -102,59 +107,83 @@ class SqliteDatabase:
         self._lock.close()
 
     def _read(self, run: Callable[[Connection], R]) -> R:
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = _reading_engine(self._path).connect()
+        try:
+            return self._read_on(self._reading_connection(), run)
+        except OperationalError as error:
+            # A fresh connection next time: whatever state this one is in.
+            self._local.connection = None
+            raise Trouble("the database failed a read") from error
+
+    def _read_on(self, connection: Connection, run: Callable[[Connection], R]) -> R:
         deadline = monotonic() + READ_LIMIT_S
-        raw = connection.connection.dbapi_connection
-        if not isinstance(raw, sqlite3.Connection):
-            raise Trouble("the read connection is gone")
+        raw = _raw(connection)
         raw.set_progress_handler(lambda: monotonic() > deadline, _STEPS_BETWEEN_CLOCK_LOOKS)
         connection.exec_driver_sql("BEGIN")
         try:
             return run(connection)
-        except DBAPIError as error:
-            raise Trouble("the database failed a read") from error
         finally:
-            connection.exec_driver_sql("ROLLBACK")
+            if raw.in_transaction:
+                connection.exec_driver_sql("ROLLBACK")
+
+    def _reading_connection(self) -> Connection:
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = _reading_engine(self._path).connect()
+        return connection
 
     def _write_until_closed(self) -> None:
+        try:
+            self._write_groups()
+        except BaseException:
+            # Without its writer the process can only refuse and hang; a new one starts clean.
+            log.exception("database.writer_died", path=str(self._path))
+            os._exit(1)
+
+    def _write_groups(self) -> None:
+        waiting: deque[_Request] = deque()
+        closing = False
         with self._engine.connect() as connection:
-            closing = False
-            while not closing:
-                group, closing = self._next_group()
-                if group:
-                    _commit_group(connection, group)
+            while waiting or not closing:
+                closing = self._gather(waiting, closing)
+                if waiting:
+                    _commit_group(connection, waiting)
 
-    def _next_group(self) -> tuple[list[_Request], bool]:
-        group: list[_Request] = []
-        entry = self._requests.get()
-        while entry is not None:
-            group.append(entry)
-            if len(group) == GROUP_LIMIT:
-                return group, False
+    def _gather(self, waiting: deque[_Request], closing: bool) -> bool:
+        """Adds what was asked for meanwhile, waiting for it when there is nothing to do. Answers whether the end was asked for."""
+        while not closing:
             try:
-                entry = self._requests.get_nowait()
+                entry = self._requests.get(block=not waiting)
             except queue.Empty:
-                return group, False
-        return group, True
+                return False
+            if entry is None:
+                return True
+            waiting.append(entry)
+        return True
 
 
-def _commit_group(connection: Connection, group: list[_Request]) -> None:
+def _commit_group(connection: Connection, waiting: deque[_Request]) -> None:
+    """Runs the first requests, for as long as a group may last, and commits them together."""
+    running: list[_Request] = []
     answers: list[tuple[_Request, Any, BaseException | None]] = []
-    running = [request for request in group if request.done.set_running_or_notify_cancel()]
+    closes = monotonic() + GROUP_LASTS_S
     try:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-        for request in running:
-            answers.append((request, *_run_in_savepoint(connection, request)))
+        while waiting and (not running or monotonic() < closes):
+            request = waiting.popleft()
+            if request.done.set_running_or_notify_cancel():
+                running.append(request)
+                answers.append((request, *_run_in_savepoint(connection, request)))
         connection.exec_driver_sql("COMMIT")
     except (DBAPIError, _TransactionGone) as error:
-        if _in_transaction(connection):
+        if _raw(connection).in_transaction:
             connection.exec_driver_sql("ROLLBACK")
+        if not running and waiting:
+            # The transaction did not even begin.
+            first = waiting.popleft()
+            if first.done.set_running_or_notify_cancel():
+                running.append(first)
         for request in running:
-            trouble = Trouble("the database did not commit")
-            trouble.__cause__ = error
-            request.done.set_exception(trouble)
+            request.done.set_exception(_trouble("the database did not commit", error))
         return
     for request, value, failure in answers:
         if failure is None:
@@ -168,22 +197,24 @@ def _run_in_savepoint(connection: Connection, request: _Request) -> tuple[Any, B
     try:
         value = request.run(connection)
     except Exception as error:
-        if not _in_transaction(connection):
+        if not _raw(connection).in_transaction:
             raise _TransactionGone from error
         connection.exec_driver_sql("ROLLBACK TO request")
         connection.exec_driver_sql("RELEASE request")
-        if isinstance(error, DBAPIError):
-            trouble = Trouble("the database failed a write")
-            trouble.__cause__ = error
-            return None, trouble
-        return None, error
+        # The disk, a lock, the file: the world. A broken constraint or statement is a bug, and stays one.
+        return None, _trouble("the database failed a write", error) if isinstance(error, OperationalError) else error
     connection.exec_driver_sql("RELEASE request")
     return value, None
 
 
-def _in_transaction(connection: Connection) -> bool:
-    raw = connection.connection.dbapi_connection
-    return isinstance(raw, sqlite3.Connection) and raw.in_transaction
+def _trouble(told: str, cause: BaseException) -> Trouble:
+    trouble = Trouble(told)
+    trouble.__cause__ = cause
+    return trouble
+
+
+def _raw(connection: Connection) -> sqlite3.Connection:
+    return cast(sqlite3.Connection, connection.connection.dbapi_connection)
 
 
 def _writing_engine(path: Path) -> Engine:

@@ -113,9 +113,19 @@ class WorkTable:
                 insert(self._work), [self._ready(key, account_id, stage, now) for key, account_id in keys]
             )
 
-    def ensure(self, connection: Connection, keys: Sequence[tuple[int, int]], now: datetime) -> None:
-        """Makes sure that (key, account_id) pairs have a row; one that is there stays as it is."""
-        insert_missing(connection, self._work, [self._ready(key, account_id, 0, now) for key, account_id in keys])
+    def ensure(
+        self, connection: Connection, keys: Sequence[tuple[int, int]], now: datetime, *, until: datetime | None = None
+    ) -> None:
+        """Makes sure that (key, account_id) pairs have a row, ready or put off until then; one that is there stays as it is."""
+        rows = [self._ready(key, account_id, 0, now) for key, account_id in keys]
+        if until is not None:
+            rows = [{**row, "state": DELAYED, "due": until} for row in rows]
+        insert_missing(connection, self._work, rows)
+
+    def wake(self, connection: Connection, key: int, now: datetime) -> None:
+        """Makes a row ready that was put off."""
+        delayed = update(self._work).where(self._work.c.key == key, self._work.c.state == DELAYED)
+        connection.execute(delayed.values(state=READY, due=now))
 
     def claim(
         self, connection: Connection, *, stage: int, most: int, after_account: int, now: datetime, lease_end: datetime
@@ -140,8 +150,8 @@ class WorkTable:
         return claims
 
     def renew(self, connection: Connection, held: Sequence[tuple[int, int]], lease_end: datetime) -> set[int]:
-        """Lengthens the leases of (key, token) pairs; answers the keys that are still ours."""
-        return {key for key, token in held if self._change_held(connection, key, token, due=lease_end)}
+        """Lengthens the leases of (key, token) pairs; answers the tokens that still hold."""
+        return {token for key, token in held if self._change_held(connection, key, token, due=lease_end)}
 
     def holds(self, connection: Connection, key: int, token: int) -> bool:
         """True while the row is leased under this token."""

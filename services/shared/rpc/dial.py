@@ -36,9 +36,16 @@ def internal_metadata(key: SecretStr | None) -> tuple[tuple[str, str], ...]:
     return ((INTERNAL_KEY_HEADER, key.get_secret_value()),) if key else ()
 
 
+class PeerFailed(Exception):
+    """A peer failed at this very request: a bug there, or more than its time allows."""
+
+
 @contextmanager
 def peer_trouble(peer: str) -> Iterator[None]:
-    """Turns what a call to a peer raises into the domain's words: Refusal for a refusal of ours, Busy for no room, Trouble for the rest."""
+    """Turns what a call to a peer raises into the domain's words: Refusal for a refusal of ours, Busy for no room, Trouble for a peer that is away.
+
+    Anything else is a PeerFailed: asking again would likely fail again, so it is no Trouble, which is repeated without being counted.
+    """
     try:
         yield
     except aio.AioRpcError as error:
@@ -49,9 +56,12 @@ def peer_trouble(peer: str) -> Iterator[None]:
             ) from error
         if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
             raise Busy(f"{peer} has no room") from error
-        raise Trouble(f"{peer} answered {code.name}") from error
+        if code in _AWAY:
+            raise Trouble(f"{peer} answered {code.name}") from error
+        raise PeerFailed(f"{peer} answered {code.name}") from error
 
 
+_AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.ABORTED)
 _REFUSALS = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
 
 

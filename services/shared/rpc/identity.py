@@ -5,12 +5,10 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from contextvars import ContextVar
 
-from google.protobuf.message import Message
-
 from services.shared.clock import Clock
 from services.shared.errors import Mnemonic, Refusal
 from services.shared.identity import Authenticate, Identity, Role, token_sha256
-from services.shared.rpc.status import Context, Step, header
+from services.shared.rpc.status import Context, Guard, header
 
 FOUND_KEPT_S = 5.0
 """A token that was blocked works this much longer at most."""
@@ -24,14 +22,14 @@ _current: ContextVar[Identity] = ContextVar("identity")
 
 
 def current_identity() -> Identity:
-    """The caller of the running method, which the identity step found."""
+    """The caller of the running method, which the identity guard found."""
     return _current.get()
 
 
-def identity_step(authenticate: Authenticate, roles: Mapping[str, Role | None]) -> Step:
+def identity_guard(authenticate: Authenticate, roles: Mapping[str, Role | None]) -> Guard:
     """Demands a bearer token of the role that each method path needs; None leaves a method to find its caller itself. A path that is not listed is a bug."""
 
-    async def step(method: str, _request: Message | None, context: Context) -> None:
+    async def guard(method: str, context: Context) -> None:
         needed = roles[method]
         if needed is None:
             return
@@ -39,17 +37,17 @@ def identity_step(authenticate: Authenticate, roles: Mapping[str, Role | None]) 
         identity.require(needed)
         _current.set(identity)
 
-    return step
+    return guard
 
 
-def internal_key_step(key: str | None) -> Step:
+def internal_key_guard(key: str | None) -> Guard:
     """Demands the services' shared secret when one is set."""
 
-    async def step(_method: str, _request: Message | None, context: Context) -> None:
+    async def guard(_method: str, context: Context) -> None:
         if key is not None and not hmac.compare_digest(header(context, INTERNAL_KEY_HEADER).encode(), key.encode()):
             raise Refusal(Mnemonic.FORBIDDEN)
 
-    return step
+    return guard
 
 
 def bearer_token(context: Context) -> str:

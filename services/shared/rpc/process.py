@@ -1,8 +1,10 @@
 """A service as a process: settings from the environment, logs to stderr, an exit code."""
 
 import asyncio
+import os
+import sys
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import structlog
 from pydantic import ValidationError
@@ -17,8 +19,10 @@ USAGE = 2
 FAILED = 1
 
 
-def run_service(name: str, settings_type: Callable[..., S], serve: Callable[[S], Awaitable[None]]) -> int:
-    """Runs a service until it is stopped. Answers 0, 1 when it cannot run here, 2 when a setting is wrong; the reason goes to stderr in one line."""
+def run_service(name: str, settings_type: Callable[..., S], serve: Callable[[S], Awaitable[None]]) -> NoReturn:
+    """Runs a service until it is stopped, and ends the process: with 0, 1 when it cannot run here, 2 when a setting is wrong; the reason goes to stderr in one line."""
+    # Databases and recordings are nobody's business but this user's.
+    os.umask(0o077)
     set_up_logs(name)
     log = structlog.get_logger()
     try:
@@ -26,7 +30,7 @@ def run_service(name: str, settings_type: Callable[..., S], serve: Callable[[S],
         check_internal_listener(settings)
     except (ValidationError, ValueError) as error:
         log.error("settings.refused", reason=str(error))
-        return USAGE
+        _leave(USAGE)
 
     async def main() -> None:
         await serve(settings)
@@ -35,5 +39,12 @@ def run_service(name: str, settings_type: Callable[..., S], serve: Callable[[S],
         asyncio.run(main())
     except (DatabaseInUse, OSError) as error:
         log.error("service.cannot_run", reason=str(error))
-        return FAILED
-    return 0
+        _leave(FAILED)
+    _leave(0)
+
+
+def _leave(code: int) -> NoReturn:
+    """Ends the process at once: everything is closed, and a look-up of a name that hangs in its thread must not hold it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

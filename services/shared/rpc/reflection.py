@@ -60,10 +60,15 @@ def public_descriptors() -> tuple[descriptor_pool.DescriptorPool, list[str]]:
         for file in files.file
         if file.package.startswith("calldock.")
         for service in file.service
+        if not _is_http_only(service)
     ]
     for descriptor in (reflection_pb2.DESCRIPTOR.serialized_pb, reflection_v1_descriptor().SerializeToString()):
         pool.AddSerializedFile(descriptor)
     return pool, names
+
+
+def _is_http_only(service: descriptor_pb2.ServiceDescriptorProto) -> bool:
+    return all(method.input_type == ".google.api.HttpBody" for method in service.method)
 
 
 def reflection_v1_descriptor() -> descriptor_pb2.FileDescriptorProto:

@@ -10,22 +10,30 @@ from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from services.shared.rpc.reflection import add_reflection
-from services.shared.rpc.status import StatusInterceptor, Step
+from services.shared.rpc.status import Check, Guard, StatusInterceptor
 
 log = structlog.get_logger()
 
-MAX_REQUEST_BYTES = 8 * 1024 * 1024
+MAX_REQUEST_BYTES = 1024 * 1024
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 
 class Listener:
-    """One gRPC server of this process: some services behind one set of steps, with health and reflection."""
+    """One gRPC server of this process: some services behind one set of guards, with health and reflection."""
 
-    def __init__(self, service_names: Sequence[str], steps: Sequence[Step]) -> None:
+    def __init__(
+        self,
+        service_names: Sequence[str],
+        guards: Sequence[Guard],
+        check: Check,
+        *,
+        max_request_bytes: int = MAX_REQUEST_BYTES,
+    ) -> None:
         self.server = aio.server(
-            interceptors=[StatusInterceptor(steps)],
+            interceptors=[StatusInterceptor(guards, check)],
             options=[
-                ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
-                ("grpc.max_send_message_length", 2 * MAX_REQUEST_BYTES),
+                ("grpc.max_receive_message_length", max_request_bytes),
+                ("grpc.max_send_message_length", MAX_ANSWER_BYTES),
                 ("grpc.so_reuseport", 0),
                 ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
             ],

@@ -7,12 +7,12 @@ from typing import Any, NoReturn, TypeAlias
 import grpc
 import structlog
 from google.protobuf import any_pb2
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc import aio
 from grpc_status import rpc_status
 
-from services.shared.errors import ERRORS, MISSING, Busy, Path, Refusal, Refusals, Trouble
+from services.shared.errors import ERRORS, MISSING, Busy, Mnemonic, Path, Refusal, Refusals, Trouble
 
 log = structlog.get_logger()
 
@@ -21,17 +21,24 @@ MAX_VIOLATIONS = 20
 MAX_DETAILS_BYTES = 4096
 """Trailers beyond 8 KiB reach Python clients as another error; half of that leaves room for everything else in them."""
 MAX_VALUE_BYTES = 64
+MAX_WHY_CHARACTERS = 300
 
 Context: TypeAlias = "aio.ServicerContext[Any, Any]"
-Step: TypeAlias = Callable[[str, Message | None, Context], Awaitable[None]]
-"""Looks at a call (method path, request, context) before its handler does, and raises a Refusal to stop it. The request is None for a stream."""
+Guard: TypeAlias = Callable[[str, Context], Awaitable[None]]
+"""Looks at a call (method path, context) before its request is even parsed, and raises a Refusal to stop it."""
+Check: TypeAlias = Callable[[str, Message], None]
+"""Looks at a parsed request (method path, message), and raises Refusal or Refusals to stop it."""
 
 
 class StatusInterceptor(aio.ServerInterceptor):
-    """Runs the steps, then the handler, and turns what they raise into a status with details. A bug answers INTERNAL with the request id and no more."""
+    """Runs the guards, parses, runs the check, then the handler, and turns what they raise into a status with details.
 
-    def __init__(self, steps: Sequence[Step]) -> None:
-        self._steps = tuple(steps)
+    A stranger's bytes are not parsed. A bug answers INTERNAL with the request id and no more.
+    """
+
+    def __init__(self, guards: Sequence[Guard], check: Check) -> None:
+        self._guards = tuple(guards)
+        self._check = check
 
     async def intercept_service(
         self,
@@ -43,38 +50,42 @@ class StatusInterceptor(aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or not method.startswith("/calldock."):
             return handler
-        if handler.unary_unary:
-            return grpc.unary_unary_rpc_method_handler(
-                self._around_unary(method, handler.unary_unary),
-                handler.request_deserializer,
-                handler.response_serializer,
-            )
-        if handler.unary_stream is None:
-            raise AssertionError(f"{method} streams its request: it needs a wrapper of its own")
-        return grpc.unary_stream_rpc_method_handler(
-            self._around_stream(method, handler.unary_stream), handler.request_deserializer, handler.response_serializer
-        )
+        if handler.unary_unary is not None:
+            around = self._around_unary(method, handler.unary_unary, handler.request_deserializer)
+            return grpc.unary_unary_rpc_method_handler(around, None, handler.response_serializer)
+        if handler.unary_stream is not None:
+            stream = self._around_stream(method, handler.unary_stream, handler.request_deserializer)
+            return grpc.unary_stream_rpc_method_handler(stream, None, handler.response_serializer)
+        raise AssertionError(f"{method} streams its request: it needs a wrapper of its own")
 
-    def _around_unary(self, method: str, handle: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-        async def around(request: Message, context: Context) -> Message:
+    def _around_unary(self, method: str, handle: Any, parse: Any) -> Callable[[bytes, Context], Awaitable[Message]]:
+        async def around(data: bytes, context: Context) -> Message:
             async with _answering(method, context):
-                for step in self._steps:
-                    await step(method, request, context)
-                answer: Message = await handle(request, context)
+                answer: Message = await handle(await self._admitted(method, data, parse, context), context)
                 return answer
             raise AssertionError("an aborted call does not come here")
 
         return around
 
-    def _around_stream(self, method: str, handle: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-        async def around(request: Message, context: Context) -> AsyncIterator[Message]:
+    def _around_stream(
+        self, method: str, handle: Any, parse: Any
+    ) -> Callable[[bytes, Context], AsyncIterator[Message]]:
+        async def around(data: bytes, context: Context) -> AsyncIterator[Message]:
             async with _answering(method, context):
-                for step in self._steps:
-                    await step(method, request, context)
-                async for piece in handle(request, context):
+                async for piece in handle(await self._admitted(method, data, parse, context), context):
                     yield piece
 
         return around
+
+    async def _admitted(self, method: str, data: bytes, parse: Callable[[bytes], Message], context: Context) -> Message:
+        for guard in self._guards:
+            await guard(method, context)
+        try:
+            request = parse(data)
+        except DecodeError as error:
+            raise Refusal(Mnemonic.PARSE_ERROR, why="the request is not a message of this method") from error
+        self._check(method, request)
+        return request
 
 
 @asynccontextmanager
@@ -131,10 +142,10 @@ def grpc_code(first: Refusal) -> grpc.StatusCode:
 
 
 def spelled(path: Path) -> str:
-    """A path as gRPC spells it: `calls[0].start_time`."""
+    """A path as gRPC spells it, `calls[0].start_time`; a member's name is cut to 64 bytes."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        text += f"[{part}]" if isinstance(part, int) else f".{_cut(part)}" if text else _cut(part)
     return text
 
 
@@ -144,18 +155,25 @@ def _metadata(refusals: Sequence[Refusal]) -> dict[str, str]:
 
 
 def _sentence(refusal: Refusal) -> str:
-    return f"{spelled(refusal.path)}: {refusal.why}" if refusal.path else refusal.why
+    why = refusal.why[:MAX_WHY_CHARACTERS]
+    return f"{spelled(refusal.path)}: {why}" if refusal.path else why
 
 
 def _bad_request(refusals: Sequence[Refusal], room_bytes: int) -> error_details_pb2.BadRequest:
     bad = error_details_pb2.BadRequest()
     for refusal in refusals[:MAX_VIOLATIONS]:
-        why = refusal.why if refusal.value is MISSING else f"{refusal.why} (came: {_cut(str(refusal.value))})"
+        came = "" if refusal.value is MISSING else f" (came: {_cut(_shown(refusal.value))})"
+        why = f"{refusal.why[:MAX_WHY_CHARACTERS]}{came}"
         bad.field_violations.add(field=spelled(refusal.path), description=why, reason=refusal.mnemonic.upper())
         if bad.ByteSize() > room_bytes and len(bad.field_violations) > 1:
             del bad.field_violations[-1]
             break
     return bad
+
+
+def _shown(value: object) -> str:
+    # Not str() of a whole list: it may be long, and hold what must not be told.
+    return f"{type(value).__name__} of {len(value)}" if isinstance(value, list | dict) else str(value)
 
 
 def _cut(text: str) -> str:

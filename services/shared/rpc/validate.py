@@ -6,19 +6,19 @@ from google.protobuf.message import Message
 from protovalidate import Validator, Violation
 
 from services.shared.errors import Mnemonic, Path, Refusal, Refusals
-from services.shared.rpc.status import Context, Step
+from services.shared.rpc.status import Check
 
 _validator = Validator()
 
 
-def validation_step(*, except_methods: Collection[str]) -> Step:
+def check_rules(*, except_methods: Collection[str] = ()) -> Check:
     """Refuses a request that breaks its message's rules. Methods whose requests the domain checks itself are left alone."""
 
-    async def step(method: str, request: Message | None, _context: Context) -> None:
-        if request is not None and method not in except_methods:
+    def check(method: str, request: Message) -> None:
+        if method not in except_methods:
             refuse_violations(request)
 
-    return step
+    return check
 
 
 def refuse_violations(message: Message) -> None:

@@ -85,7 +85,7 @@ class _CallStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CallStatus
     CALL_STATUS_PROCESSED: _CallStatus.ValueType  # 3
     """Every recording was accepted, or the call has none."""
     CALL_STATUS_ERROR: _CallStatus.ValueType  # 4
-    """At least one recording was refused; `error_code` and `error_message` say why."""
+    """At least one recording was refused, or could not be brought to a verdict (internal error); `error_code` and `error_message` say why."""
     CALL_STATUS_CANCELLED: _CallStatus.ValueType  # 5
     """Cancelled on request before work began. Sends no notification."""
 
@@ -101,7 +101,7 @@ CALL_STATUS_IN_PROCESS: CallStatus.ValueType  # 2
 CALL_STATUS_PROCESSED: CallStatus.ValueType  # 3
 """Every recording was accepted, or the call has none."""
 CALL_STATUS_ERROR: CallStatus.ValueType  # 4
-"""At least one recording was refused; `error_code` and `error_message` say why."""
+"""At least one recording was refused, or could not be brought to a verdict (internal error); `error_code` and `error_message` say why."""
 CALL_STATUS_CANCELLED: CallStatus.ValueType  # 5
 """Cancelled on request before work began. Sends no notification."""
 Global___CallStatus: _TypeAlias = CallStatus  # noqa: Y015
@@ -117,7 +117,7 @@ class _CallEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CallEvent.V
     CALL_EVENT_PROCESSED: _CallEvent.ValueType  # 1
     """The call ended well."""
     CALL_EVENT_IN_PROCESS: _CallEvent.ValueType  # 2
-    """Work on the recordings began: told once an upload or reprocess."""
+    """Work began: told once an upload or reprocess, for a call without recordings together with processed."""
     CALL_EVENT_ERROR: _CallEvent.ValueType  # 3
     """The call ended with a refused recording."""
 
@@ -129,7 +129,7 @@ CALL_EVENT_UNSPECIFIED: CallEvent.ValueType  # 0
 CALL_EVENT_PROCESSED: CallEvent.ValueType  # 1
 """The call ended well."""
 CALL_EVENT_IN_PROCESS: CallEvent.ValueType  # 2
-"""Work on the recordings began: told once an upload or reprocess."""
+"""Work began: told once an upload or reprocess, for a call without recordings together with processed."""
 CALL_EVENT_ERROR: CallEvent.ValueType  # 3
 """The call ended with a refused recording."""
 Global___CallEvent: _TypeAlias = CallEvent  # noqa: Y015
@@ -206,7 +206,7 @@ class CallDraft(_message.Message):
     finish_wall_time: _builtins.str
     """Optional. The wall-clock time the call ended, under the rules of `start_wall_time`."""
     is_lost: _builtins.bool
-    """Required. True when nobody answered the customer, false for a successful call."""
+    """Required. True for a lost call, in which the two did not speak; false for a successful one."""
     is_transfer: _builtins.bool
     """Optional. True when the call was passed from one employee to another; then the order of the recordings is the order of the employees. Default false."""
     visitor_session_id: _builtins.int
@@ -221,7 +221,7 @@ class CallDraft(_message.Message):
     """Optional. Free text, up to 4,000 characters, such as the form that made the call."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Optional. The moment the call began. Kept to the second: a fraction is refused."""
+        """Optional. The moment the call began, in the years 1970 to 9998. A fraction of a second is refused."""
 
     @_builtins.property
     def finish_time(self) -> _timestamp_pb2.Timestamp:
@@ -240,7 +240,7 @@ class CallDraft(_message.Message):
         """Optional. Who is told how the call fares. Absent: nobody."""
 
     @_builtins.property
-    def tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tag]:
+    def tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___CallTag]:
         """Optional. Up to 50 tags."""
 
     @_builtins.property
@@ -272,7 +272,7 @@ class CallDraft(_message.Message):
         site_id: _builtins.int | None = ...,
         comment: _builtins.str = ...,
         callback: Global___Callback | None = ...,
-        tags: _abc.Iterable[Global___Tag] | None = ...,
+        tags: _abc.Iterable[Global___CallTag] | None = ...,
         wav_records: _abc.Iterable[Global___WavRecord] | None = ...,
         mp3_records: _abc.Iterable[Global___Mp3Record] | None = ...,
     ) -> None: ...
@@ -328,7 +328,7 @@ class Callback(_message.Message):
     URL_FIELD_NUMBER: _builtins.int
     EVENTS_FIELD_NUMBER: _builtins.int
     url: _builtins.str
-    """Required. Where the notifications are posted: http or https, up to 2,048 characters."""
+    """Required. Where the notifications are posted: http or https with a host, up to 2,048 characters, no spaces."""
     @_builtins.property
     def events(self) -> _containers.RepeatedScalarFieldContainer[Global___CallEvent.ValueType]:
         """Required. The events to tell, each at most once."""
@@ -348,7 +348,7 @@ class Callback(_message.Message):
 Global___Callback: _TypeAlias = Callback  # noqa: Y015
 
 @_typing.final
-class Tag(_message.Message):
+class CallTag(_message.Message):
     """A label of a call. One of the two fields is needed; answers carry both."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -356,7 +356,7 @@ class Tag(_message.Message):
     TAG_ID_FIELD_NUMBER: _builtins.int
     TAG_NAME_FIELD_NUMBER: _builtins.int
     tag_id: _builtins.int
-    """Optional. A tag of the account. Wins over `tag_name`."""
+    """Optional. A tag of the account. Wins over `tag_name`. REST JSON shows it as a string and takes a number too."""
     tag_name: _builtins.str
     """Optional. Up to 255 characters, compared exactly; the tag is created when the account has none of this name. System tags are refused."""
     def __init__(
@@ -373,7 +373,7 @@ class Tag(_message.Message):
     _WhichOneofArgType__tag_id: _TypeAlias = _typing.Literal["_tag_id", b"_tag_id"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__tag_id) -> _WhichOneofReturnType__tag_id | None: ...
 
-Global___Tag: _TypeAlias = Tag  # noqa: Y015
+Global___CallTag: _TypeAlias = CallTag  # noqa: Y015
 
 @_typing.final
 class WavRecord(_message.Message):
@@ -387,9 +387,9 @@ class WavRecord(_message.Message):
     RECORD_URL_FIELD_NUMBER: _builtins.int
     RECORDING_FIELD_NUMBER: _builtins.int
     employee_id: _builtins.int
-    """Optional. An employee of the account. Wins over `employee_name`; one of the two is required."""
+    """Optional. An employee of the account. Wins over `employee_name`; one of the two is required. REST JSON shows it as a string and takes a number too."""
     employee_name: _builtins.str
-    """Optional. A full name of up to 255 characters. Letter case and the number of spaces do not matter; the employee is created when the account has none of this name."""
+    """Optional. A full name of up to 255 characters, not blank. Letter case and the number of spaces do not matter; the employee is created when the account has none of this name."""
     employee_channel: Global___EmployeeChannel.ValueType
     """Required. The channel that carries the employee."""
     record_url: _builtins.str
@@ -428,9 +428,9 @@ class Mp3Record(_message.Message):
     RECORD_URL_FIELD_NUMBER: _builtins.int
     RECORDING_FIELD_NUMBER: _builtins.int
     employee_id: _builtins.int
-    """Optional. An employee of the account. Wins over `employee_name`."""
+    """Optional. An employee of the account. Wins over `employee_name`. REST JSON shows it as a string and takes a number too."""
     employee_name: _builtins.str
-    """Optional. A full name, under the rules of `WavRecord.employee_name`."""
+    """Optional. A full name, under the rules of `WavRecord.employee_name`; blank is nobody."""
     record_url: _builtins.str
     """Required. The http or https link to the file, up to 2,048 characters. Several entries may name one file: it is downloaded once."""
     @_builtins.property
@@ -473,7 +473,7 @@ class Recording(_message.Message):
     """Output only. Our number of the recording, unique in the installation. REST JSON shows it as a string."""
     status: Global___RecordingStatus.ValueType
     """Output only. Where the recording stands."""
-    error_code: _audio_pb2.ErrorCode.ValueType
+    error_code: _audio_pb2.RecordingErrorCode.ValueType
     """Output only. Why it was refused; unspecified otherwise."""
     error_message: _builtins.str
     """Output only. The rule, the measured value and the limit, in words. Empty unless refused."""
@@ -485,14 +485,14 @@ class Recording(_message.Message):
     """Output only. The size of the MP3 for listening in bytes. Absent unless accepted. REST JSON shows it as a string."""
     @_builtins.property
     def audio_report(self) -> _audio_pb2.AudioReport:
-        """Output only. What was measured, as far as the checks came. Absent until the file was opened."""
+        """Output only. What was measured, as far as the checks came. Absent until the recording was judged."""
 
     def __init__(
         self,
         *,
         recording_id: _builtins.int = ...,
         status: Global___RecordingStatus.ValueType = ...,
-        error_code: _audio_pb2.ErrorCode.ValueType = ...,
+        error_code: _audio_pb2.RecordingErrorCode.ValueType = ...,
         error_message: _builtins.str = ...,
         audio_report: _audio_pb2.AudioReport | None = ...,
         source_size_bytes: _builtins.int | None = ...,
@@ -546,6 +546,8 @@ class Call(_message.Message):
     UPLOAD_TIME_FIELD_NUMBER: _builtins.int
     EXT_REQUEST_ID_FIELD_NUMBER: _builtins.int
     STATUS_TIME_FIELD_NUMBER: _builtins.int
+    RECORD_TYPE_FIELD_NUMBER: _builtins.int
+    UPLOAD_COUNT_FIELD_NUMBER: _builtins.int
     call_session_id: _builtins.int
     """Output only. Our number of the call, unique in the installation and never given twice. REST JSON shows it as a string."""
     ext_id: _builtins.str
@@ -557,7 +559,7 @@ class Call(_message.Message):
     called_phone_number: _builtins.str
     """Output only. The dialled number in E.164 with the plus; empty when an outbound call came without one."""
     is_lost: _builtins.bool
-    """Output only. True when nobody answered the customer."""
+    """Output only. True for a lost call, in which the two did not speak."""
     is_transfer: _builtins.bool
     """Output only. True when the call was passed from one employee to another."""
     visitor_session_id: _builtins.int
@@ -572,12 +574,16 @@ class Call(_message.Message):
     """Output only. The comment as uploaded."""
     status: Global___CallStatus.ValueType
     """Output only. Where the call stands."""
-    error_code: _audio_pb2.ErrorCode.ValueType
+    error_code: _audio_pb2.RecordingErrorCode.ValueType
     """Output only. The error of the first refused recording, in upload order; unspecified unless the status is error."""
     error_message: _builtins.str
     """Output only. Which recording was refused and why, in words. Empty unless the status is error."""
     ext_request_id: _builtins.str
     """Output only. The JSON-RPC id of that upload as JSON text (`7`, `"a"`). Empty for other doors."""
+    record_type: _audio_pb2.RecordingFormat.ValueType
+    """Output only. What kind of recordings the call has; unspecified when it has none."""
+    upload_count: _builtins.int
+    """Output only. How often the call was uploaded and taken. After the third upload that ended in error, further ones are ignored."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. The moment the call began."""
@@ -599,7 +605,7 @@ class Call(_message.Message):
         """Output only. Who is told. Absent: nobody."""
 
     @_builtins.property
-    def tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tag]:
+    def tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___CallTag]:
         """Output only. The tags, in upload order."""
 
     @_builtins.property
@@ -638,19 +644,21 @@ class Call(_message.Message):
         site_id: _builtins.int | None = ...,
         comment: _builtins.str = ...,
         callback: Global___Callback | None = ...,
-        tags: _abc.Iterable[Global___Tag] | None = ...,
+        tags: _abc.Iterable[Global___CallTag] | None = ...,
         wav_records: _abc.Iterable[Global___WavRecord] | None = ...,
         mp3_records: _abc.Iterable[Global___Mp3Record] | None = ...,
         status: Global___CallStatus.ValueType = ...,
-        error_code: _audio_pb2.ErrorCode.ValueType = ...,
+        error_code: _audio_pb2.RecordingErrorCode.ValueType = ...,
         error_message: _builtins.str = ...,
         upload_time: _timestamp_pb2.Timestamp | None = ...,
         ext_request_id: _builtins.str = ...,
         status_time: _timestamp_pb2.Timestamp | None = ...,
+        record_type: _audio_pb2.RecordingFormat.ValueType = ...,
+        upload_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_campaign_id", b"_campaign_id", "_site_id", b"_site_id", "_source_id", b"_source_id", "_visitor_session_id", b"_visitor_session_id", "callback", b"callback", "campaign_id", b"campaign_id", "finish_time", b"finish_time", "site_id", b"site_id", "source_id", b"source_id", "start_time", b"start_time", "status_time", b"status_time", "talk_duration", b"talk_duration", "upload_time", b"upload_time", "visitor_session_id", b"visitor_session_id", "wait_duration", b"wait_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_campaign_id", b"_campaign_id", "_site_id", b"_site_id", "_source_id", b"_source_id", "_visitor_session_id", b"_visitor_session_id", "call_session_id", b"call_session_id", "callback", b"callback", "called_phone_number", b"called_phone_number", "calling_phone_number", b"calling_phone_number", "campaign_id", b"campaign_id", "comment", b"comment", "direction", b"direction", "error_code", b"error_code", "error_message", b"error_message", "ext_id", b"ext_id", "ext_request_id", b"ext_request_id", "finish_time", b"finish_time", "is_lost", b"is_lost", "is_transfer", b"is_transfer", "mp3_records", b"mp3_records", "site_id", b"site_id", "source_id", b"source_id", "start_time", b"start_time", "status", b"status", "status_time", b"status_time", "tags", b"tags", "talk_duration", b"talk_duration", "upload_time", b"upload_time", "visitor_session_id", b"visitor_session_id", "wait_duration", b"wait_duration", "wav_records", b"wav_records"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_campaign_id", b"_campaign_id", "_site_id", b"_site_id", "_source_id", b"_source_id", "_visitor_session_id", b"_visitor_session_id", "call_session_id", b"call_session_id", "callback", b"callback", "called_phone_number", b"called_phone_number", "calling_phone_number", b"calling_phone_number", "campaign_id", b"campaign_id", "comment", b"comment", "direction", b"direction", "error_code", b"error_code", "error_message", b"error_message", "ext_id", b"ext_id", "ext_request_id", b"ext_request_id", "finish_time", b"finish_time", "is_lost", b"is_lost", "is_transfer", b"is_transfer", "mp3_records", b"mp3_records", "record_type", b"record_type", "site_id", b"site_id", "source_id", b"source_id", "start_time", b"start_time", "status", b"status", "status_time", b"status_time", "tags", b"tags", "talk_duration", b"talk_duration", "upload_count", b"upload_count", "upload_time", b"upload_time", "visitor_session_id", b"visitor_session_id", "wait_duration", b"wait_duration", "wav_records", b"wav_records"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__campaign_id: _TypeAlias = _typing.Literal["campaign_id"]  # noqa: Y015
     _WhichOneofArgType__campaign_id: _TypeAlias = _typing.Literal["_campaign_id", b"_campaign_id"]  # noqa: Y015

@@ -28,7 +28,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%calldock/intake/v1/call_service.proto\x12\x12\x63\x61lldock.intake.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63\x61lldock/intake/v1/call.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"N\n\x12UploadCallsRequest\x12\x38\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x1d.calldock.intake.v1.CallDraftB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"L\n\x13UploadCallsResponse\x12\x35\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32 .calldock.intake.v1.UploadedCallB\x04\xe2\x41\x01\x03\"\xac\x02\n\x0cUploadedCall\x12\x14\n\x06\x65xt_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x63\x61ll_session_id\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12?\n\x07outcome\x18\x03 \x01(\x0e\x32(.calldock.intake.v1.UploadedCall.OutcomeB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x64iffers\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x03\"\x8e\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_CREATED\x10\x01\x12\x15\n\x11OUTCOME_DUPLICATE\x10\x02\x12\x1a\n\x16OUTCOME_UPLOADED_AGAIN\x10\x03\x12\"\n\x1eOUTCOME_IGNORED_AFTER_FAILURES\x10\x04\"6\n\x0eGetCallRequest\x12$\n\x0f\x63\x61ll_session_id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\"4\n\x11LookupCallRequest\x12\x1f\n\x06\x65xt_id\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\x18\xff\x01\xc8\x01\x01\"T\n\x10ListCallsRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xff\x01\"a\n\x11ListCallsResponse\x12-\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x18.calldock.intake.v1.CallB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x32\xb1\x03\n\x0b\x43\x61llService\x12^\n\x0bUploadCalls\x12&.calldock.intake.v1.UploadCallsRequest\x1a\'.calldock.intake.v1.UploadCallsResponse\x12l\n\x07GetCall\x12\".calldock.intake.v1.GetCallRequest\x1a\x18.calldock.intake.v1.Call\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/calls/{call_session_id}\x12g\n\nLookupCall\x12%.calldock.intake.v1.LookupCallRequest\x1a\x18.calldock.intake.v1.Call\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/calls:lookup\x12k\n\tListCalls\x12$.calldock.intake.v1.ListCallsRequest\x1a%.calldock.intake.v1.ListCallsResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/callsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%calldock/intake/v1/call_service.proto\x12\x12\x63\x61lldock.intake.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63\x61lldock/intake/v1/call.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"N\n\x12UploadCallsRequest\x12\x38\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x1d.calldock.intake.v1.CallDraftB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"L\n\x13UploadCallsResponse\x12\x35\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32 .calldock.intake.v1.UploadedCallB\x04\xe2\x41\x01\x03\"\xac\x02\n\x0cUploadedCall\x12\x14\n\x06\x65xt_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x63\x61ll_session_id\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12?\n\x07outcome\x18\x03 \x01(\x0e\x32(.calldock.intake.v1.UploadedCall.OutcomeB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x64iffers\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x03\"\x8e\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_CREATED\x10\x01\x12\x15\n\x11OUTCOME_DUPLICATE\x10\x02\x12\x1a\n\x16OUTCOME_UPLOADED_AGAIN\x10\x03\x12\"\n\x1eOUTCOME_IGNORED_AFTER_FAILURES\x10\x04\"9\n\x0eGetCallRequest\x12\'\n\x0f\x63\x61ll_session_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"@\n\x11LookupCallRequest\x12+\n\x06\x65xt_id\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xbaH\x14r\x0f\x18\xff\x01\x32\n^[^\\x00]*$\xc8\x01\x01\"T\n\x10ListCallsRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80 \"a\n\x11ListCallsResponse\x12-\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x18.calldock.intake.v1.CallB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x32\xb1\x03\n\x0b\x43\x61llService\x12^\n\x0bUploadCalls\x12&.calldock.intake.v1.UploadCallsRequest\x1a\'.calldock.intake.v1.UploadCallsResponse\x12l\n\x07GetCall\x12\".calldock.intake.v1.GetCallRequest\x1a\x18.calldock.intake.v1.Call\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/calls/{call_session_id}\x12g\n\nLookupCall\x12%.calldock.intake.v1.LookupCallRequest\x1a\x18.calldock.intake.v1.Call\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/calls:lookup\x12k\n\tListCalls\x12$.calldock.intake.v1.ListCallsRequest\x1a%.calldock.intake.v1.ListCallsResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/callsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,13 +48,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPLOADEDCALL'].fields_by_name['differs']._loaded_options = None
   _globals['_UPLOADEDCALL'].fields_by_name['differs']._serialized_options = b'\342A\001\003'
   _globals['_GETCALLREQUEST'].fields_by_name['call_session_id']._loaded_options = None
-  _globals['_GETCALLREQUEST'].fields_by_name['call_session_id']._serialized_options = b'\342A\001\002\272H\004\"\002(\001'
+  _globals['_GETCALLREQUEST'].fields_by_name['call_session_id']._serialized_options = b'\342A\001\002\272H\007\"\002(\001\310\001\001'
   _globals['_LOOKUPCALLREQUEST'].fields_by_name['ext_id']._loaded_options = None
-  _globals['_LOOKUPCALLREQUEST'].fields_by_name['ext_id']._serialized_options = b'\342A\001\002\272H\010r\003\030\377\001\310\001\001'
+  _globals['_LOOKUPCALLREQUEST'].fields_by_name['ext_id']._serialized_options = b'\342A\001\002\272H\024r\017\030\377\0012\n^[^\\x00]*$\310\001\001'
   _globals['_LISTCALLSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTCALLSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
   _globals['_LISTCALLSREQUEST'].fields_by_name['page_token']._loaded_options = None
-  _globals['_LISTCALLSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\005r\003\030\377\001'
+  _globals['_LISTCALLSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\005r\003\030\200 '
   _globals['_LISTCALLSRESPONSE'].fields_by_name['calls']._loaded_options = None
   _globals['_LISTCALLSRESPONSE'].fields_by_name['calls']._serialized_options = b'\342A\001\003'
   _globals['_LISTCALLSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
@@ -74,13 +74,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPLOADEDCALL_OUTCOME']._serialized_start=501
   _globals['_UPLOADEDCALL_OUTCOME']._serialized_end=643
   _globals['_GETCALLREQUEST']._serialized_start=645
-  _globals['_GETCALLREQUEST']._serialized_end=699
-  _globals['_LOOKUPCALLREQUEST']._serialized_start=701
-  _globals['_LOOKUPCALLREQUEST']._serialized_end=753
-  _globals['_LISTCALLSREQUEST']._serialized_start=755
-  _globals['_LISTCALLSREQUEST']._serialized_end=839
-  _globals['_LISTCALLSRESPONSE']._serialized_start=841
-  _globals['_LISTCALLSRESPONSE']._serialized_end=938
-  _globals['_CALLSERVICE']._serialized_start=941
-  _globals['_CALLSERVICE']._serialized_end=1374
+  _globals['_GETCALLREQUEST']._serialized_end=702
+  _globals['_LOOKUPCALLREQUEST']._serialized_start=704
+  _globals['_LOOKUPCALLREQUEST']._serialized_end=768
+  _globals['_LISTCALLSREQUEST']._serialized_start=770
+  _globals['_LISTCALLSREQUEST']._serialized_end=854
+  _globals['_LISTCALLSRESPONSE']._serialized_start=856
+  _globals['_LISTCALLSRESPONSE']._serialized_end=953
+  _globals['_CALLSERVICE']._serialized_start=956
+  _globals['_CALLSERVICE']._serialized_end=1389
 # @@protoc_insertion_point(module_scope)

@@ -29,7 +29,7 @@ class UploadCallsRequest(_message.Message):
     CALLS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def calls(self) -> _containers.RepeatedCompositeFieldContainer[_call_pb2.CallDraft]:
-        """Required. 1 to 500 calls (the upper bound is a setting). Of two equal `ext_id` the first wins."""
+        """Required. 1 to 500 calls in up to 2 MiB (both upper bounds are settings). Of two equal `ext_id` the first wins."""
 
     def __init__(
         self,
@@ -85,9 +85,9 @@ class UploadedCall(_message.Message):
         OUTCOME_CREATED: UploadedCall._Outcome.ValueType  # 1
         """A new call was stored."""
         OUTCOME_DUPLICATE: UploadedCall._Outcome.ValueType  # 2
-        """The call was known, and not in error; nothing changed."""
+        """The call was known, or came before in the same request; nothing changed."""
         OUTCOME_UPLOADED_AGAIN: UploadedCall._Outcome.ValueType  # 3
-        """The call had ended in error; the new upload replaced it and is processed afresh."""
+        """The call had ended in error or was cancelled; the new upload replaced it and is processed afresh."""
         OUTCOME_IGNORED_AFTER_FAILURES: UploadedCall._Outcome.ValueType  # 4
         """The call had ended in error after its third upload; nothing changed."""
 
@@ -99,9 +99,9 @@ class UploadedCall(_message.Message):
     OUTCOME_CREATED: UploadedCall.Outcome.ValueType  # 1
     """A new call was stored."""
     OUTCOME_DUPLICATE: UploadedCall.Outcome.ValueType  # 2
-    """The call was known, and not in error; nothing changed."""
+    """The call was known, or came before in the same request; nothing changed."""
     OUTCOME_UPLOADED_AGAIN: UploadedCall.Outcome.ValueType  # 3
-    """The call had ended in error; the new upload replaced it and is processed afresh."""
+    """The call had ended in error or was cancelled; the new upload replaced it and is processed afresh."""
     OUTCOME_IGNORED_AFTER_FAILURES: UploadedCall.Outcome.ValueType  # 4
     """The call had ended in error after its third upload; nothing changed."""
 
@@ -116,7 +116,7 @@ class UploadedCall(_message.Message):
     outcome: Global___UploadedCall.Outcome.ValueType
     """Output only. What was done."""
     differs: _builtins.bool
-    """Output only. True when the call was not stored and its fields differ from what is stored."""
+    """Output only. True when the call was not stored and says something else than the upload that was: another value in any field, after numbers, times and names were normalised."""
     def __init__(
         self,
         *,
@@ -186,7 +186,7 @@ class ListCallsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Optional. Calls a page, default 100. More than 1,000 is cut to 1,000; a negative number is refused."""
+    """Optional. Calls a page, default 100. More than 1,000 is cut to 1,000; a negative number is refused. A page may hold fewer than asked for: only an empty `next_page_token` ends the list."""
     page_token: _builtins.str
     """Optional. The `next_page_token` of the page before. Absent: the first page."""
     def __init__(
@@ -215,7 +215,7 @@ class ListCallsResponse(_message.Message):
     """Output only. Names the next page. Empty on the last one."""
     @_builtins.property
     def calls(self) -> _containers.RepeatedCompositeFieldContainer[_call_pb2.Call]:
-        """Output only. The calls, newest first."""
+        """Output only. The calls, newest first, up to about 2 MiB."""
 
     def __init__(
         self,

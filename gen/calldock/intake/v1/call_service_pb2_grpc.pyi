@@ -39,7 +39,8 @@ class CallServiceStub:
 
     Role: upload. Safe to repeat: a call is known by its `ext_id`, and a repeat answers `OUTCOME_DUPLICATE` with the same `call_session_id`. JSON clients use `POST /v1/calls:upload` (JsonDoorService), which takes the same request strictly.
 
-    Errors: INVALID_ARGUMENT with the first violation's reason and up to 20 field violations; UNAUTHENTICATED (ACCESS_TOKEN_INVALID, ACCESS_TOKEN_EXPIRED, ACCESS_TOKEN_BLOCKED); PERMISSION_DENIED (FORBIDDEN, ACCOUNT_INACTIVE).
+    Errors, as for every method: UNAUTHENTICATED (ACCESS_TOKEN_INVALID, ACCESS_TOKEN_EXPIRED, ACCESS_TOKEN_BLOCKED); PERMISSION_DENIED (FORBIDDEN, ACCOUNT_INACTIVE); UNAVAILABLE, to be tried again; INTERNAL with a request id.
+    INVALID_ARGUMENT with the first violation as reason (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE, INVALID_PARAMETERS_COMBINATION, INVALID_DATE_TIME, DATA_LIMIT_EXCEEDED, ENTITY_NOT_FOUND, CAMPAIGN_IS_INACTIVE, PARAMETER_COMPONENT_DISABLED), up to 20 field violations within 4 KiB, and their number in the metadata `total_violations`.
     """
     GetCall: _grpc.UnaryUnaryMultiCallable[_call_service_pb2.GetCallRequest, _call_pb2.Call]
     """Reads one call by our number. Role: read.
@@ -67,7 +68,8 @@ class CallServiceAsyncStub(CallServiceStub):
 
     Role: upload. Safe to repeat: a call is known by its `ext_id`, and a repeat answers `OUTCOME_DUPLICATE` with the same `call_session_id`. JSON clients use `POST /v1/calls:upload` (JsonDoorService), which takes the same request strictly.
 
-    Errors: INVALID_ARGUMENT with the first violation's reason and up to 20 field violations; UNAUTHENTICATED (ACCESS_TOKEN_INVALID, ACCESS_TOKEN_EXPIRED, ACCESS_TOKEN_BLOCKED); PERMISSION_DENIED (FORBIDDEN, ACCOUNT_INACTIVE).
+    Errors, as for every method: UNAUTHENTICATED (ACCESS_TOKEN_INVALID, ACCESS_TOKEN_EXPIRED, ACCESS_TOKEN_BLOCKED); PERMISSION_DENIED (FORBIDDEN, ACCOUNT_INACTIVE); UNAVAILABLE, to be tried again; INTERNAL with a request id.
+    INVALID_ARGUMENT with the first violation as reason (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE, INVALID_PARAMETERS_COMBINATION, INVALID_DATE_TIME, DATA_LIMIT_EXCEEDED, ENTITY_NOT_FOUND, CAMPAIGN_IS_INACTIVE, PARAMETER_COMPONENT_DISABLED), up to 20 field violations within 4 KiB, and their number in the metadata `total_violations`.
     """
     GetCall: _aio.UnaryUnaryMultiCallable[_call_service_pb2.GetCallRequest, _call_pb2.Call]  # type: ignore[assignment]
     """Reads one call by our number. Role: read.
@@ -98,7 +100,8 @@ class CallServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Role: upload. Safe to repeat: a call is known by its `ext_id`, and a repeat answers `OUTCOME_DUPLICATE` with the same `call_session_id`. JSON clients use `POST /v1/calls:upload` (JsonDoorService), which takes the same request strictly.
 
-        Errors: INVALID_ARGUMENT with the first violation's reason and up to 20 field violations; UNAUTHENTICATED (ACCESS_TOKEN_INVALID, ACCESS_TOKEN_EXPIRED, ACCESS_TOKEN_BLOCKED); PERMISSION_DENIED (FORBIDDEN, ACCOUNT_INACTIVE).
+        Errors, as for every method: UNAUTHENTICATED (ACCESS_TOKEN_INVALID, ACCESS_TOKEN_EXPIRED, ACCESS_TOKEN_BLOCKED); PERMISSION_DENIED (FORBIDDEN, ACCOUNT_INACTIVE); UNAVAILABLE, to be tried again; INTERNAL with a request id.
+        INVALID_ARGUMENT with the first violation as reason (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE, INVALID_PARAMETERS_COMBINATION, INVALID_DATE_TIME, DATA_LIMIT_EXCEEDED, ENTITY_NOT_FOUND, CAMPAIGN_IS_INACTIVE, PARAMETER_COMPONENT_DISABLED), up to 20 field violations within 4 KiB, and their number in the metadata `total_violations`.
         """
 
     @_abc_1.abstractmethod

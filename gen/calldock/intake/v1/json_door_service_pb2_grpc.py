@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class JsonDoorServiceStub:
-    """The two JSON upload paths. Both take the body raw, so that no field is lost on the way: an unknown name, a key that occurs twice or a wrong type is refused by name.
+    """The two JSON upload paths, over HTTP only: gRPC clients have UploadCalls. Both take the body raw, so that no field is lost on the way: an unknown name, a key that occurs twice or a wrong type is refused by name.
     """
 
     def __init__(self, channel):
@@ -48,7 +48,7 @@ class JsonDoorServiceStub:
 
 
 class JsonDoorServiceServicer:
-    """The two JSON upload paths. Both take the body raw, so that no field is lost on the way: an unknown name, a key that occurs twice or a wrong type is refused by name.
+    """The two JSON upload paths, over HTTP only: gRPC clients have UploadCalls. Both take the body raw, so that no field is lost on the way: an unknown name, a key that occurs twice or a wrong type is refused by name.
     """
 
     def CallJsonRpc(self, request, context):
@@ -89,7 +89,7 @@ def add_JsonDoorServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class JsonDoorService:
-    """The two JSON upload paths. Both take the body raw, so that no field is lost on the way: an unknown name, a key that occurs twice or a wrong type is refused by name.
+    """The two JSON upload paths, over HTTP only: gRPC clients have UploadCalls. Both take the body raw, so that no field is lost on the way: an unknown name, a key that occurs twice or a wrong type is refused by name.
     """
 
     @staticmethod

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class JsonDoorServiceStub:
-    """The two JSON upload paths. Both take the body raw, so that no field is lost on the way: an unknown name, a key that occurs twice or a wrong type is refused by name."""
+    """The two JSON upload paths, over HTTP only: gRPC clients have UploadCalls. Both take the body raw, so that no field is lost on the way: an unknown name, a key that occurs twice or a wrong type is refused by name."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -43,7 +43,7 @@ class JsonDoorServiceStub:
 
 @_typing.type_check_only
 class JsonDoorServiceAsyncStub(JsonDoorServiceStub):
-    """The two JSON upload paths. Both take the body raw, so that no field is lost on the way: an unknown name, a key that occurs twice or a wrong type is refused by name."""
+    """The two JSON upload paths, over HTTP only: gRPC clients have UploadCalls. Both take the body raw, so that no field is lost on the way: an unknown name, a key that occurs twice or a wrong type is refused by name."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CallJsonRpc: _aio.UnaryUnaryMultiCallable[_httpbody_pb2.HttpBody, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
@@ -55,7 +55,7 @@ class JsonDoorServiceAsyncStub(JsonDoorServiceStub):
     """
 
 class JsonDoorServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The two JSON upload paths. Both take the body raw, so that no field is lost on the way: an unknown name, a key that occurs twice or a wrong type is refused by name."""
+    """The two JSON upload paths, over HTTP only: gRPC clients have UploadCalls. Both take the body raw, so that no field is lost on the way: an unknown name, a key that occurs twice or a wrong type is refused by name."""
 
     @_abc_1.abstractmethod
     def CallJsonRpc(

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -12,76 +13,76 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class _ErrorCode:
+class _RecordingErrorCode:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _ErrorCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorCode.ValueType], _builtins.type):
+class _RecordingErrorCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RecordingErrorCode.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    ERROR_CODE_UNSPECIFIED: _ErrorCode.ValueType  # 0
+    RECORDING_ERROR_CODE_UNSPECIFIED: _RecordingErrorCode.ValueType  # 0
     """No error."""
-    ERROR_CODE_DOWNLOAD_ERROR: _ErrorCode.ValueType  # 1
+    RECORDING_ERROR_CODE_DOWNLOAD_ERROR: _RecordingErrorCode.ValueType  # 1
     """Any other failure while downloading: an address that may not be fetched, too many redirects."""
-    ERROR_CODE_CONNECTION_DOWNLOAD_ERROR: _ErrorCode.ValueType  # 2
+    RECORDING_ERROR_CODE_CONNECTION_DOWNLOAD_ERROR: _RecordingErrorCode.ValueType  # 2
     """No connection, or it broke: DNS, refused, reset, TLS."""
-    ERROR_CODE_HTTP_STATUS_DOWNLOAD_ERROR: _ErrorCode.ValueType  # 3
+    RECORDING_ERROR_CODE_HTTP_STATUS_DOWNLOAD_ERROR: _RecordingErrorCode.ValueType  # 3
     """The server answered with another status than 200."""
-    ERROR_CODE_HTTP_CONTENT_TYPE_DOWNLOAD_ERROR: _ErrorCode.ValueType  # 4
+    RECORDING_ERROR_CODE_HTTP_CONTENT_TYPE_DOWNLOAD_ERROR: _RecordingErrorCode.ValueType  # 4
     """The Content-Type is not the required one."""
-    ERROR_CODE_MAX_FILE_SIZE_DOWNLOAD_ERROR: _ErrorCode.ValueType  # 5
-    """Larger than 50 MB."""
-    ERROR_CODE_TIMEOUT_DOWNLOAD_ERROR: _ErrorCode.ValueType  # 6
-    """The download took longer than 30 seconds."""
-    ERROR_CODE_DECODE_ERROR: _ErrorCode.ValueType  # 7
-    """Could not be opened, wrong first bytes, or an error while decoding."""
-    ERROR_CODE_WAV_CHANNELS_PROCESSING_ERROR: _ErrorCode.ValueType  # 8
+    RECORDING_ERROR_CODE_MAX_FILE_SIZE_DOWNLOAD_ERROR: _RecordingErrorCode.ValueType  # 5
+    """Larger than the limit (50 MB by the contract)."""
+    RECORDING_ERROR_CODE_TIMEOUT_DOWNLOAD_ERROR: _RecordingErrorCode.ValueType  # 6
+    """The download took longer than the limit (30 seconds by the contract)."""
+    RECORDING_ERROR_CODE_DECODE_ERROR: _RecordingErrorCode.ValueType  # 7
+    """Could not be opened, wrong first bytes, or decoding failed or did not come to an end."""
+    RECORDING_ERROR_CODE_WAV_CHANNELS_PROCESSING_ERROR: _RecordingErrorCode.ValueType  # 8
     """A WAV without exactly 2 channels."""
-    ERROR_CODE_WAV_PROCESSING_ERROR: _ErrorCode.ValueType  # 9
+    RECORDING_ERROR_CODE_WAV_PROCESSING_ERROR: _RecordingErrorCode.ValueType  # 9
     """Any other failure of a WAV: not PCM 16 bit, not 8000 Hz, too narrow a band, too little signal over noise."""
-    ERROR_CODE_WAV_MIN_DURATION_PROCESSING_ERROR: _ErrorCode.ValueType  # 10
-    """A WAV shorter than 16 seconds."""
-    ERROR_CODE_PROCESSING_ERROR: _ErrorCode.ValueType  # 11
+    RECORDING_ERROR_CODE_WAV_MIN_DURATION_PROCESSING_ERROR: _RecordingErrorCode.ValueType  # 10
+    """A WAV shorter than the limit (16 seconds by the contract)."""
+    RECORDING_ERROR_CODE_PROCESSING_ERROR: _RecordingErrorCode.ValueType  # 11
     """Any other failure while processing an MP3."""
-    ERROR_CODE_INTERNAL_ERROR: _ErrorCode.ValueType  # 12
+    RECORDING_ERROR_CODE_INTERNAL_ERROR: _RecordingErrorCode.ValueType  # 12
     """Ours, when nothing else fits."""
 
-class ErrorCode(_ErrorCode, metaclass=_ErrorCodeEnumTypeWrapper):
-    """Why a recording was refused: the contract's codes, section 6. The order is that in which the checks are made."""
+class RecordingErrorCode(_RecordingErrorCode, metaclass=_RecordingErrorCodeEnumTypeWrapper):
+    """Why a recording was refused: the contract's codes (docs/contract.md 6)."""
 
-ERROR_CODE_UNSPECIFIED: ErrorCode.ValueType  # 0
+RECORDING_ERROR_CODE_UNSPECIFIED: RecordingErrorCode.ValueType  # 0
 """No error."""
-ERROR_CODE_DOWNLOAD_ERROR: ErrorCode.ValueType  # 1
+RECORDING_ERROR_CODE_DOWNLOAD_ERROR: RecordingErrorCode.ValueType  # 1
 """Any other failure while downloading: an address that may not be fetched, too many redirects."""
-ERROR_CODE_CONNECTION_DOWNLOAD_ERROR: ErrorCode.ValueType  # 2
+RECORDING_ERROR_CODE_CONNECTION_DOWNLOAD_ERROR: RecordingErrorCode.ValueType  # 2
 """No connection, or it broke: DNS, refused, reset, TLS."""
-ERROR_CODE_HTTP_STATUS_DOWNLOAD_ERROR: ErrorCode.ValueType  # 3
+RECORDING_ERROR_CODE_HTTP_STATUS_DOWNLOAD_ERROR: RecordingErrorCode.ValueType  # 3
 """The server answered with another status than 200."""
-ERROR_CODE_HTTP_CONTENT_TYPE_DOWNLOAD_ERROR: ErrorCode.ValueType  # 4
+RECORDING_ERROR_CODE_HTTP_CONTENT_TYPE_DOWNLOAD_ERROR: RecordingErrorCode.ValueType  # 4
 """The Content-Type is not the required one."""
-ERROR_CODE_MAX_FILE_SIZE_DOWNLOAD_ERROR: ErrorCode.ValueType  # 5
-"""Larger than 50 MB."""
-ERROR_CODE_TIMEOUT_DOWNLOAD_ERROR: ErrorCode.ValueType  # 6
-"""The download took longer than 30 seconds."""
-ERROR_CODE_DECODE_ERROR: ErrorCode.ValueType  # 7
-"""Could not be opened, wrong first bytes, or an error while decoding."""
-ERROR_CODE_WAV_CHANNELS_PROCESSING_ERROR: ErrorCode.ValueType  # 8
+RECORDING_ERROR_CODE_MAX_FILE_SIZE_DOWNLOAD_ERROR: RecordingErrorCode.ValueType  # 5
+"""Larger than the limit (50 MB by the contract)."""
+RECORDING_ERROR_CODE_TIMEOUT_DOWNLOAD_ERROR: RecordingErrorCode.ValueType  # 6
+"""The download took longer than the limit (30 seconds by the contract)."""
+RECORDING_ERROR_CODE_DECODE_ERROR: RecordingErrorCode.ValueType  # 7
+"""Could not be opened, wrong first bytes, or decoding failed or did not come to an end."""
+RECORDING_ERROR_CODE_WAV_CHANNELS_PROCESSING_ERROR: RecordingErrorCode.ValueType  # 8
 """A WAV without exactly 2 channels."""
-ERROR_CODE_WAV_PROCESSING_ERROR: ErrorCode.ValueType  # 9
+RECORDING_ERROR_CODE_WAV_PROCESSING_ERROR: RecordingErrorCode.ValueType  # 9
 """Any other failure of a WAV: not PCM 16 bit, not 8000 Hz, too narrow a band, too little signal over noise."""
-ERROR_CODE_WAV_MIN_DURATION_PROCESSING_ERROR: ErrorCode.ValueType  # 10
-"""A WAV shorter than 16 seconds."""
-ERROR_CODE_PROCESSING_ERROR: ErrorCode.ValueType  # 11
+RECORDING_ERROR_CODE_WAV_MIN_DURATION_PROCESSING_ERROR: RecordingErrorCode.ValueType  # 10
+"""A WAV shorter than the limit (16 seconds by the contract)."""
+RECORDING_ERROR_CODE_PROCESSING_ERROR: RecordingErrorCode.ValueType  # 11
 """Any other failure while processing an MP3."""
-ERROR_CODE_INTERNAL_ERROR: ErrorCode.ValueType  # 12
+RECORDING_ERROR_CODE_INTERNAL_ERROR: RecordingErrorCode.ValueType  # 12
 """Ours, when nothing else fits."""
-Global___ErrorCode: _TypeAlias = ErrorCode  # noqa: Y015
+Global___RecordingErrorCode: _TypeAlias = RecordingErrorCode  # noqa: Y015
 
 class _RecordingFormat:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -90,7 +91,7 @@ class _RecordingFormat:
 class _RecordingFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RecordingFormat.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     RECORDING_FORMAT_UNSPECIFIED: _RecordingFormat.ValueType  # 0
-    """Refused in a request; never answered."""
+    """Refused in a request; answered for a call without recordings."""
     RECORDING_FORMAT_WAV: _RecordingFormat.ValueType  # 1
     """A WAV for voice analysis: RIFF, PCM 16 bit, 8000 Hz, two channels."""
     RECORDING_FORMAT_MP3: _RecordingFormat.ValueType  # 2
@@ -100,12 +101,114 @@ class RecordingFormat(_RecordingFormat, metaclass=_RecordingFormatEnumTypeWrappe
     """What kind of file a recording is."""
 
 RECORDING_FORMAT_UNSPECIFIED: RecordingFormat.ValueType  # 0
-"""Refused in a request; never answered."""
+"""Refused in a request; answered for a call without recordings."""
 RECORDING_FORMAT_WAV: RecordingFormat.ValueType  # 1
 """A WAV for voice analysis: RIFF, PCM 16 bit, 8000 Hz, two channels."""
 RECORDING_FORMAT_MP3: RecordingFormat.ValueType  # 2
 """An MP3 for listening."""
 Global___RecordingFormat: _TypeAlias = RecordingFormat  # noqa: Y015
+
+class _AudioRule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AudioRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AudioRule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AUDIO_RULE_UNSPECIFIED: _AudioRule.ValueType  # 0
+    """Never answered."""
+    AUDIO_RULE_CHANNEL_COUNT: _AudioRule.ValueType  # 1
+    """Exactly two channels."""
+    AUDIO_RULE_ENCODING: _AudioRule.ValueType  # 2
+    """PCM, 16 bit."""
+    AUDIO_RULE_SAMPLE_RATE: _AudioRule.ValueType  # 3
+    """8000 Hz."""
+    AUDIO_RULE_DURATION: _AudioRule.ValueType  # 4
+    """Long enough."""
+    AUDIO_RULE_BAND: _AudioRule.ValueType  # 5
+    """A frequency range no narrower than 330-3400 Hz."""
+    AUDIO_RULE_SIGNAL_TO_NOISE: _AudioRule.ValueType  # 6
+    """Enough signal over noise within 330-3400 Hz."""
+    AUDIO_RULE_SPEECH: _AudioRule.ValueType  # 7
+    """Somebody speaks."""
+    AUDIO_RULE_DISTINCT_CHANNELS: _AudioRule.ValueType  # 8
+    """The channels hold different sound."""
+
+class AudioRule(_AudioRule, metaclass=_AudioRuleEnumTypeWrapper):
+    """What is asked of the sound itself. `RecordingErrorCode` groups several of these under one code."""
+
+AUDIO_RULE_UNSPECIFIED: AudioRule.ValueType  # 0
+"""Never answered."""
+AUDIO_RULE_CHANNEL_COUNT: AudioRule.ValueType  # 1
+"""Exactly two channels."""
+AUDIO_RULE_ENCODING: AudioRule.ValueType  # 2
+"""PCM, 16 bit."""
+AUDIO_RULE_SAMPLE_RATE: AudioRule.ValueType  # 3
+"""8000 Hz."""
+AUDIO_RULE_DURATION: AudioRule.ValueType  # 4
+"""Long enough."""
+AUDIO_RULE_BAND: AudioRule.ValueType  # 5
+"""A frequency range no narrower than 330-3400 Hz."""
+AUDIO_RULE_SIGNAL_TO_NOISE: AudioRule.ValueType  # 6
+"""Enough signal over noise within 330-3400 Hz."""
+AUDIO_RULE_SPEECH: AudioRule.ValueType  # 7
+"""Somebody speaks."""
+AUDIO_RULE_DISTINCT_CHANNELS: AudioRule.ValueType  # 8
+"""The channels hold different sound."""
+Global___AudioRule: _TypeAlias = AudioRule  # noqa: Y015
+
+class _AudioChannel:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AudioChannelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AudioChannel.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AUDIO_CHANNEL_UNSPECIFIED: _AudioChannel.ValueType  # 0
+    """The whole file."""
+    AUDIO_CHANNEL_LEFT: _AudioChannel.ValueType  # 1
+    """The first channel."""
+    AUDIO_CHANNEL_RIGHT: _AudioChannel.ValueType  # 2
+    """The second channel."""
+
+class AudioChannel(_AudioChannel, metaclass=_AudioChannelEnumTypeWrapper):
+    """One channel of a two-channel file."""
+
+AUDIO_CHANNEL_UNSPECIFIED: AudioChannel.ValueType  # 0
+"""The whole file."""
+AUDIO_CHANNEL_LEFT: AudioChannel.ValueType  # 1
+"""The first channel."""
+AUDIO_CHANNEL_RIGHT: AudioChannel.ValueType  # 2
+"""The second channel."""
+Global___AudioChannel: _TypeAlias = AudioChannel  # noqa: Y015
+
+@_typing.final
+class AudioFinding(_message.Message):
+    """A rule that the sound does not keep."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULE_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    rule: Global___AudioRule.ValueType
+    """Output only. The rule."""
+    channel: Global___AudioChannel.ValueType
+    """Output only. The channel; unspecified when it is about the whole file."""
+    message: _builtins.str
+    """Output only. The measured value and the limit, in words for a person."""
+    def __init__(
+        self,
+        *,
+        rule: Global___AudioRule.ValueType = ...,
+        channel: Global___AudioChannel.ValueType = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "message", b"message", "rule", b"rule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AudioFinding: _TypeAlias = AudioFinding  # noqa: Y015
 
 @_typing.final
 class AudioReport(_message.Message):
@@ -118,34 +221,41 @@ class AudioReport(_message.Message):
     SAMPLE_RATE_HZ_FIELD_NUMBER: _builtins.int
     BITS_PER_SAMPLE_FIELD_NUMBER: _builtins.int
     CHANNEL_COUNT_FIELD_NUMBER: _builtins.int
-    DURATION_S_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
     SNR_DB_FIELD_NUMBER: _builtins.int
     HAS_IDENTICAL_CHANNELS_FIELD_NUMBER: _builtins.int
     CHANNELS_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     rules_version: _builtins.int
     """Output only. The version of the account's audio rules that judged the file."""
     codec: _builtins.str
-    """Output only. The codec found in the file, by its FFmpeg name: `pcm_s16le`, `mp3`. Empty when it was not opened."""
+    """Output only. The encoding found in the file, for people: `PCM 16 bit`, `A-law`, `MP3`. Empty when the file was not opened."""
     sample_rate_hz: _builtins.int
     """Output only. Samples a second and channel, in Hz."""
     bits_per_sample: _builtins.int
     """Output only. Bits a sample, for PCM."""
     channel_count: _builtins.int
     """Output only. Channels in the file."""
-    duration_s: _builtins.float
-    """Output only. Length of the file in seconds, by counted samples."""
     snr_db: _builtins.float
     """Output only. The smallest signal-to-noise ratio in 330-3400 Hz among the channels that carry speech, in dB."""
     has_identical_channels: _builtins.bool
     """Output only. True when both channels hold the same samples: the telephone exchange recorded a mix."""
     @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """Output only. Length of the file, by counted samples."""
+
+    @_builtins.property
     def channels(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChannelReport]:
         """Output only. Each channel of a WAV: left, right."""
 
     @_builtins.property
-    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Output only. What a person should know although it is no reason to refuse, one sentence each."""
+    def failure(self) -> Global___AudioFinding:
+        """Output only. The rule for which the recording was refused. Absent when it was accepted, or refused before its sound was looked at."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___AudioFinding]:
+        """Output only. What a person should know although it is no reason to refuse."""
 
     def __init__(
         self,
@@ -155,22 +265,21 @@ class AudioReport(_message.Message):
         sample_rate_hz: _builtins.int | None = ...,
         bits_per_sample: _builtins.int | None = ...,
         channel_count: _builtins.int | None = ...,
-        duration_s: _builtins.float | None = ...,
+        duration: _duration_pb2.Duration | None = ...,
         snr_db: _builtins.float | None = ...,
         has_identical_channels: _builtins.bool | None = ...,
         channels: _abc.Iterable[Global___ChannelReport] | None = ...,
-        warnings: _abc.Iterable[_builtins.str] | None = ...,
+        failure: Global___AudioFinding | None = ...,
+        warnings: _abc.Iterable[Global___AudioFinding] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_bits_per_sample", b"_bits_per_sample", "_channel_count", b"_channel_count", "_duration_s", b"_duration_s", "_has_identical_channels", b"_has_identical_channels", "_sample_rate_hz", b"_sample_rate_hz", "_snr_db", b"_snr_db", "bits_per_sample", b"bits_per_sample", "channel_count", b"channel_count", "duration_s", b"duration_s", "has_identical_channels", b"has_identical_channels", "sample_rate_hz", b"sample_rate_hz", "snr_db", b"snr_db"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bits_per_sample", b"_bits_per_sample", "_channel_count", b"_channel_count", "_has_identical_channels", b"_has_identical_channels", "_sample_rate_hz", b"_sample_rate_hz", "_snr_db", b"_snr_db", "bits_per_sample", b"bits_per_sample", "channel_count", b"channel_count", "duration", b"duration", "failure", b"failure", "has_identical_channels", b"has_identical_channels", "sample_rate_hz", b"sample_rate_hz", "snr_db", b"snr_db"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bits_per_sample", b"_bits_per_sample", "_channel_count", b"_channel_count", "_duration_s", b"_duration_s", "_has_identical_channels", b"_has_identical_channels", "_sample_rate_hz", b"_sample_rate_hz", "_snr_db", b"_snr_db", "bits_per_sample", b"bits_per_sample", "channel_count", b"channel_count", "channels", b"channels", "codec", b"codec", "duration_s", b"duration_s", "has_identical_channels", b"has_identical_channels", "rules_version", b"rules_version", "sample_rate_hz", b"sample_rate_hz", "snr_db", b"snr_db", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bits_per_sample", b"_bits_per_sample", "_channel_count", b"_channel_count", "_has_identical_channels", b"_has_identical_channels", "_sample_rate_hz", b"_sample_rate_hz", "_snr_db", b"_snr_db", "bits_per_sample", b"bits_per_sample", "channel_count", b"channel_count", "channels", b"channels", "codec", b"codec", "duration", b"duration", "failure", b"failure", "has_identical_channels", b"has_identical_channels", "rules_version", b"rules_version", "sample_rate_hz", b"sample_rate_hz", "snr_db", b"snr_db", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bits_per_sample: _TypeAlias = _typing.Literal["bits_per_sample"]  # noqa: Y015
     _WhichOneofArgType__bits_per_sample: _TypeAlias = _typing.Literal["_bits_per_sample", b"_bits_per_sample"]  # noqa: Y015
     _WhichOneofReturnType__channel_count: _TypeAlias = _typing.Literal["channel_count"]  # noqa: Y015
     _WhichOneofArgType__channel_count: _TypeAlias = _typing.Literal["_channel_count", b"_channel_count"]  # noqa: Y015
-    _WhichOneofReturnType__duration_s: _TypeAlias = _typing.Literal["duration_s"]  # noqa: Y015
-    _WhichOneofArgType__duration_s: _TypeAlias = _typing.Literal["_duration_s", b"_duration_s"]  # noqa: Y015
     _WhichOneofReturnType__has_identical_channels: _TypeAlias = _typing.Literal["has_identical_channels"]  # noqa: Y015
     _WhichOneofArgType__has_identical_channels: _TypeAlias = _typing.Literal["_has_identical_channels", b"_has_identical_channels"]  # noqa: Y015
     _WhichOneofReturnType__sample_rate_hz: _TypeAlias = _typing.Literal["sample_rate_hz"]  # noqa: Y015
@@ -181,8 +290,6 @@ class AudioReport(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__bits_per_sample) -> _WhichOneofReturnType__bits_per_sample | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__channel_count) -> _WhichOneofReturnType__channel_count | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__duration_s) -> _WhichOneofReturnType__duration_s | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__has_identical_channels) -> _WhichOneofReturnType__has_identical_channels | None: ...
     @_typing.overload
@@ -200,7 +307,7 @@ class ChannelReport(_message.Message):
 
     IS_JUDGED_FIELD_NUMBER: _builtins.int
     SNR_DB_FIELD_NUMBER: _builtins.int
-    SPEECH_S_FIELD_NUMBER: _builtins.int
+    SPEECH_DURATION_FIELD_NUMBER: _builtins.int
     LOW_EDGE_DB_FIELD_NUMBER: _builtins.int
     HIGH_EDGE_DB_FIELD_NUMBER: _builtins.int
     LEVEL_DBFS_FIELD_NUMBER: _builtins.int
@@ -210,33 +317,35 @@ class ChannelReport(_message.Message):
     """Output only. True when the channel was judged: it carries speech and is no echo of the other."""
     snr_db: _builtins.float
     """Output only. Signal over noise in 330-3400 Hz, in dB, -20 to 60. Absent when the channel carries no sound."""
-    speech_s: _builtins.float
-    """Output only. How long somebody speaks in it, in seconds."""
     low_edge_db: _builtins.float
-    """Output only. Loudest spectrum at 330-430 Hz against the middle of the band, in dB. Below -20 the band is too narrow."""
+    """Output only. Loudest spectrum at 330-430 Hz against the louder of 600-1000 and 900-1700 Hz, in dB."""
     high_edge_db: _builtins.float
-    """Output only. Loudest spectrum at 3200-3400 Hz against the middle of the band, in dB. Below -25 the band is too narrow."""
+    """Output only. Loudest spectrum at 3200-3400 Hz against 900-1700 Hz, in dB."""
     level_dbfs: _builtins.float
     """Output only. Root mean square of all samples against full scale, in dB. Absent when all samples are zero."""
     clipping_share: _builtins.float
     """Output only. Share of the samples at the ends of the scale, 0 to 1."""
     dc_offset: _builtins.float
     """Output only. Mean of all samples as a share of full scale, -1 to 1."""
+    @_builtins.property
+    def speech_duration(self) -> _duration_pb2.Duration:
+        """Output only. How long somebody speaks in it."""
+
     def __init__(
         self,
         *,
         is_judged: _builtins.bool = ...,
         snr_db: _builtins.float | None = ...,
-        speech_s: _builtins.float | None = ...,
+        speech_duration: _duration_pb2.Duration | None = ...,
         low_edge_db: _builtins.float | None = ...,
         high_edge_db: _builtins.float | None = ...,
         level_dbfs: _builtins.float | None = ...,
         clipping_share: _builtins.float | None = ...,
         dc_offset: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_clipping_share", b"_clipping_share", "_dc_offset", b"_dc_offset", "_high_edge_db", b"_high_edge_db", "_level_dbfs", b"_level_dbfs", "_low_edge_db", b"_low_edge_db", "_snr_db", b"_snr_db", "_speech_s", b"_speech_s", "clipping_share", b"clipping_share", "dc_offset", b"dc_offset", "high_edge_db", b"high_edge_db", "level_dbfs", b"level_dbfs", "low_edge_db", b"low_edge_db", "snr_db", b"snr_db", "speech_s", b"speech_s"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_clipping_share", b"_clipping_share", "_dc_offset", b"_dc_offset", "_high_edge_db", b"_high_edge_db", "_level_dbfs", b"_level_dbfs", "_low_edge_db", b"_low_edge_db", "_snr_db", b"_snr_db", "clipping_share", b"clipping_share", "dc_offset", b"dc_offset", "high_edge_db", b"high_edge_db", "level_dbfs", b"level_dbfs", "low_edge_db", b"low_edge_db", "snr_db", b"snr_db", "speech_duration", b"speech_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clipping_share", b"_clipping_share", "_dc_offset", b"_dc_offset", "_high_edge_db", b"_high_edge_db", "_level_dbfs", b"_level_dbfs", "_low_edge_db", b"_low_edge_db", "_snr_db", b"_snr_db", "_speech_s", b"_speech_s", "clipping_share", b"clipping_share", "dc_offset", b"dc_offset", "high_edge_db", b"high_edge_db", "is_judged", b"is_judged", "level_dbfs", b"level_dbfs", "low_edge_db", b"low_edge_db", "snr_db", b"snr_db", "speech_s", b"speech_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clipping_share", b"_clipping_share", "_dc_offset", b"_dc_offset", "_high_edge_db", b"_high_edge_db", "_level_dbfs", b"_level_dbfs", "_low_edge_db", b"_low_edge_db", "_snr_db", b"_snr_db", "clipping_share", b"clipping_share", "dc_offset", b"dc_offset", "high_edge_db", b"high_edge_db", "is_judged", b"is_judged", "level_dbfs", b"level_dbfs", "low_edge_db", b"low_edge_db", "snr_db", b"snr_db", "speech_duration", b"speech_duration"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__clipping_share: _TypeAlias = _typing.Literal["clipping_share"]  # noqa: Y015
     _WhichOneofArgType__clipping_share: _TypeAlias = _typing.Literal["_clipping_share", b"_clipping_share"]  # noqa: Y015
@@ -250,8 +359,6 @@ class ChannelReport(_message.Message):
     _WhichOneofArgType__low_edge_db: _TypeAlias = _typing.Literal["_low_edge_db", b"_low_edge_db"]  # noqa: Y015
     _WhichOneofReturnType__snr_db: _TypeAlias = _typing.Literal["snr_db"]  # noqa: Y015
     _WhichOneofArgType__snr_db: _TypeAlias = _typing.Literal["_snr_db", b"_snr_db"]  # noqa: Y015
-    _WhichOneofReturnType__speech_s: _TypeAlias = _typing.Literal["speech_s"]  # noqa: Y015
-    _WhichOneofArgType__speech_s: _TypeAlias = _typing.Literal["_speech_s", b"_speech_s"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__clipping_share) -> _WhichOneofReturnType__clipping_share | None: ...
     @_typing.overload
@@ -264,7 +371,5 @@ class ChannelReport(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__low_edge_db) -> _WhichOneofReturnType__low_edge_db | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__snr_db) -> _WhichOneofReturnType__snr_db | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__speech_s) -> _WhichOneofReturnType__speech_s | None: ...
 
 Global___ChannelReport: _TypeAlias = ChannelReport  # noqa: Y015

@@ -28,7 +28,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)calldock/media/v1/recording_service.proto\x12\x11\x63\x61lldock.media.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"=\n\x18GetRecordingAudioRequest\x12!\n\x0crecording_id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x32\x9a\x01\n\x10RecordingService\x12\x85\x01\n\x11GetRecordingAudio\x12+.calldock.media.v1.GetRecordingAudioRequest\x1a\x14.google.api.HttpBody\"+\x82\xd3\xe4\x93\x02%\x12#/v1/recordings/{recording_id}/audio0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)calldock/media/v1/recording_service.proto\x12\x11\x63\x61lldock.media.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"@\n\x18GetRecordingAudioRequest\x12$\n\x0crecording_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\x32\x9a\x01\n\x10RecordingService\x12\x85\x01\n\x11GetRecordingAudio\x12+.calldock.media.v1.GetRecordingAudioRequest\x1a\x14.google.api.HttpBody\"+\x82\xd3\xe4\x93\x02%\x12#/v1/recordings/{recording_id}/audio0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,11 +36,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'calldock.media.v1.recording
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETRECORDINGAUDIOREQUEST'].fields_by_name['recording_id']._loaded_options = None
-  _globals['_GETRECORDINGAUDIOREQUEST'].fields_by_name['recording_id']._serialized_options = b'\342A\001\002\272H\004\"\002(\001'
+  _globals['_GETRECORDINGAUDIOREQUEST'].fields_by_name['recording_id']._serialized_options = b'\342A\001\002\272H\007\"\002(\001\310\001\001'
   _globals['_RECORDINGSERVICE'].methods_by_name['GetRecordingAudio']._loaded_options = None
   _globals['_RECORDINGSERVICE'].methods_by_name['GetRecordingAudio']._serialized_options = b'\202\323\344\223\002%\022#/v1/recordings/{recording_id}/audio'
   _globals['_GETRECORDINGAUDIOREQUEST']._serialized_start=183
-  _globals['_GETRECORDINGAUDIOREQUEST']._serialized_end=244
-  _globals['_RECORDINGSERVICE']._serialized_start=247
-  _globals['_RECORDINGSERVICE']._serialized_end=401
+  _globals['_GETRECORDINGAUDIOREQUEST']._serialized_end=247
+  _globals['_RECORDINGSERVICE']._serialized_start=250
+  _globals['_RECORDINGSERVICE']._serialized_end=404
 # @@protoc_insertion_point(module_scope)

@@ -35,7 +35,7 @@ class _NotificationStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_No
     NOTIFICATION_STATUS_DELIVERED: _NotificationStatus.ValueType  # 2
     """The receiver answered 2xx."""
     NOTIFICATION_STATUS_BURIED: _NotificationStatus.ValueType  # 3
-    """Given up after the last attempt of the schedule."""
+    """Given up: after the last attempt of the schedule, or because calldock itself failed."""
 
 class NotificationStatus(_NotificationStatus, metaclass=_NotificationStatusEnumTypeWrapper):
     """Where a notification stands."""
@@ -47,7 +47,7 @@ NOTIFICATION_STATUS_WAITING: NotificationStatus.ValueType  # 1
 NOTIFICATION_STATUS_DELIVERED: NotificationStatus.ValueType  # 2
 """The receiver answered 2xx."""
 NOTIFICATION_STATUS_BURIED: NotificationStatus.ValueType  # 3
-"""Given up after the last attempt of the schedule."""
+"""Given up: after the last attempt of the schedule, or because calldock itself failed."""
 Global___NotificationStatus: _TypeAlias = NotificationStatus  # noqa: Y015
 
 class _AttemptOutcome:
@@ -68,6 +68,8 @@ class _AttemptOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Attemp
     """No connection, or it broke: DNS, refused, reset, TLS."""
     ATTEMPT_OUTCOME_ADDRESS_REFUSED: _AttemptOutcome.ValueType  # 5
     """The address may not be dialled."""
+    ATTEMPT_OUTCOME_INTERNAL: _AttemptOutcome.ValueType  # 6
+    """calldock itself failed, again and again; whether anything was posted is not known."""
 
 class AttemptOutcome(_AttemptOutcome, metaclass=_AttemptOutcomeEnumTypeWrapper):
     """How one attempt ended."""
@@ -84,6 +86,8 @@ ATTEMPT_OUTCOME_CONNECTION: AttemptOutcome.ValueType  # 4
 """No connection, or it broke: DNS, refused, reset, TLS."""
 ATTEMPT_OUTCOME_ADDRESS_REFUSED: AttemptOutcome.ValueType  # 5
 """The address may not be dialled."""
+ATTEMPT_OUTCOME_INTERNAL: AttemptOutcome.ValueType  # 6
+"""calldock itself failed, again and again; whether anything was posted is not known."""
 Global___AttemptOutcome: _TypeAlias = AttemptOutcome  # noqa: Y015
 
 @_typing.final

@@ -29,11 +29,11 @@ class ListNotificationsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     CALL_SESSION_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Optional. Notifications a page, default 100. More than 1,000 is cut to 1,000; a negative number is refused."""
+    """Optional. Notifications a page, default 100. More than 1,000 is cut to 1,000; a negative number is refused. A page may hold fewer than asked for: only an empty `next_page_token` ends the list."""
     page_token: _builtins.str
     """Optional. The `next_page_token` of the page before. Absent: the first page."""
     call_session_id: _builtins.int
-    """Optional. Only this call's notifications."""
+    """Optional. Only this call's notifications. A page token goes with the filter that it was answered for."""
     def __init__(
         self,
         *,
@@ -63,7 +63,7 @@ class ListNotificationsResponse(_message.Message):
     """Output only. Names the next page. Empty on the last one."""
     @_builtins.property
     def notifications(self) -> _containers.RepeatedCompositeFieldContainer[_notification_pb2.Notification]:
-        """Output only. The notifications, newest first."""
+        """Output only. The notifications, newest first, up to about 2 MiB."""
 
     def __init__(
         self,

@@ -1,0 +1,104 @@
+"""`calldock up`: one instance a folder, a clean stop, and services that come back when they are killed."""
+
+import os
+import signal
+import socket
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from calldock.intake.v1.call_pb2 import CALL_STATUS_PROCESSED
+
+from tests.support.audio import good_wav
+from tests.support.hosts import a_host
+from tests.support.makers import a_json_call
+from tests.support.running import CALLDOCK, Account, Calldock, a_calldock, free_port, until
+
+
+def test_a_second_instance_on_one_folder_is_refused_by_name(calldock: Calldock) -> None:
+    done = subprocess.run(
+        [CALLDOCK, "up", "--data-dir", str(calldock.data_dir), "--listen", f"127.0.0.1:{free_port()}"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert f"in use by another calldock (process {calldock.process.pid})" in done.stderr
+
+
+def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = subprocess.run(
+            [CALLDOCK, "up", "--data-dir", str(tmp_path / "d"), "--listen", f"127.0.0.1:{taken.getsockname()[1]}"],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "is taken or not ours" in done.stderr
+
+
+@pytest.mark.parametrize("listen", ["8080", "localhost:8080", "127.0.0.1:0", "127.0.0.1:x"])
+def test_an_address_that_is_none_is_said(tmp_path: Path, listen: str) -> None:
+    done = subprocess.run(
+        [CALLDOCK, "up", "--data-dir", str(tmp_path), "--listen", listen],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "--listen takes" in done.stderr
+
+
+def test_secrets_lie_readable_for_their_owner_only_and_tokens_nowhere(calldock: Calldock, account: Account) -> None:
+    assert (calldock.data_dir / "secret.key").stat().st_mode & 0o777 == 0o600
+    assert Path(calldock.runtime()["sockets"]).stat().st_mode & 0o777 == 0o700
+    for path in [*calldock.data_dir.glob("*.db*"), calldock.log]:
+        content = path.read_bytes()
+        assert account.token.encode() not in content
+        assert account.secret.encode() not in content
+
+
+@pytest.mark.timeout(180)
+def test_fifty_calls_survive_the_killing_of_each_service(tmp_path: Path) -> None:
+    """kill -9 of media, intake and notify in turn while 50 calls with recordings are in work."""
+    with a_host(tmp_path) as host:
+        host.serve("/good.wav", "audio/wav", good_wav())
+        settings = {
+            "EGRESS_ALLOW": f"127.0.0.1:{host.port}",
+            "EGRESS_CA_FILE": str(host.ca_file),
+            "NOTIFY_RETRY_SCHEDULE_S": ",".join(["0.2"] * 50),
+            "LEASE_S": "3",
+        }
+        with a_calldock(tmp_path, **settings) as calldock:
+            account = calldock.account()
+            host.secrets.append(account.secret)
+            record = {"employee_name": "Anna", "employee_channel": "left"}
+            calls = [
+                a_json_call(
+                    ext_id=f"call-{number}",
+                    wav_records=[{**record, "record_url": f"{host.url}/good.wav?{number}"}],
+                    callback={"url": host.hook, "events": ["processed", "in_process", "error"]},
+                )
+                for number in range(50)
+            ]
+            assert calldock.upload(account, *calls).status == 200
+
+            for service in ("media", "intake", "notify"):
+                ended = len(host.deliveries)
+                host.wait(lambda ended=ended: len(host.deliveries) > ended, limit_s=60)  # type: ignore[misc]
+                killed = calldock.service_pid(service)
+                assert killed is not None
+                os.kill(killed, signal.SIGKILL)
+                until(lambda service=service, killed=killed: calldock.service_pid(service) not in (None, killed))  # type: ignore[misc]
+
+            host.wait(lambda: all(len(host.heard[f"call-{number}"]) == 2 for number in range(50)), limit_s=120)
+            page = calldock.http("GET", "/v1/calls?page_size=1000", token=account.token).json
+            assert Counter(call["ext_id"] for call in page["calls"]) == Counter(call["ext_id"] for call in calls)
+            for call in calls:
+                assert [told["status"] for told in host.heard[call["ext_id"]]] == ["in_process", "processed"]
+                assert calldock.lookup(account, call["ext_id"]).status == CALL_STATUS_PROCESSED
+            assert host.forged == 0

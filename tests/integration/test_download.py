@@ -1,0 +1,250 @@
+"""docs/contract.md 6: every way in which a download can fail, from a real https host on loopback."""
+
+import asyncio
+import hashlib
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+
+from services.media.download import Downloader
+from services.media.fetch import Fetching
+from services.media.verdict import AudioRules, ErrorCode, Fault, RecordingFormat
+from services.shared.egress import EgressGuard, trusting
+from services.shared.objects import ObjectStore
+from tests.support.hosts import Answer, Host, a_host, reply
+from tests.support.running import free_port
+
+MAX_BYTES = 100_000
+RULES = AudioRules(version=1, max_size_bytes=MAX_BYTES, min_duration_s=16, min_snr_db=15)
+DATA = b"RIFF" + bytes(90_000)
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    with a_host(tmp_path_factory.mktemp("host")) as host:
+        yield host
+
+
+@pytest.fixture
+def fetching(host: Host, tmp_path: Path) -> Fetching:
+    return a_fetching(host, tmp_path)
+
+
+def a_fetching(host: Host, tmp_path: Path, timeout_s: float = 10, *, trusts_host: bool = True) -> Fetching:
+    guard = EgressGuard([f"127.0.0.1:{host.port}", "127.0.0.1:1"], setting="CALLDOCK_EGRESS_ALLOW_DOWNLOADS")
+    downloader = Downloader(guard, trusting(host.ca_file if trusts_host else None), timeout_s)
+    (tmp_path / "scratch").mkdir(exist_ok=True)
+    return Fetching(downloader, ObjectStore(tmp_path / "objects"), tmp_path / "scratch", most=4)
+
+
+async def fetch(fetching: Fetching, url: str, kind: RecordingFormat = RecordingFormat.WAV) -> object:
+    return await fetching.fetch(url, kind, "1/1/1/1.wav", RULES)
+
+
+def left_behind(tmp_path: Path) -> list[Path]:
+    return [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+async def test_a_good_file_lies_whole_under_its_key(host: Host, fetching: Fetching, tmp_path: Path) -> None:
+    url = host.serve("/good.wav", "Audio/WAV; charset=x", DATA)
+
+    found = await fetch(fetching, url)
+
+    assert (found.size_bytes, found.sha256) == (len(DATA), hashlib.sha256(DATA).hexdigest())  # type: ignore[attr-defined]
+    assert left_behind(tmp_path) == [tmp_path / "objects/1/1/1/1.wav"]
+    assert (tmp_path / "objects/1/1/1/1.wav").read_bytes() == DATA
+
+
+def stalling(request: BaseHTTPRequestHandler) -> None:
+    request.send_response(200)
+    request.send_header("content-type", "audio/wav")
+    request.end_headers()
+    for _ in range(200):
+        request.wfile.write(b"x")
+        threading.Event().wait(0.05)
+
+
+def cut_short(request: BaseHTTPRequestHandler) -> None:
+    request.send_response(200)
+    request.send_header("content-type", "audio/wav")
+    request.send_header("content-length", "1000")
+    request.end_headers()
+    request.wfile.write(b"x" * 500)
+    request.close_connection = True
+
+
+def without_length(request: BaseHTTPRequestHandler) -> None:
+    request.send_response(200)
+    request.send_header("content-type", "audio/wav")
+    request.end_headers()
+    for _ in range(20):
+        request.wfile.write(b"x" * 10_000)
+    request.close_connection = True
+
+
+def reset(request: BaseHTTPRequestHandler) -> None:
+    request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    request.connection.close()
+
+
+def redirect(to: str, status: int = 302) -> Answer:
+    return lambda request: reply(request, status, "text/plain", b"", location=to)
+
+
+@pytest.mark.parametrize(
+    ("page", "code", "told"),
+    [
+        pytest.param(
+            lambda request: reply(request, 404, "audio/wav", b""),
+            ErrorCode.HTTP_STATUS,
+            "answered 404, 200 is needed",
+            id="6 status 404",
+        ),
+        pytest.param(
+            lambda request: reply(request, 204, "audio/wav", b""),
+            ErrorCode.HTTP_STATUS,
+            "answered 204",
+            id="6 status 204",
+        ),
+        pytest.param(
+            lambda request: reply(request, 500, "text/html", b"x"),
+            ErrorCode.HTTP_STATUS,
+            "answered 500",
+            id="6 status before type",
+        ),
+        pytest.param(
+            lambda request: reply(request, 200, "text/html", b"x"),
+            ErrorCode.CONTENT_TYPE,
+            "Content-Type is 'text/html', audio/wav is needed",
+            id="6 type",
+        ),
+        pytest.param(
+            lambda request: reply(request, 200, "audio/x-wav", DATA),
+            ErrorCode.CONTENT_TYPE,
+            "'audio/x-wav'",
+            id="6 type alias",
+        ),
+        pytest.param(
+            lambda request: reply(request, 200, "audio/mpeg", DATA),
+            ErrorCode.CONTENT_TYPE,
+            "'audio/mpeg'",
+            id="6 type of the other kind",
+        ),
+        pytest.param(
+            lambda request: reply(request, 200, "audio/wav", bytes(MAX_BYTES + 1)),
+            ErrorCode.MAX_FILE_SIZE,
+            "100,001 bytes by its Content-Length",
+            id="6 size by header",
+        ),
+        pytest.param(without_length, ErrorCode.MAX_FILE_SIZE, "more than 100,000 bytes came", id="6 size by count"),
+        pytest.param(cut_short, ErrorCode.CONNECTION, "broke before the file was whole", id="6 cut short"),
+        pytest.param(reset, ErrorCode.CONNECTION, "connection broke", id="6 reset"),
+        pytest.param(
+            redirect("https://169.254.169.254/x"),
+            ErrorCode.DOWNLOAD_ERROR,
+            "CALLDOCK_EGRESS_ALLOW_DOWNLOADS",
+            id="6 redirect inside",
+        ),
+        pytest.param(
+            redirect("http://127.0.0.1:1/x"), ErrorCode.DOWNLOAD_ERROR, "from https to http", id="6 redirect to http"
+        ),
+        pytest.param(
+            redirect("file:///etc/passwd"), ErrorCode.DOWNLOAD_ERROR, "no http or https link", id="6 redirect to a file"
+        ),
+        pytest.param(redirect("/page"), ErrorCode.DOWNLOAD_ERROR, "more than 5 redirects", id="6 redirect for ever"),
+        pytest.param(redirect(""), ErrorCode.DOWNLOAD_ERROR, "no http or https link", id="6 redirect nowhere"),
+        pytest.param(redirect("https://[::bad"), ErrorCode.DOWNLOAD_ERROR, "no link", id="6 redirect to nonsense"),
+    ],
+)
+async def test_a_failure_has_its_code_and_leaves_nothing(
+    host: Host, fetching: Fetching, tmp_path: Path, page: Answer, code: ErrorCode, told: str
+) -> None:
+    host.pages["/page"] = page
+
+    fault = await fetch(fetching, f"{host.url}/page")
+
+    assert isinstance(fault, Fault)
+    assert fault.code is code
+    assert told in fault.message
+    assert left_behind(tmp_path) == []
+
+
+async def test_a_redirect_within_the_rules_is_followed(host: Host, fetching: Fetching) -> None:
+    host.serve("/there.wav", "audio/wav", DATA)
+    host.pages["/moved"] = redirect("there.wav", 308)
+
+    assert not isinstance(await fetch(fetching, f"{host.url}/moved"), Fault)
+
+
+async def test_a_slow_drip_ends_at_the_limit(host: Host, tmp_path: Path) -> None:
+    host.pages["/slow"] = stalling
+
+    fault = await fetch(a_fetching(host, tmp_path, timeout_s=0.5), f"{host.url}/slow")
+
+    assert fault == Fault(ErrorCode.TIMEOUT, "the download took longer than 0.5 s")
+    assert left_behind(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "told"),
+    [
+        pytest.param("https://127.0.0.1:1/x.wav", ErrorCode.CONNECTION, "could not connect", id="6 refused"),
+        pytest.param("https://no-such-host.invalid/x.wav", ErrorCode.CONNECTION, "no address", id="6 DNS"),
+        pytest.param("https://10.0.0.1/x.wav", ErrorCode.DOWNLOAD_ERROR, "not public and not allowed", id="6 address"),
+        pytest.param(
+            "https://[::1]/x.wav", ErrorCode.DOWNLOAD_ERROR, "not public and not allowed", id="6 address, IPv6"
+        ),
+        pytest.param("https://xn--a/x.wav", ErrorCode.DOWNLOAD_ERROR, "not a link", id="6 broken IDN"),
+        pytest.param("https://" + "a" * 64 + ".example/x.wav", ErrorCode.CONNECTION, "", id="6 a label too long"),
+        pytest.param("https://x:99999/y.wav", ErrorCode.DOWNLOAD_ERROR, "not a link", id="6 no port"),
+        pytest.param("https://exa mple/x.wav", ErrorCode.CONNECTION, "", id="6 a space in the host"),
+    ],
+)
+async def test_an_address_that_cannot_be_had(fetching: Fetching, url: str, code: ErrorCode, told: str) -> None:
+    fault = await fetch(fetching, url)
+
+    assert isinstance(fault, Fault)
+    assert told in fault.message
+    assert fault.code is code
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_refused(host: Host, tmp_path: Path) -> None:
+    host.serve("/good.wav", "audio/wav", DATA)
+
+    fault = await fetch(a_fetching(host, tmp_path, trusts_host=False), f"{host.url}/good.wav")
+
+    assert isinstance(fault, Fault)
+    assert (fault.code, "TLS" in fault.message) == (ErrorCode.CONNECTION, True)
+
+
+async def test_a_cancelled_download_leaves_nothing_and_frees_its_place(
+    host: Host, fetching: Fetching, tmp_path: Path
+) -> None:
+    host.pages["/slow"] = stalling
+    before = host.hits["/slow"]
+    downloads = [asyncio.create_task(fetch(fetching, f"{host.url}/slow")) for _ in range(4)]
+    await asyncio.to_thread(host.wait, lambda: host.hits["/slow"] == before + 4)
+
+    for download in downloads:
+        download.cancel()
+    await asyncio.gather(*downloads, return_exceptions=True)
+
+    assert left_behind(tmp_path) == []
+    assert not isinstance(await fetch(fetching, host.serve("/good.wav", "audio/wav", DATA)), Fault)
+
+
+def test_the_proxies_of_the_environment_are_not_asked(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port()}")
+    url = host.serve("/good.wav", "audio/wav", DATA)
+
+    async def run() -> object:
+        return await fetch(a_fetching(host, tmp_path), url)
+
+    assert not isinstance(asyncio.run(run()), Fault)

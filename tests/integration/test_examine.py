@@ -1,0 +1,209 @@
+"""docs/contract.md 6: whole files through the confined worker, each with its stated verdict."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from services.cli.demo.speech import conversation, wav_bytes, with_noise
+from services.media.encode import encode_mp3
+from services.media.examine import AudioTags, examine, warm_up
+from services.media.id3 import id3_tag
+from services.media.sandbox import Sandbox, WorkerFailed, WorkerKilled
+from services.media.verdict import AudioRules, Examination, RecordingFormat
+from tests.support.audio import cliff, fmt_chunk, good_wav, riff, samples_of
+
+RULES = AudioRules(version=3, max_size_bytes=50 * 1024 * 1024, min_duration_s=16, min_snr_db=15)
+TAGS = AudioTags(ext_id="звонок-1", call_session_id=7, start_time=datetime(2026, 11, 2, 7, tzinfo=UTC))
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    sandbox = Sandbox(workers=2, timeout_s=10, warm_up=warm_up)
+    yield sandbox
+    sandbox.close()
+
+
+async def judge(sandbox: Sandbox, data: bytes, kind: RecordingFormat = RecordingFormat.WAV) -> Examination:
+    return await sandbox.run(examine, data, kind, RULES, TAGS)
+
+
+def mp3(seconds: float = 5) -> bytes:
+    return id3_tag(TAGS.start_time, {"title": "x"}) + encode_mp3(conversation(seconds), 8000)
+
+
+async def test_a_good_wav_becomes_an_mp3_that_says_which_call_it_is(sandbox: Sandbox) -> None:
+    found = await judge(sandbox, good_wav())
+
+    assert found.fault is None
+    assert found.mp3 is not None
+    assert found.mp3.startswith(b"ID3")
+    assert "звонок-1".encode() in found.mp3
+    assert found.report.rules_version == 3
+    assert found.report.codec == "PCM 16 bit"
+    assert found.report.duration_s == 20
+    assert [channel.is_judged for channel in found.report.channels] == [True, True]
+    listened = await judge(sandbox, found.mp3, RecordingFormat.MP3)
+    assert listened.fault is None
+    assert listened.report.channel_count == 2
+    assert listened.report.duration_s == pytest.approx(20, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "told"),
+    [
+        pytest.param(
+            wav_bytes(conversation(16)[:, :-1]),
+            "wav_min_duration_processing_error",
+            "15.999 s",
+            id="6 one sample short",
+        ),
+        pytest.param(wav_bytes(conversation(20)[:1]), "wav_channels_processing_error", "1 channels", id="6 mono"),
+        pytest.param(
+            wav_bytes(with_noise(conversation(20), -24)), "wav_processing_error", "signal-to-noise ratio", id="6 noise"
+        ),
+        pytest.param(
+            wav_bytes(np.stack([cliff(channel, above_hz=3000) for channel in conversation(20)])),
+            "wav_processing_error",
+            "too narrow a band",
+            id="6 band",
+        ),
+        pytest.param(
+            wav_bytes(np.zeros((2, 160_000), np.int16)),
+            "wav_processing_error",
+            "no speech found (left no sound, right no sound)",
+            id="6 silence",
+        ),
+        pytest.param(
+            wav_bytes(with_noise(np.zeros((2, 160_000), np.int16), -40)),
+            "wav_processing_error",
+            "no speech found",
+            id="6 noise alone",
+        ),
+        pytest.param(good_wav()[:-1000], "decode_error", "cut short", id="6 truncated"),
+        pytest.param(b"", "decode_error", "RIFF is needed", id="6 zero bytes"),
+        pytest.param(b"<html>", "decode_error", "b'<htm'", id="6 a page"),
+        pytest.param(
+            riff([(b"fmt ", fmt_chunk(tag=0x55)), (b"data", mp3())]), "wav_processing_error", "MP3", id="6 MP3 inside"
+        ),
+        pytest.param(
+            riff([(b"fmt ", fmt_chunk()), (b"data", b"")]),
+            "wav_min_duration_processing_error",
+            "duration 0 s",
+            id="6 no samples",
+        ),
+    ],
+)
+async def test_a_bad_wav_has_its_verdict(sandbox: Sandbox, data: bytes, code: str, told: str) -> None:
+    found = await judge(sandbox, data)
+
+    assert found.fault is not None
+    assert found.fault.code == code
+    assert told in found.fault.message
+    assert found.mp3 is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(
+            riff([(b"LIST", b"INFOabc"), (b"fmt ", fmt_chunk()), (b"data", samples_of())]), id="6 LIST before"
+        ),
+        pytest.param(riff([(b"fmt ", fmt_chunk(extensible=True)), (b"data", samples_of())]), id="6 extensible"),
+        pytest.param(riff([(b"fmt ", fmt_chunk()), (b"data", samples_of())], data_length=0), id="6 data length 0"),
+        pytest.param(
+            riff([(b"fmt ", fmt_chunk()), (b"data", samples_of())], data_length=0xFFFFFFFF),
+            id="6 data length 0xFFFFFFFF",
+        ),
+        pytest.param(
+            riff([(b"fmt ", fmt_chunk()), (b"data", samples_of()[:-2])], data_length=len(samples_of())),
+            id="6 last frame cut",
+        ),
+        pytest.param(
+            riff([(b"fmt ", fmt_chunk()), (b"data", samples_of()), (b"LIST", b"INFO" * 100)]), id="6 LIST after"
+        ),
+        pytest.param(wav_bytes(conversation(16)), id="6 sixteen seconds"),
+    ],
+)
+async def test_an_accepted_variant_passes_the_whole_way(sandbox: Sandbox, data: bytes) -> None:
+    found = await judge(sandbox, data)
+
+    assert found.fault is None
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        pytest.param(encode_mp3(conversation(5), 8000), "ID3 is needed", id="6 MP3 without ID3"),
+        pytest.param(id3_tag(TAGS.start_time, {}), "", id="6 ID3 alone"),
+        pytest.param(id3_tag(TAGS.start_time, {}) + bytes(5000), "", id="6 ID3 and zeros"),
+        pytest.param(b"ID3\x04\0\0\x7f\x7f\x7f\x7f" + mp3(), "", id="6 ID3 longer than the file"),
+        pytest.param(b"", "ID3 is needed", id="6 zero bytes, mp3"),
+        pytest.param(good_wav(), "b'RIF', ID3 is needed", id="6 a WAV as MP3"),
+    ],
+)
+async def test_a_bad_mp3_is_a_decode_error(sandbox: Sandbox, data: bytes, told: str) -> None:
+    found = await judge(sandbox, data, RecordingFormat.MP3)
+
+    assert found.fault is not None
+    assert found.fault.code == "decode_error"
+    assert told in found.fault.message
+
+
+async def test_a_short_mp3_is_taken(sandbox: Sandbox) -> None:
+    found = await judge(sandbox, mp3(2), RecordingFormat.MP3)
+
+    assert found.fault is None
+    assert found.report.codec == "MP3"
+
+
+async def test_a_worker_that_crashes_costs_its_file_and_no_other(sandbox: Sandbox) -> None:
+    with pytest.raises(WorkerFailed, match="crashed"):
+        await sandbox.run(os.abort)
+
+    assert (await judge(sandbox, good_wav())).fault is None
+
+
+async def test_a_worker_that_hangs_is_ended(tmp_path: Path) -> None:
+    sandbox = Sandbox(workers=1, timeout_s=0.5, warm_up=warm_up)
+    try:
+        with pytest.raises(WorkerFailed, match=r"did not end within 0\.5 s"):
+            await sandbox.run(time.sleep, 60)
+    finally:
+        sandbox.close()
+
+
+async def test_a_worker_that_eats_memory_is_stopped(sandbox: Sandbox) -> None:
+    with pytest.raises(WorkerFailed, match="more memory than is allowed"):
+        await sandbox.run(bytes, 2 * 1024**3)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        pytest.param(socket.create_connection, (("127.0.0.1", 9),), id="no network"),
+        pytest.param(subprocess.check_output, (["true"],), id="no programs"),
+        pytest.param(os.unlink, ("/nothing",), id="no deleting"),
+        pytest.param(os.mkdir, ("/tmp/calldock-worker-was-here",), id="no folders"),
+        pytest.param(os.kill, (1, 0), id="no signals"),
+        pytest.param(open, ("/etc/hostname",), id="no reading of files"),
+        pytest.param(os.fork, (), id="no processes"),
+    ],
+)
+async def test_a_worker_may_only_read_and_compute(
+    sandbox: Sandbox, function: object, arguments: tuple[object, ...]
+) -> None:
+    with pytest.raises(PermissionError):
+        await sandbox.run(function, *arguments)  # type: ignore[arg-type]
+
+
+async def test_a_worker_that_somebody_kills_says_nothing_of_the_file(sandbox: Sandbox) -> None:
+    with pytest.raises(WorkerKilled):
+        await sandbox.run(signal.raise_signal, signal.SIGKILL)
