@@ -1,5 +1,6 @@
 # calldock's commands. Each sets up what it needs: `make demo` and `make test` run on a bare machine.
 SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -36,7 +37,7 @@ check: $(READY) ## Lint, types, layers, protos, dependencies
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/protos.py lint
-	$(BIN)/deptry services tools tests 2>&1 | tail -n 4
+	$(BIN)/deptry services tools tests
 
 test: $(READY) ## Run all tests: real Envoy, TLS, speech, processes that get killed
 	$(BIN)/pytest
