@@ -7,8 +7,9 @@ has must be allowed, and the connection goes to exactly those addresses, so that
 import asyncio
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import (
     IPv4Address,
@@ -19,7 +20,7 @@ from ipaddress import (
     ip_network,
 )
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -218,19 +219,38 @@ def trusting(ca_file: Path | None) -> ssl.SSLContext:
     return context
 
 
-def open_session(resolver: PinnedResolver, trust: ssl.SSLContext, timeout_s: float) -> ClientSession:
-    """An HTTP session for one exchange: only the checked addresses, no proxy of the environment, no cookies, bodies as they come."""
-    return ClientSession(
-        connector=TCPConnector(
-            resolver=resolver,
-            use_dns_cache=False,
-            force_close=True,
-            ssl=trust,
-            # A connection that is given up is cut at once: a polite end of TLS would wait for a peer that does not answer.
-            enable_cleanup_closed=True,
-        ),
+@asynccontextmanager
+async def open_session(
+    resolver: PinnedResolver, trust: ssl.SSLContext, timeout_s: float
+) -> AsyncIterator[ClientSession]:
+    """An HTTP session for one exchange: only the checked addresses, no proxy of the environment, no cookies, bodies as they come.
+
+    Its connections are cut when it ends: a polite end of TLS would wait for a peer that may not answer.
+    """
+    sockets: list[socket.socket] = []
+
+    def make_socket(address: tuple[Any, ...]) -> socket.socket:
+        family, kind, protocol, *_ = address
+        made = socket.socket(family, kind, protocol)
+        made.setblocking(False)
+        sockets.append(made)
+        return made
+
+    connector = TCPConnector(
+        resolver=resolver, use_dns_cache=False, force_close=True, ssl=trust, socket_factory=make_socket
+    )
+    session = ClientSession(
+        connector=connector,
         cookie_jar=DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
         timeout=ClientTimeout(total=timeout_s),
     )
+    try:
+        async with session:
+            yield session
+    finally:
+        for each in sockets:
+            # Not by the transport: aborting one that has just ended fails on some Pythons.
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)

@@ -33,6 +33,13 @@ def cut(request: BaseHTTPRequestHandler) -> None:
     request.connection.shutdown(socket.SHUT_RDWR)
 
 
+def hang_up(request: BaseHTTPRequestHandler) -> None:
+    """A whole answer, and the connection gone at once."""
+    reply(request, 204, "text/plain", b"", connection="close")
+    request.close_connection = True
+    request.connection.unwrap()
+
+
 def endless(request: BaseHTTPRequestHandler) -> None:
     request.send_response(200)
     request.end_headers()
@@ -63,6 +70,7 @@ def endless(request: BaseHTTPRequestHandler) -> None:
         ),
         pytest.param(hang, AttemptOutcome.TIMEOUT, None, id="7 hangs"),
         pytest.param(cut, AttemptOutcome.CONNECTION, None, id="7 cut"),
+        pytest.param(hang_up, AttemptOutcome.DELIVERED, 204, id="7 204 and hangs up"),
         pytest.param(endless, AttemptOutcome.DELIVERED, 200, id="7 answers gigabytes"),
     ],
 )

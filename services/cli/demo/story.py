@@ -176,25 +176,28 @@ def _progress(seen: Sequence[Seen]) -> Table:
 
 
 def _summary(seen: Sequence[Seen]) -> Table:
-    table = Table("upload", "status", "verdict", "measured", "told", title="What came of it")
+    table = Table(title="What came of it", show_lines=True)
+    table.add_column("upload", ratio=2)
+    table.add_column("status", no_wrap=True)
+    table.add_column("verdict and figures", ratio=3, overflow="fold")
+    table.add_column("told", no_wrap=True)
     for each in seen:
-        message = each.call.error_message if each.call else ""
-        verdict = (
-            f"{each.error_code}\n{message}"
-            if message
-            else "duplicate, nothing changed"
-            if each.scene.is_repeat
-            else "ok"
-        )
         mark = "" if not each.faults else "[red]✗[/red] "
         table.add_row(
             f"{mark}{each.scene.title}\n[dim]{each.scene.ext_id}, {each.scene.door}[/dim]",
             each.status,
-            verdict,
-            each.measured,
+            "\n".join(filter(None, (*_verdict(each), each.measured))),
             "\n".join(each.told),
         )
     return table
+
+
+def _verdict(seen: Seen) -> tuple[str, ...]:
+    if seen.scene.is_repeat:
+        return ("duplicate, nothing changed",)
+    if seen.call is None or not seen.error_code:
+        return ("[green]ok[/green]",)
+    return (f"[yellow]{seen.error_code}[/yellow]", seen.call.error_message)
 
 
 def _facts(seen: Seen) -> dict[str, object]:
