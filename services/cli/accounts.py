@@ -7,6 +7,7 @@ import grpc
 from calldock.intake.internal.v1.admin_service_pb2 import CreateAccountRequest
 from calldock.intake.internal.v1.admin_service_pb2_grpc import AdminServiceStub
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from services.cli.connect import DEADLINE_S
@@ -34,7 +35,7 @@ def create(
         return
     table = Table(show_header=False, box=None)
     for fact, value in facts.items():
-        table.add_row(fact, str(value))
+        table.add_row(fact, escape(str(value)))
     console = Console(soft_wrap=True)
     console.print(table)
     console.print("Keep the token and the secret: they are not shown again.")

@@ -37,10 +37,15 @@ def up(
     listen: Annotated[
         str, typer.Option("--listen", envvar="CALLDOCK_LISTEN", help="Address and port of the front door.")
     ] = "127.0.0.1:8080",
+    expose_services: Annotated[
+        bool,
+        typer.Option("--expose-services", help="Open each service on a port of its own too, after the front door's."),
+    ] = False,
+    json_output: Json = False,
 ) -> None:
     """Starts calldock here, and runs it until it is interrupted."""
     set_up_logs("up")
-    asyncio.run(run_up(data_dir, listen))
+    asyncio.run(run_up(data_dir, listen, expose_services=expose_services, as_json=json_output))
 
 
 @app.command()

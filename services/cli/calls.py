@@ -9,6 +9,7 @@ from calldock.intake.v1.call_service_pb2_grpc import CallServiceStub
 from calldock.media.v1.audio_pb2 import RecordingErrorCode
 from google.protobuf.json_format import MessageToDict
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from services.cli.connect import DEADLINE_S, CommandFailed, Door
@@ -23,7 +24,7 @@ def print_list(door: Door, limit: int, *, as_json: bool) -> None:
         if as_json:
             print(json.dumps(_as_dict(call), ensure_ascii=False))
         else:
-            table.add_row(*_row(call))
+            table.add_row(*map(escape, _row(call)))
     if not as_json:
         Console().print(table)
 
@@ -45,9 +46,9 @@ def print_call(door: Door, name: str, *, is_ext_id: bool, as_json: bool) -> None
     for title, value in zip(
         ("call", "ext_id", "start (UTC)", "direction", "from", "to", "status", "error"), _row(call), strict=True
     ):
-        facts.add_row(title, value)
-    facts.add_row("reason", call.error_message)
-    facts.add_row("tags", ", ".join(tag.tag_name for tag in call.tags))
+        facts.add_row(title, escape(value))
+    facts.add_row("reason", escape(call.error_message))
+    facts.add_row("tags", escape(", ".join(tag.tag_name for tag in call.tags)))
     console.print(facts)
     if call.wav_records or call.mp3_records:
         console.print(_recordings(call))

@@ -1,6 +1,7 @@
 """`calldock up`: Envoy and the three services on one machine, from one command."""
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -24,6 +25,8 @@ log = structlog.get_logger()
 
 READY_S = 60.0
 SERVICES = ("media", "notify", "intake")
+EXPOSED = ("intake", "media", "notify")
+"""The order of the services' own ports after the front door's."""
 DEFAULT_MAX_REQUEST_BYTES = 524_288
 _DRAIN_S = 2.0
 
@@ -38,6 +41,7 @@ class Instance:
     def __init__(self, data_dir: Path, url: str, sockets: Path, supervisor: Supervisor) -> None:
         self.data_dir = data_dir
         self.url = url
+        self.exposed: Mapping[str, str] = {}
         self.runtime = Runtime(pid=os.getpid(), url=url, sockets=str(sockets))
         self._sockets = sockets
         self._supervisor = supervisor
@@ -74,9 +78,17 @@ class Instance:
 
 @asynccontextmanager
 async def running(
-    data_dir: Path, listen: str, environment: Mapping[str, str], output: IO[bytes] | None = None
+    data_dir: Path,
+    listen: str,
+    environment: Mapping[str, str],
+    output: IO[bytes] | None = None,
+    *,
+    expose_services: bool = False,
 ) -> AsyncIterator[Instance]:
-    """Starts an instance and stops it in the end. Not ready yet when it is handed over. Raises InstanceRunning, CannotStart."""
+    """Starts an instance and stops it in the end. Not ready yet when it is handed over. Raises InstanceRunning, CannotStart.
+
+    `expose_services` opens the public listener of each service on the three ports after the front door's too, for gRPC clients without Envoy.
+    """
     address, port = parse_listen(listen)
     data_dir = data_dir.absolute()  # noqa: ASYNC240 - asks nobody but the process itself
     lock = lock_data_dir(data_dir)
@@ -85,8 +97,11 @@ async def running(
         check_port_is_free(address, port)
         if len(str(sockets / "notify-internal.sock").encode()) > MAX_SOCKET_PATH:
             raise CannotStart(f"the path of {sockets} is too long for sockets: set TMPDIR to a shorter folder")
-        supervisor = Supervisor(_children(data_dir, address, port, sockets, environment), output)
+        exposed = {name: f"{_in_url(address)}:{port + place}" for place, name in enumerate(EXPOSED, start=1)}
+        children = _children(data_dir, address, port, sockets, environment, exposed if expose_services else {})
+        supervisor = Supervisor(children, output)
         instance = Instance(data_dir, f"http://{_in_url(address)}:{port}", sockets, supervisor)
+        instance.exposed = exposed if expose_services else {}
         write_runtime(data_dir, instance.runtime)
         # Not a TaskGroup: it would wrap what the body raises, and a body that fails must still be followed by a stop.
         supervising = asyncio.create_task(supervisor.run())
@@ -100,13 +115,13 @@ async def running(
         lock.close()
 
 
-async def run_up(data_dir: Path, listen: str) -> None:
+async def run_up(data_dir: Path, listen: str, *, expose_services: bool = False, as_json: bool = False) -> None:
     """Runs an instance until SIGTERM or SIGINT, and says when it is ready. Raises InstanceRunning, CannotStart."""
     warn_of_open_listener(listen)
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    async with running(data_dir, listen, os.environ) as instance:
+    async with running(data_dir, listen, os.environ, expose_services=expose_services) as instance:
         ready = asyncio.create_task(instance.wait_until_ready())
         stopping = asyncio.create_task(stopped.wait())
         await asyncio.wait((ready, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -115,7 +130,7 @@ async def run_up(data_dir: Path, listen: str) -> None:
             if stop_early is not None:
                 stopping.cancel()
                 raise stop_early
-            print(f"calldock is ready: {instance.url}", flush=True)
+            print(_ready_line(instance, as_json=as_json), flush=True)
         ready.cancel()
         await stopping
 
@@ -154,7 +169,23 @@ def warn_of_open_listener(listen: str) -> None:
         print(f"warning: {listen} is reachable by others and speaks no TLS: put a TLS proxy before it", file=sys.stderr)
 
 
-def _children(data_dir: Path, address: str, port: int, sockets: Path, environment: Mapping[str, str]) -> list[Child]:
+def _ready_line(instance: Instance, *, as_json: bool) -> str:
+    if as_json:
+        return json.dumps(
+            {"ready": True, "url": instance.url, "pid": instance.runtime.pid, "services": instance.exposed}
+        )
+    exposed = "".join(f"\n{name} listens on {address}" for name, address in instance.exposed.items())
+    return f"calldock is ready: {instance.url}{exposed}"
+
+
+def _children(
+    data_dir: Path,
+    address: str,
+    port: int,
+    sockets: Path,
+    environment: Mapping[str, str],
+    exposed: Mapping[str, str],
+) -> list[Child]:
     front = FrontDoor(
         listen_address=address,
         listen_port=port,
@@ -181,7 +212,7 @@ def _children(data_dir: Path, address: str, port: int, sockets: Path, environmen
             environment={
                 **{name: value for name, value in shared.items() if name != "CALLDOCK_SECRET_KEY"},
                 **keys.get(name, {}),
-                "CALLDOCK_PUBLIC_LISTEN": f"unix:{sockets}/{name}.sock",
+                "CALLDOCK_PUBLIC_LISTEN": ",".join(filter(None, (f"unix:{sockets}/{name}.sock", exposed.get(name)))),
                 "CALLDOCK_INTERNAL_LISTEN": f"unix:{sockets}/{name}-internal.sock",
             },
         )

@@ -42,7 +42,8 @@ def fault_of(finding: Finding) -> Fault:
 def check_header(header: WavHeader) -> Finding | None:
     """Channels, then codec, bits and rate."""
     if header.channel_count != CHANNEL_COUNT:
-        told = f"{header.channel_count} channels, exactly {CHANNEL_COUNT} are needed: the employee in one, the customer in the other"
+        plural = "" if header.channel_count == 1 else "s"
+        told = f"{header.channel_count} channel{plural}, exactly {CHANNEL_COUNT} are needed: the employee in one, the customer in the other"
         return Finding(AudioRule.CHANNEL_COUNT, told)
     if header.format_tag != PCM or header.bits_per_sample != BITS_PER_SAMPLE:
         return Finding(AudioRule.ENCODING, f"encoded as {header.codec}, PCM {BITS_PER_SAMPLE} bit is needed")

@@ -1,5 +1,6 @@
 """`calldock up`: one instance a folder, a clean stop, and services that come back when they are killed."""
 
+import json
 import os
 import signal
 import socket
@@ -7,8 +8,11 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
+import grpc
 import pytest
 from calldock.intake.v1.call_pb2 import CALL_STATUS_PROCESSED
+from calldock.intake.v1.call_service_pb2 import ListCallsRequest
+from calldock.intake.v1.call_service_pb2_grpc import CallServiceStub
 
 from tests.support.audio import good_wav
 from tests.support.hosts import a_host
@@ -60,6 +64,60 @@ def test_secrets_lie_readable_for_their_owner_only_and_tokens_nowhere(calldock: 
         content = path.read_bytes()
         assert account.token.encode() not in content
         assert account.secret.encode() not in content
+
+
+def test_a_killed_front_door_comes_back(calldock: Calldock) -> None:
+    envoy = calldock.child_pid("envoy")
+    assert envoy is not None
+    os.kill(envoy, signal.SIGKILL)
+
+    until(lambda: calldock.child_pid("envoy") not in (None, envoy) and calldock.is_healthy())
+
+
+def test_services_can_be_reached_without_the_front_door(tmp_path: Path) -> None:
+    port = free_port()
+    command = [
+        CALLDOCK,
+        "up",
+        "--data-dir",
+        str(tmp_path / "d"),
+        "--listen",
+        f"127.0.0.1:{port}",
+        "--expose-services",
+        "--json",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert process.stdout is not None
+        ready = json.loads(process.stdout.readline())
+        with grpc.insecure_channel(ready["services"]["intake"], options=[("grpc.enable_http_proxy", 0)]) as channel:
+            with pytest.raises(grpc.RpcError) as caught:
+                CallServiceStub(channel).ListCalls(ListCallsRequest(), timeout=20)
+            internal = channel.unary_unary("/calldock.intake.internal.v1.AdminService/CreateAccount", bytes, bytes)
+            with pytest.raises(grpc.RpcError) as hidden:
+                internal(b"", timeout=20)
+    finally:
+        process.terminate()
+        process.wait(60)
+        if process.stdout is not None:
+            process.stdout.close()
+
+    assert ready["url"] == f"http://127.0.0.1:{port}"
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert hidden.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_a_key_that_is_gone_is_said_and_no_new_one_made(tmp_path: Path) -> None:
+    (tmp_path / "notify.db").touch()
+
+    done = subprocess.run(
+        [CALLDOCK, "up", "--data-dir", str(tmp_path), "--listen", f"127.0.0.1:{free_port()}"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "put it back from the backup" in done.stderr
+    assert not (tmp_path / "secret.key").exists()
 
 
 @pytest.mark.timeout(180)

@@ -65,7 +65,7 @@ async def test_a_good_wav_becomes_an_mp3_that_says_which_call_it_is(sandbox: San
             "15.999 s",
             id="6 one sample short",
         ),
-        pytest.param(wav_bytes(conversation(20)[:1]), "wav_channels_processing_error", "1 channels", id="6 mono"),
+        pytest.param(wav_bytes(conversation(20)[:1]), "wav_channels_processing_error", "1 channel,", id="6 mono"),
         pytest.param(
             wav_bytes(with_noise(conversation(20), -24)), "wav_processing_error", "signal-to-noise ratio", id="6 noise"
         ),

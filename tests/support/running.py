@@ -108,15 +108,26 @@ class Calldock:
         found: dict[str, Any] = json.loads((self.data_dir / "runtime.json").read_text())
         return found
 
+    def is_healthy(self) -> bool:
+        """True when all services answer through the front door."""
+        try:
+            return self.http("GET", "/healthz").status == 200
+        except OSError:
+            return False
+
     def service_pid(self, service: str) -> int | None:
-        """The process id of a service, as the kernel lists the children of `up`."""
+        """The process id of a service."""
+        return self.child_pid(f"services.{service}")
+
+    def child_pid(self, program: str) -> int | None:
+        """The process id of the child of `up` that runs a program, as the kernel lists them."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         for pid in children:
             try:
                 command = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
             except OSError:
                 continue
-            if f"services.{service}" in command:
+            if program in command or Path(command[0]).name == program:
                 return int(pid)
         return None
 

@@ -76,7 +76,7 @@ def test_a_broken_file_is_refused_with_the_reason(file: bytes, why: str) -> None
 @pytest.mark.parametrize(
     ("chunk", "code", "told"),
     [
-        pytest.param(fmt_chunk(channels=1), "wav_channels_processing_error", "1 channels", id="6 mono"),
+        pytest.param(fmt_chunk(channels=1), "wav_channels_processing_error", "1 channel,", id="6 mono"),
         pytest.param(fmt_chunk(channels=0), "wav_channels_processing_error", "0 channels", id="6 no channels"),
         pytest.param(
             fmt_chunk(channels=65535, block=4), "wav_channels_processing_error", "65535 channels", id="6 65535 channels"
@@ -95,7 +95,7 @@ def test_a_broken_file_is_refused_with_the_reason(file: bytes, why: str) -> None
         pytest.param(
             fmt_chunk(channels=1, rate=44100),
             "wav_channels_processing_error",
-            "1 channels",
+            "1 channel,",
             id="6 channels come before the rate",
         ),
     ],

@@ -17,6 +17,7 @@ from calldock.media.v1.audio_pb2 import RecordingErrorCode
 from grpc import aio
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from services.cli.calls import figures, records_of
@@ -70,7 +71,7 @@ def run_demo(*, as_json: bool) -> bool:
             console.print(_summary(seen))
         faults = [f"{each.scene.ext_id}: {fault}" for each in seen for fault in each.faults]
         for fault in faults:
-            console.print(f"[red]not as expected:[/red] {fault}")
+            console.print(f"[red]not as expected:[/red] {escape(fault)}")
         if faults:
             console.print((Path(folder) / "services.log").read_text()[-4000:], markup=False)
         else:
@@ -197,7 +198,7 @@ def _verdict(seen: Seen) -> tuple[str, ...]:
         return ("duplicate, nothing changed",)
     if seen.call is None or not seen.error_code:
         return ("[green]ok[/green]",)
-    return (f"[yellow]{seen.error_code}[/yellow]", seen.call.error_message)
+    return (f"[yellow]{seen.error_code}[/yellow]", escape(seen.call.error_message))
 
 
 def _facts(seen: Seen) -> dict[str, object]:
