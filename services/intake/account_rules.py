@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from services.intake.account import VOICE_ANALYSIS
 from services.intake.attribution import Attribution, Directory, attribute
-from services.intake.call import CheckedCall, RecordingFormat
+from services.intake.call import CheckedCall
+from services.intake.draft import RecordingFormat
 from services.shared.errors import Mnemonic, Refusal
 
 

@@ -1,13 +1,12 @@
-"""A call as it came and as it is kept, and every rule that needs nothing but the call itself (docs/contract.md 1, 5, 6).
+"""A call that may be kept, and every rule that needs nothing but the call itself (docs/contract.md 1, 5, 6).
 
-The drafts of all doors pass here once. A draft holds what came, already of the right type; a door that could not read a value leaves it out and says so
-by the paths it hands over, which are then not judged again.
+The drafts of all doors pass here once. What a door could not read is not judged again.
 """
 
 import hashlib
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
@@ -15,6 +14,17 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from services.intake.attribution import UNKNOWN_SOURCE_ID, Attribution
+from services.intake.draft import (
+    CallbackDraft,
+    CallDraft,
+    Direction,
+    EmployeeChannel,
+    ReadDraft,
+    RecordDraft,
+    RecordingFormat,
+    TagDraft,
+    Unknown,
+)
 from services.intake.names import name_key, tidy
 from services.intake.phone import to_e164
 from services.intake.status import CallEvent
@@ -63,95 +73,6 @@ _RANK = {name: rank for rank, name in enumerate((*FIELDS, *_PART_FIELDS))}
 _REST_OF_URL = r"://[^/?#\x00-\x20\x7f][^\x00-\x20\x7f]*"
 _HTTP = re.compile(r"(?i:https?)" + _REST_OF_URL)
 _HTTPS = re.compile(r"(?i:https)" + _REST_OF_URL)
-
-
-class Direction(StrEnum):
-    """Which side dialled."""
-
-    IN = "in"
-    OUT = "out"
-
-
-class EmployeeChannel(StrEnum):
-    """The channel of a WAV that carries the employee."""
-
-    LEFT = "left"
-    RIGHT = "right"
-
-
-class RecordingFormat(StrEnum):
-    """What kind of file a recording is."""
-
-    WAV = "wav"
-    MP3 = "mp3"
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """A word where one of a few was due; `raw` is what came."""
-
-    raw: object
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallbackDraft:
-    """Who is to be told, as it came."""
-
-    url: str | None = None
-    events: Sequence[CallEvent | Unknown] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TagDraft:
-    """A tag as it came."""
-
-    tag_id: int | None = None
-    tag_name: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordDraft:
-    """An entry of wav_records or mp3_records as it came."""
-
-    employee_id: int | None = None
-    employee_name: str | None = None
-    employee_channel: EmployeeChannel | Unknown | None = None
-    record_url: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallDraft:
-    """A call as it came. None is a field that did not come; a time is a moment, or text on the account's clock."""
-
-    ext_id: str | None = None
-    direction: Direction | Unknown | None = None
-    calling_phone_number: str | None = None
-    called_phone_number: str | None = None
-    start_time: datetime | str | None = None
-    finish_time: datetime | str | None = None
-    is_lost: bool | None = None
-    is_transfer: bool | None = None
-    wait_duration: timedelta | None = None
-    talk_duration: timedelta | None = None
-    attribution: Attribution = field(default_factory=Attribution)
-    comment: str | None = None
-    callback: CallbackDraft | None = None
-    tags: Sequence[TagDraft] = ()
-    wav_records: Sequence[RecordDraft] = ()
-    mp3_records: Sequence[RecordDraft] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ReadDraft:
-    """A call as far as it could be read, and what could not be."""
-
-    draft: CallDraft
-    refusals: Sequence[Refusal] = field(default_factory=list)
-
-    @property
-    def unread(self) -> list[Path]:
-        """The paths that were refused."""
-        return [refusal.path for refusal in self.refusals]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,12 +12,8 @@ from enum import Enum, StrEnum, auto
 from typing import Any, TypeAlias, TypeVar
 
 from services.intake.attribution import Attribution
-from services.intake.call import (
-    FIELDS,
-    MAX_EVENTS,
-    MAX_RECORDINGS,
-    MAX_TAGS,
-    SPAN_LIMITS,
+from services.intake.call import FIELDS, MAX_EVENTS, MAX_RECORDINGS, MAX_TAGS, SPAN_LIMITS
+from services.intake.draft import (
     CallbackDraft,
     CallDraft,
     Direction,

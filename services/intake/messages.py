@@ -14,12 +14,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.intake.account import Account
 from services.intake.attribution import Attribution
-from services.intake.call import (
-    MAX_EVENTS,
-    MAX_RECORDINGS,
-    MAX_SPAN,
-    MAX_TAGS,
-    SPAN_LIMITS,
+from services.intake.call import MAX_EVENTS, MAX_RECORDINGS, MAX_SPAN, MAX_TAGS, SPAN_LIMITS
+from services.intake.draft import (
     CallbackDraft,
     CallDraft,
     Direction,

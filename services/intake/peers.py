@@ -25,7 +25,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import SecretStr
 
-from services.intake import call as domain
+from services.intake import draft as domain
 from services.intake.recording import Fault, RecordingWork, Source, Verdict
 from services.intake.store.tables import OutboxRow
 from services.shared.rpc.dial import dial, internal_metadata, peer_trouble

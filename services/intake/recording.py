@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from services.intake.call import RecordingFormat
+from services.intake.draft import RecordingFormat
 
 INTERNAL_ERROR = "internal_error"
 

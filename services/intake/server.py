@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from services.shared.clock import Clock, SystemClock
 from services.shared.db.engine import SqliteDatabase
 from services.shared.db.migrate import migrate
 from services.shared.db.work_queue import WorkQueue
+from services.shared.db.work_table import Claim
 from services.shared.identity import Role
 from services.shared.rpc.identity import IdentityCache, identity_guard, internal_key_guard
 from services.shared.rpc.serve import Listener, until_stopped
@@ -109,34 +110,17 @@ class Loops:
         self._clock = clock
         self._rng = rng
         lease = timedelta(seconds=settings.lease_s)
+
+        def loop(name: str, queue: WorkQueue, handle: Callable[[Claim], Awaitable[None]], concurrency: int) -> WorkLoop:
+            return WorkLoop(name, queue, handle, concurrency=concurrency, lease=lease, clock=clock, rng=rng)
+
+        to_fetch = WorkQueue(db, CALL_WORK, stage=FETCH, clock=clock, let_go=discard_let_go)
+        to_process = WorkQueue(db, CALL_WORK, stage=PROCESS, clock=clock, let_go=discard_let_go)
+        to_relay = WorkQueue(db, OUTBOX_WORK, stage=0, clock=clock)
         self._loops = [
-            WorkLoop(
-                "fetch",
-                WorkQueue(db, CALL_WORK, stage=FETCH, clock=clock, let_go=discard_let_go),
-                Fetching(db, media, clock, self.wake).fetch_call,
-                concurrency=settings.fetches,
-                lease=lease,
-                clock=clock,
-                rng=rng,
-            ),
-            WorkLoop(
-                "process",
-                WorkQueue(db, CALL_WORK, stage=PROCESS, clock=clock, let_go=discard_let_go),
-                Processing(db, media, clock, self.wake).process_call,
-                concurrency=settings.processes,
-                lease=lease,
-                clock=clock,
-                rng=rng,
-            ),
-            WorkLoop(
-                "relay",
-                WorkQueue(db, OUTBOX_WORK, stage=0, clock=clock),
-                Relay(db, notify, clock).relay_call,
-                concurrency=settings.relays,
-                lease=lease,
-                clock=clock,
-                rng=rng,
-            ),
+            loop("fetch", to_fetch, Fetching(db, media, clock, self.wake).fetch_call, settings.fetches),
+            loop("process", to_process, Processing(db, media, clock, self.wake).process_call, settings.processes),
+            loop("relay", to_relay, Relay(db, notify, clock).relay_call, settings.relays),
         ]
 
     def wake(self) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from services.intake.call import ReadDraft, check_calls
+from services.intake.call import check_calls
+from services.intake.draft import ReadDraft
 from services.intake.store.accounts import get_account
 from services.intake.store.uploads import UploadedCall, save_upload
 from services.shared.clock import Clock

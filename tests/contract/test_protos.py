@@ -17,8 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from protovalidate import Validator
 
-from services.intake import call as domain
-from services.intake import recording, status
+from services.intake import call, draft, recording, status
 from services.intake.messages import name_as_typed, read_draft
 from services.media import verdict
 from services.notify import notification
@@ -53,8 +52,8 @@ def test_the_committed_stubs_are_those_of_the_protos(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrapper", "prefix", "words"),
     [
-        (call_pb2.Direction, "DIRECTION_", domain.Direction),
-        (call_pb2.EmployeeChannel, "EMPLOYEE_CHANNEL_", domain.EmployeeChannel),
+        (call_pb2.Direction, "DIRECTION_", draft.Direction),
+        (call_pb2.EmployeeChannel, "EMPLOYEE_CHANNEL_", draft.EmployeeChannel),
         (call_pb2.CallStatus, "CALL_STATUS_", status.CallStatus),
         (call_pb2.CallEvent, "CALL_EVENT_", status.CallEvent),
         (call_pb2.RecordingStatus, "RECORDING_STATUS_", recording.RecordingStatus),
@@ -62,7 +61,7 @@ def test_the_committed_stubs_are_those_of_the_protos(tmp_path: Path) -> None:
         (account_pb2.Role, "ROLE_", Role),
         (audio_pb2.RecordingErrorCode, "RECORDING_ERROR_CODE_", verdict.ErrorCode),
         (audio_pb2.RecordingFormat, "RECORDING_FORMAT_", verdict.RecordingFormat),
-        (audio_pb2.RecordingFormat, "RECORDING_FORMAT_", domain.RecordingFormat),
+        (audio_pb2.RecordingFormat, "RECORDING_FORMAT_", draft.RecordingFormat),
         (audio_pb2.AudioRule, "AUDIO_RULE_", verdict.AudioRule),
         (audio_pb2.AudioChannel, "AUDIO_CHANNEL_", verdict.AudioChannel),
         (notification_pb2.NotificationStatus, "NOTIFICATION_STATUS_", notification.NotificationStatus),
@@ -158,7 +157,7 @@ def fields_by_protos(request: call_service_pb2.UploadCallsRequest) -> set[str]:
 
 def fields_by_domain(request: call_service_pb2.UploadCallsRequest) -> set[str]:
     try:
-        domain.check_calls([read_draft(request.calls[0], 0)], MOSCOW)
+        call.check_calls([read_draft(request.calls[0], 0)], MOSCOW)
     except Refusals as refused:
         return {
             _field(refusal.path)
@@ -185,9 +184,9 @@ def _field(path: FieldPath, instead: str | None = None) -> str:
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(draft=drafts())
-def test_the_rules_in_the_protos_and_those_of_the_domain_refuse_the_same_fields(draft: call_pb2.CallDraft) -> None:
-    request = call_service_pb2.UploadCallsRequest(calls=[draft])
+@given(came=drafts())
+def test_the_rules_in_the_protos_and_those_of_the_domain_refuse_the_same_fields(came: call_pb2.CallDraft) -> None:
+    request = call_service_pb2.UploadCallsRequest(calls=[came])
 
     assert fields_by_protos(request) == fields_by_domain(request)
 

@@ -8,7 +8,8 @@ from sqlalchemy import Connection, text
 
 from services.intake.account import Account
 from services.intake.attribution import Attribution
-from services.intake.call import CheckedCall, TagDraft
+from services.intake.call import CheckedCall
+from services.intake.draft import TagDraft
 from services.intake.store.accounts import create_account
 from services.intake.store.reading import StoredCall, lookup_call
 from services.intake.store.uploads import UploadedCall, save_upload

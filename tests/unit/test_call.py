@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from services.intake.attribution import Attribution
-from services.intake.call import Direction, EmployeeChannel, ReadDraft, TagDraft, Unknown, check_call, check_calls
+from services.intake.call import check_call, check_calls
+from services.intake.draft import Direction, EmployeeChannel, ReadDraft, TagDraft, Unknown
 from services.intake.status import CallEvent
 from services.shared.errors import Refusals
 from tests.support.makers import MOSCOW, a_callback, a_checked_call, a_draft, a_wav_record

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.intake.call import Direction, EmployeeChannel, Unknown
+from services.intake.draft import Direction, EmployeeChannel, Unknown
 from services.intake.json_drafts import Spelling, parse_json, read_call, value_at
 from services.intake.status import CallEvent
 from services.shared.errors import Path, Refusal

@@ -6,7 +6,8 @@ from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.engine import Row
 
 from services.intake.account import Account, NewAccount
-from services.intake.store.tables import AccountRow, TokenRow, table_of
+from services.intake.store.tables import AccountRow, TokenRow
+from services.shared.db.tables import table_of
 from services.shared.errors import Mnemonic, Refusal
 from services.shared.identity import AccountId, Identity, Role
 

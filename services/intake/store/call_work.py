@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
-from services.intake.call import RecordingFormat
+from services.intake.draft import RecordingFormat
 from services.intake.events import Announcement
 from services.intake.recording import (
     INTERNAL_ERROR,
@@ -20,7 +20,8 @@ from services.intake.recording import (
 from services.intake.status import CallStatus, Move, begin, end
 from services.intake.store.garbage import discard_keys, discard_lost
 from services.intake.store.outbox import announce
-from services.intake.store.tables import CALL_WORK, PROCESS, CallRow, RecordingRow, table_of
+from services.intake.store.tables import CALL_WORK, PROCESS, CallRow, RecordingRow
+from services.shared.db.tables import table_of
 from services.shared.db.work_table import Claim, Expired
 
 _calls = table_of(CallRow)

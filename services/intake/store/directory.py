@@ -17,8 +17,8 @@ from services.intake.store.tables import (
     SourceRow,
     TagRow,
     VisitorSessionRow,
-    table_of,
 )
+from services.shared.db.tables import table_of
 
 _tags = table_of(TagRow)
 _employees = table_of(EmployeeRow)

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select
 
-from services.intake.call import RecordingFormat
+from services.intake.draft import RecordingFormat
 from services.intake.recording import object_key, source_extension
-from services.intake.store.tables import PROCESS, ObjectGarbageRow, RecordingRow, table_of
-from services.shared.db.tables import insert_missing
+from services.intake.store.tables import PROCESS, ObjectGarbageRow, RecordingRow
+from services.shared.db.tables import insert_missing, table_of
 from services.shared.db.work_table import Claim, Expired
 
 _garbage = table_of(ObjectGarbageRow)

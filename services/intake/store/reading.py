@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Select, select
 
-from services.intake.store.tables import CallRow, CallTagRow, EmployeeRow, RecordingRow, TagRow, table_of
+from services.intake.store.tables import CallRow, CallTagRow, EmployeeRow, RecordingRow, TagRow
+from services.shared.db.tables import table_of
 from services.shared.errors import Mnemonic, Refusal
 from services.shared.identity import AccountId
 

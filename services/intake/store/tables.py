@@ -1,7 +1,7 @@
 """intake's tables. Times are moments in UTC; words are stored as the domain spells them."""
 
 from datetime import datetime
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from sqlalchemy import (
     JSON,
@@ -11,7 +11,6 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     MetaData,
-    Table,
     UniqueConstraint,
 )
 from sqlmodel import Field, SQLModel
@@ -26,11 +25,6 @@ class Row(SQLModel):
     """What intake's tables share: their own metadata."""
 
     metadata: ClassVar[MetaData] = METADATA
-
-
-def table_of(row: type[SQLModel]) -> Table:
-    """The table behind a row class, for statements."""
-    return cast(Table, vars(row)["__table__"])
 
 
 class AccountRow(Row, table=True):

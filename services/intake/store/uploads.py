@@ -17,7 +17,8 @@ from services.intake.store.accounts import get_account
 from services.intake.store.directory import create_employees, create_tags, load_state
 from services.intake.store.garbage import discard_objects
 from services.intake.store.outbox import announce
-from services.intake.store.tables import CALL_WORK, FETCH, CallRow, CallTagRow, RecordingRow, table_of
+from services.intake.store.tables import CALL_WORK, FETCH, CallRow, CallTagRow, RecordingRow
+from services.shared.db.tables import table_of
 from services.shared.errors import Refusals
 from services.shared.identity import AccountId
 

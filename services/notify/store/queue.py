@@ -8,8 +8,8 @@ from sqlalchemy.engine import Row
 
 from services.notify.notification import Attempt, AttemptOutcome, DueNotification, NewNotification, NotificationStatus
 from services.notify.payload import payload
-from services.notify.store.tables import NOTIFY_WORK, AttemptRow, CallOrderRow, NotificationRow, table_of
-from services.shared.db.tables import insert_missing
+from services.notify.store.tables import NOTIFY_WORK, AttemptRow, CallOrderRow, NotificationRow
+from services.shared.db.tables import insert_missing, table_of
 from services.shared.db.work_table import Claim
 
 _notifications = table_of(NotificationRow)

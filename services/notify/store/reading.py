@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, select
 
-from services.notify.store.tables import AttemptRow, NotificationRow, table_of
+from services.notify.store.tables import AttemptRow, NotificationRow
+from services.shared.db.tables import table_of
 
 _notifications = table_of(NotificationRow)
 _attempts = table_of(AttemptRow)

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from services.notify.store.tables import SecretRow, table_of
-from services.shared.db.tables import insert_missing
+from services.notify.store.tables import SecretRow
+from services.shared.db.tables import insert_missing, table_of
 
 _secrets = table_of(SecretRow)
 

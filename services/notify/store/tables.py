@@ -1,9 +1,9 @@
 """notify's tables."""
 
 from datetime import datetime
-from typing import ClassVar, cast
+from typing import ClassVar
 
-from sqlalchemy import BigInteger, Column, Index, MetaData, Table
+from sqlalchemy import BigInteger, Column, Index, MetaData
 from sqlmodel import Field, SQLModel
 
 from services.shared.db.tables import Moment
@@ -16,11 +16,6 @@ class Row(SQLModel):
     """What notify's tables share: their own metadata."""
 
     metadata: ClassVar[MetaData] = METADATA
-
-
-def table_of(row: type[SQLModel]) -> Table:
-    """The table behind a row class, for statements."""
-    return cast(Table, vars(row)["__table__"])
 
 
 class SecretRow(Row, table=True):

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 from sqlalchemy import BigInteger, Connection, Dialect, Integer, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeDecorator
+from sqlmodel import SQLModel
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -31,6 +33,11 @@ class Moment(TypeDecorator[datetime]):
 def to_microseconds(moment: datetime) -> int:
     """Whole microseconds since 1970. Exact, unlike `timestamp()`."""
     return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def table_of(row: type[SQLModel]) -> Table:
+    """The table behind a row class, for statements."""
+    return cast(Table, vars(row)["__table__"])
 
 
 def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> int:
