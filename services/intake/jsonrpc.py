@@ -26,7 +26,11 @@ class RpcRequest:
 
 
 def id_text(request_id: RequestId) -> str:
-    """An id as JSON text, just as it was written."""
+    """An id as plain text: a string as it is, a number as it was written."""
+    return request_id if isinstance(request_id, str) else _id_json(request_id)
+
+
+def _id_json(request_id: RequestId) -> str:
     return request_id.text if isinstance(request_id, ExactFloat) else json.dumps(request_id, ensure_ascii=False)
 
 
@@ -108,6 +112,34 @@ def token_of(params: Mapping[str, Any]) -> str:
     return token
 
 
+def read_text(params: Mapping[str, Any], name: str, most: int, *, default: str | None = None) -> str:
+    """A string of params, of 1 to `most` characters; the default, if there is one, when it did not come. Raises Refusal."""
+    value = params.get(name)
+    if value is None:
+        if default is None:
+            raise Refusal(Mnemonic.REQUIRED_PARAMETER_MISSED, path=(name,))
+        return default
+    if not isinstance(value, str):
+        raise Refusal(Mnemonic.DATA_TYPE_ERROR, path=(name,), value=value)
+    if len(value) > most or (not value and default is None):
+        raise Refusal(
+            Mnemonic.INVALID_PARAMETER_VALUE, path=(name,), value=value, why=f"1 to {most} characters are taken"
+        )
+    return value
+
+
+def read_number(params: Mapping[str, Any], name: str, *, whole: bool = False) -> float:
+    """A required number of params, 0 or more. Raises Refusal."""
+    value = params.get(name)
+    if value is None:
+        raise Refusal(Mnemonic.REQUIRED_PARAMETER_MISSED, path=(name,))
+    if isinstance(value, bool) or not isinstance(value, int | float) or (whole and value != int(value)):
+        raise Refusal(Mnemonic.DATA_TYPE_ERROR, path=(name,), value=value)
+    if not 0 <= value < 2**63:
+        raise Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=(name,), value=value)
+    return value
+
+
 def refuse_unknown(params: Mapping[str, Any], known: frozenset[str]) -> None:
     """Raises Refusal for the first member that the method does not have."""
     for name in params:
@@ -118,4 +150,4 @@ def refuse_unknown(params: Mapping[str, Any], known: frozenset[str]) -> None:
 
 def _encoded(request_id: RequestId, name: str, content: Mapping[str, object]) -> bytes:
     told = json.dumps(content, ensure_ascii=False)
-    return f'{{"jsonrpc": "2.0", "id": {id_text(request_id)}, "{name}": {told}}}'.encode()
+    return f'{{"jsonrpc": "2.0", "id": {_id_json(request_id)}, "{name}": {told}}}'.encode()

@@ -24,6 +24,7 @@ from services.intake.readback import Readback
 from services.intake.relay import Relay
 from services.intake.servicer import AdminServicer, CallServicer, IdentityServicer, RecordingIndexServicer
 from services.intake.settings import IntakeSettings
+from services.intake.store.filtering import FUNCTIONS
 from services.intake.store.garbage import discard_let_go
 from services.intake.store.tables import CALL_WORK, FETCH, OUTBOX_WORK, PROCESS
 from services.intake.store.upkeep import free_all_work, sweep_all_work
@@ -68,7 +69,7 @@ async def serve(settings: IntakeSettings) -> None:
     """Runs intake until SIGTERM. Raises DatabaseInUse when another process owns the database, OSError when an address is taken."""
     clock = SystemClock()
     rng = random.Random()
-    db = SqliteDatabase(settings.data_dir / "intake.db")
+    db = SqliteDatabase(settings.data_dir / "intake.db", FUNCTIONS)
     media = Media(settings.media_address, settings.internal_key)
     notify = Notify(settings.notify_address, settings.internal_key)
     try:
@@ -162,7 +163,8 @@ def _listeners(
     )
     call_service_pb2_grpc.add_CallServiceServicer_to_server(CallServicer(uploads, readback), public.server)
     json_door_service_pb2_grpc.add_JsonDoorServiceServicer_to_server(
-        JsonDoorServicer(JsonRpcMethods(uploads, authenticate), uploads, settings.max_request_bytes), public.server
+        JsonDoorServicer(JsonRpcMethods(db, clock, uploads, authenticate), uploads, settings.max_request_bytes),
+        public.server,
     )
     key = settings.internal_key.get_secret_value() if settings.internal_key else None
     internal = Listener(_INTERNAL, [internal_key_guard(key)], check_rules())

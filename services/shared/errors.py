@@ -34,6 +34,9 @@ class Mnemonic(StrEnum):
     INVALID_PARAMETERS_COMBINATION = "invalid_parameters_combination"
     INVALID_DATE_TIME = "invalid_date_time"
     ENTITY_NOT_FOUND = "entity_not_found"
+    DUPLICATE_ENTITY = "duplicate_entity"
+    SORT_PROHIBITED = "sort_prohibited"
+    FILTER_PROHIBITED = "filter_prohibited"
     CAMPAIGN_IS_INACTIVE = "campaign_is_inactive"
     DATA_LIMIT_EXCEEDED = "data_limit_exceeded"
     ACCESS_TOKEN_INVALID = "access_token_invalid"
@@ -76,6 +79,9 @@ ERRORS: Mapping[Mnemonic, ErrorKind] = MappingProxyType(
         Mnemonic.INVALID_PARAMETERS_COMBINATION: _invalid("The combination of parameters is not permitted"),
         Mnemonic.INVALID_DATE_TIME: _invalid("Invalid date time"),
         Mnemonic.ENTITY_NOT_FOUND: _invalid("Entity not found"),
+        Mnemonic.DUPLICATE_ENTITY: ErrorKind("ALREADY_EXISTS", -32602, "Duplicate entity"),
+        Mnemonic.SORT_PROHIBITED: _invalid("Sort by parameter is prohibited"),
+        Mnemonic.FILTER_PROHIBITED: _invalid("Filter by parameter is prohibited"),
         Mnemonic.CAMPAIGN_IS_INACTIVE: _invalid("Campaign is inactive"),
         Mnemonic.DATA_LIMIT_EXCEEDED: _invalid("A new data limit has been exceeded"),
         Mnemonic.ACCESS_TOKEN_INVALID: ErrorKind("UNAUTHENTICATED", -32001, "Access token is invalid"),

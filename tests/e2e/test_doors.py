@@ -95,7 +95,7 @@ def test_grpc_uploads_and_reads_back(calldock: Calldock, account: Account) -> No
 def test_json_rpc_uploads_and_rest_reads_back(calldock: Calldock, account: Account) -> None:
     answer = calldock.rpc(account, a_json_call(ext_id="rpc/1 ?#", direction="out", called_phone_number=""))
 
-    assert answer == {"jsonrpc": "2.0", "id": 1, "result": {"data": {"success": True}, "metadata": {}}}
+    assert answer == {"jsonrpc": "2.0", "id": 1, "result": {"data": {"success": True}, "metadata": {"limits": {}}}}
     call = calldock.http("GET", "/v1/calls:lookup?ext_id=rpc%2F1%20%3F%23", token=account.token).json
     assert call["direction"] == "DIRECTION_OUT"
     assert call["ext_request_id"] == "1"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.intake.server import MIGRATIONS as INTAKE_MIGRATIONS
+from services.intake.store.filtering import FUNCTIONS
 from services.notify.server import MIGRATIONS as NOTIFY_MIGRATIONS
 from services.shared.db.engine import SqliteDatabase
 from services.shared.db.migrate import migrate
@@ -22,7 +23,7 @@ def notify_db(tmp_path: Path) -> Iterator[SqliteDatabase]:
 
 
 def _database(path: Path, migrations: Path) -> Iterator[SqliteDatabase]:
-    db = SqliteDatabase(path)
+    db = SqliteDatabase(path, FUNCTIONS)
     migrate(db.engine, migrations)
     db.start()
     yield db

@@ -164,7 +164,7 @@ async def test_one_wrong_call_refuses_the_request_and_leaves_nothing(intake_db: 
         ("calls.1.tags.0.tag_id", "entity_not_found"),
         ("calls.1.mp3_records.0.employee_id", "entity_not_found"),
     ]
-    for table in ("calls", "tags", "employees", "call_work", "outbox"):
+    for table in ("calls", "tags WHERE NOT is_system", "employees", "call_work", "outbox"):
         assert await count(intake_db, table) == 0
 
 
@@ -210,7 +210,7 @@ async def test_tags_are_found_exactly_and_employees_however_they_are_spelled(int
             ),
         )
 
-    assert await count(intake_db, "tags") == 2
+    assert await count(intake_db, "tags WHERE NOT is_system") == 2
     assert await count(intake_db, "employees") == 1
 
 
@@ -218,12 +218,15 @@ async def test_another_accounts_tag_employee_and_call_are_not_there(intake_db: S
     ours = await an_account(intake_db)
     theirs = await an_account(intake_db, b"u" * 32)
     await upload(intake_db, theirs, a_checked_call(tags=[TagDraft(tag_name="vip")], wav_records=[a_wav_record()]))
+    ((theirs_tag, _),) = (await lookup(intake_db, theirs)).tags
 
     with pytest.raises(Refusals) as caught:
         await upload(
             intake_db,
             ours,
-            a_checked_call(tags=[TagDraft(tag_id=1)], mp3_records=[a_wav_record(employee_id=1, employee_channel=None)]),
+            a_checked_call(
+                tags=[TagDraft(tag_id=theirs_tag)], mp3_records=[a_wav_record(employee_id=1, employee_channel=None)]
+            ),
         )
     (mine,) = await upload(intake_db, ours, a_checked_call())
 
@@ -238,7 +241,7 @@ async def test_uploads_racing_on_one_ext_id_tag_and_employee_store_one_of_each(i
     answers = await asyncio.gather(*(upload(intake_db, account, call) for _ in range(50)))
 
     assert sorted(answer[0].outcome for answer in answers) == ["created"] + ["duplicate"] * 49
-    for table in ("calls", "tags", "employees", "call_work"):
+    for table in ("calls", "tags WHERE NOT is_system", "employees", "call_work"):
         assert await count(intake_db, table) == 1
 
 

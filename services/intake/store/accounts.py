@@ -6,13 +6,17 @@ from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.engine import Row
 
 from services.intake.account import Account, NewAccount
-from services.intake.store.tables import AccountRow, TokenRow
+from services.intake.store.tables import AccountRow, TagRow, TokenRow
 from services.shared.db.tables import table_of
 from services.shared.errors import Mnemonic, Refusal
 from services.shared.identity import AccountId, Identity, Role
 
 _accounts = table_of(AccountRow)
 _tokens = table_of(TokenRow)
+_tags = table_of(TagRow)
+
+SALES_TAG = "Sale"
+"""The system tag of every account; calls get it by `set.tag_sales` only."""
 
 
 def create_account(
@@ -35,6 +39,7 @@ def create_account(
             "create_time": now,
         }
         account_id = connection.execute(insert(_accounts).values(values).returning(_accounts.c.account_id)).scalar_one()
+        connection.execute(insert(_tags).values(account_id=account_id, name=SALES_TAG, is_system=True))
     else:
         connection.execute(delete(_tokens).where(_tokens.c.account_id == account_id))
     connection.execute(

@@ -57,6 +57,11 @@ def list_calls(connection: Connection, account_id: AccountId, most: int, below: 
     return _with_parts(connection, wanted)
 
 
+def load_calls(connection: Connection, ids: Sequence[int]) -> list[StoredCall]:
+    """The calls of these numbers, in no particular order."""
+    return _with_parts(connection, select(_calls).where(_calls.c.call_session_id.in_(ids)))
+
+
 def audio_object(connection: Connection, account_id: AccountId, recording_id: int) -> tuple[str, int]:
     """Key and size in bytes of a recording's MP3. Raises Refusal entity_not_found when the account has no such recording, or it has no MP3."""
     row = connection.execute(

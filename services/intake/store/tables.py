@@ -177,6 +177,20 @@ class CallRow(Row, table=True):
     status_time: datetime = Field(sa_column=Column(Moment, nullable=False))
 
 
+class SaleRow(Row, table=True):
+    """A sale that came of a call."""
+
+    __tablename__ = "sales"
+    __table_args__ = (Index("sales_call", "call_session_id"), {"sqlite_autoincrement": True})
+
+    sale_id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True))
+    account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    call_session_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    sale_time: datetime = Field(sa_column=Column(Moment, nullable=False))
+    transaction_value: float
+    comment: str = ""
+
+
 class CallTagRow(Row, table=True):
     """A tag of a call, in upload order."""
 

@@ -11,12 +11,13 @@ import queue
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from types import MappingProxyType
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, cast
 from urllib.parse import quote
 
 import structlog
@@ -30,6 +31,8 @@ log = structlog.get_logger()
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+Functions: TypeAlias = Mapping[str, tuple[int, Callable[..., str | int | float | None]]]
 
 READERS = 4
 READ_LIMIT_S = 10.0
@@ -56,9 +59,10 @@ class _TransactionGone(Exception):
 class SqliteDatabase:
     """One database file, owned by this process until `close`."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises DatabaseInUse when another process has it."""
+    def __init__(self, path: Path, functions: Functions = MappingProxyType({})) -> None:
+        """`functions` are what statements may call beside SQL's own: arguments and code by name. Raises DatabaseInUse when another process has the file."""
         self._path = path
+        self._functions = functions
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = (path.parent / f"{path.name}.lock").open("w")
         try:
@@ -128,7 +132,7 @@ class SqliteDatabase:
     def _reading_connection(self) -> Connection:
         connection: Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = _reading_engine(self._path).connect()
+            connection = self._local.connection = _reading_engine(self._path, self._functions).connect()
         return connection
 
     def _write_until_closed(self) -> None:
@@ -229,13 +233,15 @@ def _writing_engine(path: Path) -> Engine:
     return engine
 
 
-def _reading_engine(path: Path) -> Engine:
+def _reading_engine(path: Path, functions: Functions) -> Engine:
     url = URL.create("sqlite", database=f"file:{quote(str(path))}", query={"mode": "ro", "uri": "true"})
     engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
 
     @event.listens_for(engine, "connect")
     def prepare(raw: sqlite3.Connection, _record: object) -> None:
         raw.execute("PRAGMA query_only=ON")
+        for name, (arguments, function) in functions.items():
+            raw.create_function(name, arguments, function, deterministic=True)
         raw.execute("PRAGMA busy_timeout=5000")
 
     return engine

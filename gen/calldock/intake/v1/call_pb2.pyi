@@ -579,7 +579,7 @@ class Call(_message.Message):
     error_message: _builtins.str
     """Output only. Which recording was refused and why, in words. Empty unless the status is error."""
     ext_request_id: _builtins.str
-    """Output only. The JSON-RPC id of that upload as JSON text (`7`, `"a"`). Empty for other doors."""
+    """Output only. The JSON-RPC id of that upload, as text. Empty for other doors."""
     record_type: _audio_pb2.RecordingFormat.ValueType
     """Output only. What kind of recordings the call has; unspecified when it has none."""
     upload_count: _builtins.int
