@@ -143,6 +143,14 @@ class AccountClock:
 
 def check_calls(drafts: Sequence[ReadDraft], clock: AccountClock) -> list[CheckedCall]:
     """The checked calls of a request. Raises Refusals, in the contract's order, when one breaks a rule of its own."""
+    calls, refusals = sort_out(drafts, clock)
+    if refusals:
+        raise Refusals(refusals)
+    return calls
+
+
+def sort_out(drafts: Sequence[ReadDraft], clock: AccountClock) -> tuple[list[CheckedCall], list[Refusal]]:
+    """The calls that keep every rule of their own, and all that is wrong with the others, in the contract's order."""
     calls: list[CheckedCall] = []
     refusals: list[Refusal] = []
     for index, read in enumerate(drafts):
@@ -150,9 +158,7 @@ def check_calls(drafts: Sequence[ReadDraft], clock: AccountClock) -> list[Checke
         refusals += [*read.refusals, *refused]
         if call is not None:
             calls.append(call)
-    if refusals:
-        raise Refusals(in_contract_order(refusals))
-    return calls
+    return calls, in_contract_order(refusals)
 
 
 def check_call(

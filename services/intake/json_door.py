@@ -8,7 +8,8 @@ from google.protobuf.json_format import MessageToJson
 from services.intake.json_drafts import Spelling, parse_json, read_call
 from services.intake.jsonrpc import EnvelopeRefused, RpcRequest, failure, read_request, success
 from services.intake.jsonrpc_methods import JsonRpcMethods
-from services.intake.messages import upload_response
+from services.intake.messages import upload_response, violations_response
+from services.intake.store.uploads import Priority
 from services.intake.upload import Uploads
 from services.shared.errors import Mnemonic, Refusal, Refusals, Trouble
 from services.shared.rpc.identity import current_identity
@@ -46,7 +47,7 @@ class JsonDoorServicer(json_door_service_pb2_grpc.JsonDoorServiceServicer):
         if not isinstance(body, dict):
             raise Refusal(Mnemonic.DATA_TYPE_ERROR, why="the body must be an object with the member calls")
         for name in body:
-            if name != "calls":
+            if name not in ("calls", "validate_only", "priority"):
                 raise Refusal(
                     Mnemonic.UNEXPECTED_PARAMETERS, path=(name,), value=body[name], why="there is no such member"
                 )
@@ -55,7 +56,15 @@ class JsonDoorServicer(json_door_service_pb2_grpc.JsonDoorServiceServicer):
             raise Refusal(Mnemonic.DATA_TYPE_ERROR, path=("calls",), value=calls, why="an array is due")
         self._uploads.check_count(len(calls or ()))
         drafts = [read_call(call, index, Spelling.REST) for index, call in enumerate(calls or ())]
-        answer = upload_response(await self._uploads.upload(current_identity(), drafts))
+        validate_only = body.get("validate_only")
+        if validate_only is not None and not isinstance(validate_only, bool):
+            path = ("validate_only",)
+            raise Refusal(Mnemonic.DATA_TYPE_ERROR, path=path, value=validate_only, why="true or false is due")
+        priority = _priority(body.get("priority"))
+        if validate_only:
+            answer = violations_response(await self._uploads.validate(current_identity(), drafts))
+        else:
+            answer = upload_response(await self._uploads.upload(current_identity(), drafts, priority=priority))
         return _json(
             MessageToJson(
                 answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True, indent=None
@@ -74,6 +83,18 @@ class JsonDoorServicer(json_door_service_pb2_grpc.JsonDoorServiceServicer):
         except Exception:
             log.exception("jsonrpc.failed", method=request.method[:64], request_id=request_id)
         return failure(request.id, Refusal(Mnemonic.INTERNAL_ERROR))
+
+
+def _priority(value: object) -> Priority:
+    if value is None:
+        return Priority.LIVE
+    if not isinstance(value, str):
+        raise Refusal(Mnemonic.DATA_TYPE_ERROR, path=("priority",), value=value, why="a string is due")
+    try:
+        return Priority[value.removeprefix("UPLOAD_PRIORITY_").upper()]
+    except KeyError:
+        why = "live or backfill is due"
+        raise Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=("priority",), value=value, why=why) from None
 
 
 def _json(data: bytes) -> HttpBody:

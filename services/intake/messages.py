@@ -1,6 +1,6 @@
 """Between intake's messages and its domain values. No rule lives here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -15,6 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from services.intake.account import Account
 from services.intake.attribution import Attribution
 from services.intake.call import MAX_EVENTS, MAX_RECORDINGS, MAX_SPAN, MAX_TAGS, SPAN_LIMITS
+from services.intake.call_filter import CallFilter
 from services.intake.draft import (
     CallbackDraft,
     CallDraft,
@@ -26,11 +27,12 @@ from services.intake.draft import (
     TagDraft,
     Unknown,
 )
-from services.intake.status import CallEvent
+from services.intake.status import CallEvent, CallStatus
 from services.intake.store.reading import StoredCall, StoredRecording
-from services.intake.store.uploads import UploadedCall
+from services.intake.store.uploads import Priority, UploadedCall
 from services.shared.db.tables import EPOCH
 from services.shared.errors import Mnemonic, Path, Refusal, Refusals
+from services.shared.rpc.status import spelled
 
 Word = TypeVar("Word")
 
@@ -120,6 +122,57 @@ def upload_response(calls: list[UploadedCall]) -> call_service_pb2.UploadCallsRe
             )
             for call in calls
         ]
+    )
+
+
+def violations_response(refusals: Sequence[Refusal]) -> call_service_pb2.UploadCallsResponse:
+    """All that is wrong with an upload that was only to be checked."""
+    return call_service_pb2.UploadCallsResponse(
+        violations=[
+            call_service_pb2.UploadViolation(
+                field=spelled(refusal.path), reason=refusal.mnemonic.upper(), description=refusal.why
+            )
+            for refusal in refusals
+        ]
+    )
+
+
+def read_priority(value: int) -> Priority:
+    """An upload's priority. Raises Refusal for a number that is none."""
+    if value in (call_service_pb2.UPLOAD_PRIORITY_UNSPECIFIED, call_service_pb2.UPLOAD_PRIORITY_LIVE):
+        return Priority.LIVE
+    if value == call_service_pb2.UPLOAD_PRIORITY_BACKFILL:
+        return Priority.BACKFILL
+    raise Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=("priority",), value=value, why="live or backfill is due")
+
+
+def read_filter(request: call_service_pb2.ListCallsRequest) -> CallFilter:
+    """Which calls are asked for."""
+
+    def moment(name: str) -> datetime | None:
+        if not request.HasField(name):  # type: ignore[arg-type]
+            return None
+        stamp: Timestamp = getattr(request, name)
+        try:
+            return EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos / 1000)
+        except OverflowError as error:
+            raise Refusal(Mnemonic.INVALID_DATE_TIME, path=(name,), value=stamp.seconds) from error
+
+    return CallFilter(
+        statuses=tuple(
+            sorted(
+                {
+                    CallStatus(call_pb2.CallStatus.Name(each).removeprefix("CALL_STATUS_").lower())
+                    for each in request.statuses
+                }
+            )
+        ),
+        direction=_DIRECTIONS.get(request.direction),
+        is_lost=request.is_lost if request.HasField("is_lost") else None,
+        start_time_from=moment("start_time_from"),
+        start_time_before=moment("start_time_before"),
+        upload_time_from=moment("upload_time_from"),
+        upload_time_before=moment("upload_time_before"),
     )
 
 

@@ -1,12 +1,10 @@
 """Reading calls back, a page at a time."""
 
+from services.intake.call_filter import CallFilter
 from services.intake.store.reading import StoredCall, audio_object, get_call, list_calls, lookup_call
 from services.shared.db.engine import SqliteDatabase
 from services.shared.identity import AccountId
 from services.shared.paging import DEFAULT_PAGE, LARGEST_PAGE, Page, page_token_below, read_number_token
-
-SCOPE = "calls"
-"""What marks the page tokens of this list."""
 
 
 class Readback:
@@ -27,9 +25,13 @@ class Readback:
         """Key and size in bytes of a recording's MP3. Raises Refusal entity_not_found."""
         return await self._db.read(audio_object, account_id, recording_id)
 
-    async def page(self, account_id: AccountId, page_size: int, page_token: str) -> Page[StoredCall]:
-        """A page of the account's calls. The order never changes and new calls come before it, so nothing is skipped or repeated. Raises Refusal for a token that is not ours."""
+    async def page(
+        self, account_id: AccountId, wanted: CallFilter, page_size: int, page_token: str
+    ) -> Page[StoredCall]:
+        """A page of the account's calls under a filter. The order never changes and new calls come before it, so nothing is skipped or repeated. Raises Refusal for a token that is not of this list and filter."""
         size = min(page_size or DEFAULT_PAGE, LARGEST_PAGE)
-        found = await self._db.read(list_calls, account_id, size + 1, read_number_token(SCOPE, page_token))
+        below = read_number_token(wanted.scope, page_token)
+        found = await self._db.read(list_calls, account_id, wanted, size + 1, below)
         calls = found[:size]
-        return Page(calls, page_token_below(SCOPE, calls[-1].row.call_session_id or 0) if len(found) > size else "")
+        last = calls[-1].row.call_session_id or 0 if calls else 0
+        return Page(calls, page_token_below(wanted.scope, last) if len(found) > size else "")

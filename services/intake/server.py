@@ -15,6 +15,7 @@ from calldock.intake.internal.v1 import (
 from calldock.intake.v1 import call_service_pb2_grpc, json_door_service_pb2_grpc
 
 from services.intake.accounts import Accounts
+from services.intake.changing import Changes
 from services.intake.fetching import Fetching
 from services.intake.json_door import JsonDoorServicer
 from services.intake.jsonrpc_methods import JsonRpcMethods
@@ -59,6 +60,8 @@ ROLES = {
     f"/{_CALLS}/GetCall": Role.READ,
     f"/{_CALLS}/LookupCall": Role.READ,
     f"/{_CALLS}/ListCalls": Role.READ,
+    f"/{_CALLS}/CancelCall": Role.UPLOAD,
+    f"/{_CALLS}/ReprocessCall": Role.UPLOAD,
     f"/{_JSON}/UploadCallsJson": Role.UPLOAD,
     # The token stands in the body.
     f"/{_JSON}/CallJsonRpc": None,
@@ -161,7 +164,9 @@ def _listeners(
         # What the front door lets through to the JSON doors, and the same for gRPC.
         max_request_bytes=settings.max_request_bytes * FRONT_DOOR_ROOM + ENVELOPE_BYTES,
     )
-    call_service_pb2_grpc.add_CallServiceServicer_to_server(CallServicer(uploads, readback), public.server)
+    call_service_pb2_grpc.add_CallServiceServicer_to_server(
+        CallServicer(uploads, readback, Changes(db, clock, wake)), public.server
+    )
     json_door_service_pb2_grpc.add_JsonDoorServiceServicer_to_server(
         JsonDoorServicer(JsonRpcMethods(db, clock, uploads, authenticate), uploads, settings.max_request_bytes),
         public.server,

@@ -12,8 +12,18 @@ from calldock.intake.v1 import account_pb2, call_pb2, call_service_pb2, call_ser
 
 from services.intake.account import check_new_account
 from services.intake.accounts import Accounts
-from services.intake.messages import account_message, call_message, name_as_typed, read_draft, upload_response
-from services.intake.readback import SCOPE, Readback
+from services.intake.changing import Changes
+from services.intake.messages import (
+    account_message,
+    call_message,
+    name_as_typed,
+    read_draft,
+    read_filter,
+    read_priority,
+    upload_response,
+    violations_response,
+)
+from services.intake.readback import Readback
 from services.intake.upload import Uploads
 from services.shared.errors import Refusal, Refusals
 from services.shared.identity import AccountId
@@ -25,8 +35,9 @@ from services.shared.rpc.status import Context
 class CallServicer(call_service_pb2_grpc.CallServiceServicer):
     """CallService."""
 
-    def __init__(self, uploads: Uploads, readback: Readback) -> None:
+    def __init__(self, uploads: Uploads, readback: Readback, changes: Changes) -> None:
         self._uploads = uploads
+        self._changes = changes
         self._readback = readback
 
     async def UploadCalls(
@@ -34,8 +45,12 @@ class CallServicer(call_service_pb2_grpc.CallServiceServicer):
     ) -> call_service_pb2.UploadCallsResponse:
         self._uploads.check_count(len(request.calls))
         drafts = [read_draft(call, index) for index, call in enumerate(request.calls)]
+        priority = read_priority(request.priority)
         try:
-            return upload_response(await self._uploads.upload(current_identity(), drafts))
+            if request.validate_only:
+                refusals = await self._uploads.validate(current_identity(), drafts)
+                return violations_response(name_as_typed(Refusals(refusals), request).refusals if refusals else ())
+            return upload_response(await self._uploads.upload(current_identity(), drafts, priority=priority))
         except (Refusal, Refusals) as refused:
             raise name_as_typed(refused, request) from refused
 
@@ -48,13 +63,20 @@ class CallServicer(call_service_pb2_grpc.CallServiceServicer):
     async def ListCalls(
         self, request: call_service_pb2.ListCallsRequest, context: Context
     ) -> call_service_pb2.ListCallsResponse:
-        page = await self._readback.page(current_identity().account_id, request.page_size, request.page_token)
+        wanted = read_filter(request)
+        page = await self._readback.page(current_identity().account_id, wanted, request.page_size, request.page_token)
         calls = [call_message(call) for call in page.items]
         count = fitting(call.ByteSize() for call in calls)
         token = page.next_page_token
         if count < len(calls):
-            token = page_token_below(SCOPE, calls[count - 1].call_session_id)
+            token = page_token_below(wanted.scope, calls[count - 1].call_session_id)
         return call_service_pb2.ListCallsResponse(calls=calls[:count], next_page_token=token)
+
+    async def CancelCall(self, request: call_service_pb2.CancelCallRequest, context: Context) -> call_pb2.Call:
+        return call_message(await self._changes.cancel(current_identity().account_id, request.call_session_id))
+
+    async def ReprocessCall(self, request: call_service_pb2.ReprocessCallRequest, context: Context) -> call_pb2.Call:
+        return call_message(await self._changes.reprocess(current_identity().account_id, request.call_session_id))
 
 
 class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):

@@ -82,6 +82,22 @@ def store(*, has_recordings: bool) -> Move:
     return Move(CallStatus.PROCESSED, (CallEvent.IN_PROCESS, CallEvent.PROCESSED))
 
 
+def cancel(status: CallStatus) -> Move | None:
+    """The call is stopped before work began; None when it was before. Raises ImpossibleMove once work began."""
+    if status is CallStatus.CANCELLED:
+        return None
+    return _move(status, Move(CallStatus.CANCELLED))
+
+
+def reprocess(status: CallStatus, *, has_recordings: bool) -> Move | None:
+    """The call is judged anew; None when it is about to be anyway. Raises ImpossibleMove for a cancelled call."""
+    if status in (CallStatus.NEW, CallStatus.IN_PROCESS):
+        return None
+    if status is CallStatus.CANCELLED:
+        raise ImpossibleMove(f"{status} -> {CallStatus.NEW}")
+    return store(has_recordings=has_recordings)
+
+
 def upload_again(status: CallStatus, uploads: int) -> Outcome:
     """What an upload does with a call that is stored already."""
     if status is CallStatus.CANCELLED:

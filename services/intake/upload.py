@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from services.intake.call import check_calls
+from services.intake.call import check_calls, in_contract_order, sort_out
 from services.intake.draft import ReadDraft
 from services.intake.store.accounts import get_account
-from services.intake.store.uploads import UploadedCall, save_upload
+from services.intake.store.uploads import Priority, UploadedCall, find_refusals, save_upload
 from services.shared.clock import Clock
 from services.shared.db.engine import SqliteDatabase
 from services.shared.errors import Mnemonic, Refusal
@@ -36,15 +36,30 @@ class Uploads:
                 why=f"{count:,} calls, a request may hold {self._max_calls:,}",
             )
 
+    async def validate(self, identity: Identity, drafts: Sequence[ReadDraft]) -> list[Refusal]:
+        """All that is wrong with the calls, in the contract's order; stores nothing. Raises Refusal for what is wrong with the request itself."""
+        identity.require(Role.UPLOAD)
+        self.check_count(len(drafts))
+        account = await self._db.read(get_account, identity.account_id)
+        calls, refusals = sort_out(drafts, account.clock)
+        return in_contract_order([*refusals, *await self._db.read(find_refusals, identity.account_id, calls)])
+
     async def upload(
-        self, identity: Identity, drafts: Sequence[ReadDraft], *, ext_request_id: str = ""
+        self,
+        identity: Identity,
+        drafts: Sequence[ReadDraft],
+        *,
+        ext_request_id: str = "",
+        priority: Priority = Priority.LIVE,
     ) -> list[UploadedCall]:
         """Stores the calls and answers for each, once they are durable. Raises Refusal or Refusals, and stores nothing, when one is wrong."""
         identity.require(Role.UPLOAD)
         self.check_count(len(drafts))
         account = await self._db.read(get_account, identity.account_id)
         calls = check_calls(drafts, account.clock)
-        uploaded = await self._db.write(save_upload, identity.account_id, calls, ext_request_id, self._clock.now())
+        uploaded = await self._db.write(
+            save_upload, identity.account_id, calls, ext_request_id, self._clock.now(), priority
+        )
         self._stored()
         counts = {
             outcome: sum(call.outcome == outcome for call in uploaded)

@@ -22,5 +22,5 @@ class Listening:
             return await self._objects.stream(key)
         except ObjectMissing as missing:
             raise Refusal(
-                Mnemonic.ENTITY_NOT_FOUND, path=("recording_id",), value=recording_id, names_resource=True
+                Mnemonic.ENTITY_NOT_FOUND, path=("recording_id",), value=recording_id, grpc_code="NOT_FOUND"
             ) from missing

@@ -56,7 +56,7 @@ class ProcessingServicer(processing_service_pb2_grpc.ProcessingServiceServicer):
                 request.source_key, _FORMATS[request.format], request.target_key, _rules(request.rules), tags
             )
         except ObjectMissing as missing:
-            raise Refusal(Mnemonic.ENTITY_NOT_FOUND, path=("source_key",), names_resource=True) from missing
+            raise Refusal(Mnemonic.ENTITY_NOT_FOUND, path=("source_key",), grpc_code="NOT_FOUND") from missing
         answer = processing_service_pb2.ProcessRecordingResponse(report=report_message(found.report))
         if found.fault is not None:
             answer.fault.CopyFrom(_fault(found.fault))

@@ -104,7 +104,8 @@ ERRORS: Mapping[Mnemonic, ErrorKind] = MappingProxyType(
 class Refusal(Exception):
     """The peer is wrong, and this is where and why.
 
-    `names_resource` says that the request itself names what is missing (a Get), which gRPC answers with NOT_FOUND.
+    `grpc_code` is the name of another status than the mnemonic's: NOT_FOUND when the request itself names what is missing (a Get), FAILED_PRECONDITION
+    when what it names stands elsewhere than it would have to.
     """
 
     def __init__(
@@ -115,7 +116,7 @@ class Refusal(Exception):
         value: object = MISSING,
         why: str = "",
         params: Mapping[str, str] | None = None,
-        names_resource: bool = False,
+        grpc_code: str | None = None,
     ) -> None:
         self.mnemonic = mnemonic
         self.path = path
@@ -123,7 +124,7 @@ class Refusal(Exception):
         self.value = MISSING if "access_token" in path else value
         self.why = why or ERRORS[mnemonic].message
         self.params = dict(params or {})
-        self.names_resource = names_resource
+        self.grpc_code = grpc_code
         super().__init__(f"{mnemonic} at {'.'.join(map(str, path)) or '-'}: {self.why}")
 
 

@@ -1,10 +1,12 @@
 """Reading calls back."""
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Select, select
 
+from services.intake.call_filter import CallFilter
 from services.intake.store.tables import CallRow, CallTagRow, EmployeeRow, RecordingRow, TagRow
 from services.shared.db.tables import table_of
 from services.shared.errors import Mnemonic, Refusal
@@ -49,9 +51,23 @@ def lookup_call(connection: Connection, account_id: AccountId, ext_id: str) -> S
     return _one(connection, _of(account_id).where(_calls.c.ext_id == ext_id), ("ext_id",), ext_id)
 
 
-def list_calls(connection: Connection, account_id: AccountId, most: int, below: int | None) -> list[StoredCall]:
-    """The account's calls, newest first, up to `most`, with numbers below the given one."""
+def list_calls(
+    connection: Connection, account_id: AccountId, filter_: CallFilter, most: int, below: int | None
+) -> list[StoredCall]:
+    """The account's calls under a filter, newest first, up to `most`, with numbers below the given one."""
     wanted = _of(account_id).order_by(_calls.c.call_session_id.desc()).limit(most)
+    for column, compare, value in (
+        (_calls.c.direction, operator.eq, filter_.direction),
+        (_calls.c.is_lost, operator.eq, filter_.is_lost),
+        (_calls.c.start_time, operator.ge, filter_.start_time_from),
+        (_calls.c.start_time, operator.lt, filter_.start_time_before),
+        (_calls.c.upload_time, operator.ge, filter_.upload_time_from),
+        (_calls.c.upload_time, operator.lt, filter_.upload_time_before),
+    ):
+        if value is not None:
+            wanted = wanted.where(compare(column, value))
+    if filter_.statuses:
+        wanted = wanted.where(_calls.c.status.in_(filter_.statuses))
     if below is not None:
         wanted = wanted.where(_calls.c.call_session_id < below)
     return _with_parts(connection, wanted)
@@ -75,7 +91,7 @@ def audio_object(connection: Connection, account_id: AccountId, recording_id: in
             path=("recording_id",),
             value=recording_id,
             why="there is no such recording to listen to",
-            names_resource=True,
+            grpc_code="NOT_FOUND",
         )
     return row.audio_key, row.audio_size_bytes
 
@@ -88,7 +104,7 @@ def _one(connection: Connection, wanted: "Select[tuple[object, ...]]", path: tup
     found = _with_parts(connection, wanted)
     if not found:
         raise Refusal(
-            Mnemonic.ENTITY_NOT_FOUND, path=path, value=value, why="there is no such call", names_resource=True
+            Mnemonic.ENTITY_NOT_FOUND, path=path, value=value, why="there is no such call", grpc_code="NOT_FOUND"
         )
     return found[0]
 

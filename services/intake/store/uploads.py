@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import IntEnum
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.engine import Row
@@ -19,7 +20,7 @@ from services.intake.store.garbage import discard_objects
 from services.intake.store.outbox import announce
 from services.intake.store.tables import CALL_WORK, FETCH, CallRow, CallTagRow, RecordingRow
 from services.shared.db.tables import table_of
-from services.shared.errors import Refusals
+from services.shared.errors import Refusal, Refusals
 from services.shared.identity import AccountId
 
 _calls = table_of(CallRow)
@@ -29,6 +30,13 @@ _recordings = table_of(RecordingRow)
 _CHANGES_ON_UPLOAD = [
     column.name for column in _calls.c if column.name not in ("call_session_id", "account_id", "ext_id")
 ]
+
+
+class Priority(IntEnum):
+    """How urgent the recordings of an upload are, within their account; proto `UploadPriority`."""
+
+    LIVE = 0
+    BACKFILL = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,27 +58,47 @@ class _Storing:
     known: "Row[tuple[object, ...]] | None"
 
 
+def find_refusals(connection: Connection, account_id: AccountId, calls: Sequence[CheckedCall]) -> list[Refusal]:
+    """What the account's rules say against the calls, in the contract's order; stores nothing."""
+    firsts, known, outcomes = _sorted_out(connection, account_id, calls)
+    _, _, refusals = _checked_by_account(connection, account_id, firsts, known, outcomes)
+    return refusals
+
+
 def save_upload(
-    connection: Connection, account_id: AccountId, calls: Sequence[CheckedCall], ext_request_id: str, now: datetime
+    connection: Connection,
+    account_id: AccountId,
+    calls: Sequence[CheckedCall],
+    ext_request_id: str,
+    now: datetime,
+    priority: Priority = Priority.LIVE,
 ) -> list[UploadedCall]:
     """Stores the calls that are to be stored and answers for each, in their order. Raises Refusals, and stores nothing, when one breaks a rule of the account."""
-    account = get_account(connection, account_id)
-    known = _known_calls(connection, account_id, [call.ext_id for call in calls])
-    firsts: dict[str, CheckedCall] = {}
-    for call in calls:
-        firsts.setdefault(call.ext_id, call)
-    outcomes = {ext_id: _outcome(known.get(ext_id)) for ext_id in firsts}
-    wanted = [call for call in firsts.values() if outcomes[call.ext_id] in (Outcome.CREATED, Outcome.UPLOADED_AGAIN)]
-    state = load_state(connection, account_id, account.has_voice_analysis, wanted)
-    storing = _checked_by_account(wanted, state, known)
+    firsts, known, outcomes = _sorted_out(connection, account_id, calls)
+    storing, state, refusals = _checked_by_account(connection, account_id, firsts, known, outcomes)
+    if refusals:
+        raise Refusals(refusals)
+    wanted = [each.call for each in storing]
     tag_ids, employee_ids = _find_or_create(connection, account_id, wanted, state)
     ids = {ext_id: int(row.call_session_id) for ext_id, row in known.items()}
     ids |= _insert_calls(connection, account_id, [each for each in storing if each.known is None], ext_request_id, now)
     _replace_calls(connection, [each for each in storing if each.known is not None], ext_request_id, now)
     _insert_parts(connection, account_id, wanted, ids, tag_ids, employee_ids)
-    CALL_WORK.add(connection, [(ids[call.ext_id], account_id) for call in wanted if call.records], now, stage=FETCH)
+    keys = [(ids[call.ext_id], account_id) for call in wanted if call.records]
+    CALL_WORK.add(connection, keys, now, stage=FETCH, priority=priority)
     announce(connection, [_announcement(each, account_id, ids[each.call.ext_id]) for each in storing], now)
     return _answers(calls, firsts, known, outcomes, ids)
+
+
+def _sorted_out(
+    connection: Connection, account_id: AccountId, calls: Sequence[CheckedCall]
+) -> tuple[dict[str, CheckedCall], "dict[str, Row[tuple[object, ...]]]", dict[str, Outcome]]:
+    """The first call of each ext_id, what is known of it, and what an upload does with it."""
+    known = _known_calls(connection, account_id, [call.ext_id for call in calls])
+    firsts: dict[str, CheckedCall] = {}
+    for call in calls:
+        firsts.setdefault(call.ext_id, call)
+    return firsts, known, {ext_id: _outcome(known.get(ext_id)) for ext_id in firsts}
 
 
 def _known_calls(
@@ -93,17 +121,23 @@ def _outcome(row: "Row[tuple[object, ...]] | None") -> Outcome:
 
 
 def _checked_by_account(
-    calls: Sequence[CheckedCall], state: AccountState, known: "dict[str, Row[tuple[object, ...]]]"
-) -> list[_Storing]:
+    connection: Connection,
+    account_id: AccountId,
+    firsts: dict[str, CheckedCall],
+    known: "dict[str, Row[tuple[object, ...]]]",
+    outcomes: dict[str, Outcome],
+) -> tuple[list[_Storing], AccountState, list[Refusal]]:
+    """What is to be stored, what the account has of what it names, and what speaks against it."""
+    account = get_account(connection, account_id)
+    wanted = [call for call in firsts.values() if outcomes[call.ext_id] in (Outcome.CREATED, Outcome.UPLOADED_AGAIN)]
+    state = load_state(connection, account_id, account.has_voice_analysis, wanted)
     storing = []
     refusals = []
-    for call in calls:
+    for call in wanted:
         attribution, refused = check_by_account(call, state)
         refusals += refused
         storing.append(_Storing(call, attribution, known.get(call.ext_id)))
-    if refusals:
-        raise Refusals(refusals)
-    return storing
+    return storing, state, refusals
 
 
 def _find_or_create(

@@ -106,11 +106,19 @@ class WorkTable:
         self._work = work
         self._claim_sql = text(_CLAIM.format(name=work.name))
 
-    def add(self, connection: Connection, keys: Sequence[tuple[int, int]], now: datetime, *, stage: int = 0) -> None:
-        """Adds ready rows for (key, account_id) pairs that have none."""
+    def add(
+        self,
+        connection: Connection,
+        keys: Sequence[tuple[int, int]],
+        now: datetime,
+        *,
+        stage: int = 0,
+        priority: int = 0,
+    ) -> None:
+        """Adds ready rows for (key, account_id) pairs that have none. Within an account, a smaller priority goes first."""
         if keys:
             connection.execute(
-                insert(self._work), [self._ready(key, account_id, stage, now) for key, account_id in keys]
+                insert(self._work), [self._ready(key, account_id, stage, now, priority) for key, account_id in keys]
             )
 
     def ensure(
@@ -212,12 +220,12 @@ class WorkTable:
         return freed
 
     @staticmethod
-    def _ready(key: int, account_id: int, stage: int, now: datetime) -> dict[str, object]:
+    def _ready(key: int, account_id: int, stage: int, now: datetime, priority: int = 0) -> dict[str, object]:
         return {
             "key": key,
             "account_id": account_id,
             "stage": stage,
-            "priority": 0,
+            "priority": priority,
             "state": READY,
             "due": now,
             "token": 0,

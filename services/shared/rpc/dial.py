@@ -51,9 +51,7 @@ def peer_trouble(peer: str) -> Iterator[None]:
     except aio.AioRpcError as error:
         code = error.code()
         if code in _REFUSALS and (mnemonic := _mnemonic(error)) is not None:
-            raise Refusal(
-                mnemonic, why=error.details() or "", names_resource=code is grpc.StatusCode.NOT_FOUND
-            ) from error
+            raise Refusal(mnemonic, why=error.details() or "", grpc_code=code.name) from error
         if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
             raise Busy(f"{peer} has no room") from error
         if code in _AWAY:

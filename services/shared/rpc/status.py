@@ -133,9 +133,9 @@ def status_of(refused: Refusal | Refusals) -> status_pb2.Status:
 
 
 def grpc_code(first: Refusal) -> grpc.StatusCode:
-    """A refused upload is INVALID_ARGUMENT whatever its fields say; a missing resource that the request itself names is NOT_FOUND."""
-    if first.names_resource:
-        return grpc.StatusCode.NOT_FOUND
+    """A refused upload is INVALID_ARGUMENT whatever its fields say; a refusal that has a code of its own keeps it."""
+    if first.grpc_code is not None:
+        return grpc.StatusCode[first.grpc_code]
     if first.path and first.path[0] == "calls":
         return grpc.StatusCode.INVALID_ARGUMENT
     return grpc.StatusCode[ERRORS[first.mnemonic].grpc_code]

@@ -26,9 +26,10 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from calldock.intake.v1 import call_pb2 as calldock_dot_intake_dot_v1_dot_call__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%calldock/intake/v1/call_service.proto\x12\x12\x63\x61lldock.intake.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63\x61lldock/intake/v1/call.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"N\n\x12UploadCallsRequest\x12\x38\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x1d.calldock.intake.v1.CallDraftB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"L\n\x13UploadCallsResponse\x12\x35\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32 .calldock.intake.v1.UploadedCallB\x04\xe2\x41\x01\x03\"\xac\x02\n\x0cUploadedCall\x12\x14\n\x06\x65xt_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x63\x61ll_session_id\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12?\n\x07outcome\x18\x03 \x01(\x0e\x32(.calldock.intake.v1.UploadedCall.OutcomeB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x64iffers\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x03\"\x8e\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_CREATED\x10\x01\x12\x15\n\x11OUTCOME_DUPLICATE\x10\x02\x12\x1a\n\x16OUTCOME_UPLOADED_AGAIN\x10\x03\x12\"\n\x1eOUTCOME_IGNORED_AFTER_FAILURES\x10\x04\"9\n\x0eGetCallRequest\x12\'\n\x0f\x63\x61ll_session_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"@\n\x11LookupCallRequest\x12+\n\x06\x65xt_id\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xbaH\x14r\x0f\x18\xff\x01\x32\n^[^\\x00]*$\xc8\x01\x01\"T\n\x10ListCallsRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80 \"a\n\x11ListCallsResponse\x12-\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x18.calldock.intake.v1.CallB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x32\xb1\x03\n\x0b\x43\x61llService\x12^\n\x0bUploadCalls\x12&.calldock.intake.v1.UploadCallsRequest\x1a\'.calldock.intake.v1.UploadCallsResponse\x12l\n\x07GetCall\x12\".calldock.intake.v1.GetCallRequest\x1a\x18.calldock.intake.v1.Call\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/calls/{call_session_id}\x12g\n\nLookupCall\x12%.calldock.intake.v1.LookupCallRequest\x1a\x18.calldock.intake.v1.Call\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/calls:lookup\x12k\n\tListCalls\x12$.calldock.intake.v1.ListCallsRequest\x1a%.calldock.intake.v1.ListCallsResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/callsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%calldock/intake/v1/call_service.proto\x12\x12\x63\x61lldock.intake.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63\x61lldock/intake/v1/call.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\x01\n\x12UploadCallsRequest\x12\x38\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x1d.calldock.intake.v1.CallDraftB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1b\n\rvalidate_only\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x42\n\x08priority\x18\x03 \x01(\x0e\x32\".calldock.intake.v1.UploadPriorityB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\"\x8b\x01\n\x13UploadCallsResponse\x12\x35\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32 .calldock.intake.v1.UploadedCallB\x04\xe2\x41\x01\x03\x12=\n\nviolations\x18\x02 \x03(\x0b\x32#.calldock.intake.v1.UploadViolationB\x04\xe2\x41\x01\x03\"W\n\x0fUploadViolation\x12\x13\n\x05\x66ield\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06reason\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\"\xac\x02\n\x0cUploadedCall\x12\x14\n\x06\x65xt_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x63\x61ll_session_id\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12?\n\x07outcome\x18\x03 \x01(\x0e\x32(.calldock.intake.v1.UploadedCall.OutcomeB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x64iffers\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x03\"\x8e\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_CREATED\x10\x01\x12\x15\n\x11OUTCOME_DUPLICATE\x10\x02\x12\x1a\n\x16OUTCOME_UPLOADED_AGAIN\x10\x03\x12\"\n\x1eOUTCOME_IGNORED_AFTER_FAILURES\x10\x04\"9\n\x0eGetCallRequest\x12\'\n\x0f\x63\x61ll_session_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"@\n\x11LookupCallRequest\x12+\n\x06\x65xt_id\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xbaH\x14r\x0f\x18\xff\x01\x32\n^[^\\x00]*$\xc8\x01\x01\"<\n\x11\x43\x61ncelCallRequest\x12\'\n\x0f\x63\x61ll_session_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"?\n\x14ReprocessCallRequest\x12\'\n\x0f\x63\x61ll_session_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"\xf7\x03\n\x10ListCallsRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80 \x12G\n\x08statuses\x18\x03 \x03(\x0e\x32\x1e.calldock.intake.v1.CallStatusB\x15\xe2\x41\x01\x01\xbaH\x0e\x92\x01\x0b\x10\x05\"\x07\x82\x01\x04\x10\x01 \x00\x12>\n\tdirection\x18\x04 \x01(\x0e\x32\x1d.calldock.intake.v1.DirectionB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\x07is_lost\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x39\n\x0fstart_time_from\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12;\n\x11start_time_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12:\n\x10upload_time_from\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12<\n\x12upload_time_before\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x42\n\n\x08_is_lost\"a\n\x11ListCallsResponse\x12-\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x18.calldock.intake.v1.CallB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03*i\n\x0eUploadPriority\x12\x1f\n\x1bUPLOAD_PRIORITY_UNSPECIFIED\x10\x00\x12\x18\n\x14UPLOAD_PRIORITY_LIVE\x10\x01\x12\x1c\n\x18UPLOAD_PRIORITY_BACKFILL\x10\x02\x32\xb7\x05\n\x0b\x43\x61llService\x12^\n\x0bUploadCalls\x12&.calldock.intake.v1.UploadCallsRequest\x1a\'.calldock.intake.v1.UploadCallsResponse\x12l\n\x07GetCall\x12\".calldock.intake.v1.GetCallRequest\x1a\x18.calldock.intake.v1.Call\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/calls/{call_session_id}\x12g\n\nLookupCall\x12%.calldock.intake.v1.LookupCallRequest\x1a\x18.calldock.intake.v1.Call\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/calls:lookup\x12k\n\tListCalls\x12$.calldock.intake.v1.ListCallsRequest\x1a%.calldock.intake.v1.ListCallsResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/calls\x12|\n\nCancelCall\x12%.calldock.intake.v1.CancelCallRequest\x1a\x18.calldock.intake.v1.Call\"-\x82\xd3\xe4\x93\x02\'\"\"/v1/calls/{call_session_id}:cancel:\x01*\x12\x85\x01\n\rReprocessCall\x12(.calldock.intake.v1.ReprocessCallRequest\x1a\x18.calldock.intake.v1.Call\"0\x82\xd3\xe4\x93\x02*\"%/v1/calls/{call_session_id}:reprocess:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,8 +38,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_UPLOADCALLSREQUEST'].fields_by_name['calls']._loaded_options = None
   _globals['_UPLOADCALLSREQUEST'].fields_by_name['calls']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_UPLOADCALLSREQUEST'].fields_by_name['validate_only']._loaded_options = None
+  _globals['_UPLOADCALLSREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
+  _globals['_UPLOADCALLSREQUEST'].fields_by_name['priority']._loaded_options = None
+  _globals['_UPLOADCALLSREQUEST'].fields_by_name['priority']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
   _globals['_UPLOADCALLSRESPONSE'].fields_by_name['calls']._loaded_options = None
   _globals['_UPLOADCALLSRESPONSE'].fields_by_name['calls']._serialized_options = b'\342A\001\003'
+  _globals['_UPLOADCALLSRESPONSE'].fields_by_name['violations']._loaded_options = None
+  _globals['_UPLOADCALLSRESPONSE'].fields_by_name['violations']._serialized_options = b'\342A\001\003'
+  _globals['_UPLOADVIOLATION'].fields_by_name['field']._loaded_options = None
+  _globals['_UPLOADVIOLATION'].fields_by_name['field']._serialized_options = b'\342A\001\003'
+  _globals['_UPLOADVIOLATION'].fields_by_name['reason']._loaded_options = None
+  _globals['_UPLOADVIOLATION'].fields_by_name['reason']._serialized_options = b'\342A\001\003'
+  _globals['_UPLOADVIOLATION'].fields_by_name['description']._loaded_options = None
+  _globals['_UPLOADVIOLATION'].fields_by_name['description']._serialized_options = b'\342A\001\003'
   _globals['_UPLOADEDCALL'].fields_by_name['ext_id']._loaded_options = None
   _globals['_UPLOADEDCALL'].fields_by_name['ext_id']._serialized_options = b'\342A\001\003'
   _globals['_UPLOADEDCALL'].fields_by_name['call_session_id']._loaded_options = None
@@ -51,10 +64,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCALLREQUEST'].fields_by_name['call_session_id']._serialized_options = b'\342A\001\002\272H\007\"\002(\001\310\001\001'
   _globals['_LOOKUPCALLREQUEST'].fields_by_name['ext_id']._loaded_options = None
   _globals['_LOOKUPCALLREQUEST'].fields_by_name['ext_id']._serialized_options = b'\342A\001\002\272H\024r\017\030\377\0012\n^[^\\x00]*$\310\001\001'
+  _globals['_CANCELCALLREQUEST'].fields_by_name['call_session_id']._loaded_options = None
+  _globals['_CANCELCALLREQUEST'].fields_by_name['call_session_id']._serialized_options = b'\342A\001\002\272H\007\"\002(\001\310\001\001'
+  _globals['_REPROCESSCALLREQUEST'].fields_by_name['call_session_id']._loaded_options = None
+  _globals['_REPROCESSCALLREQUEST'].fields_by_name['call_session_id']._serialized_options = b'\342A\001\002\272H\007\"\002(\001\310\001\001'
   _globals['_LISTCALLSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTCALLSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
   _globals['_LISTCALLSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTCALLSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\005r\003\030\200 '
+  _globals['_LISTCALLSREQUEST'].fields_by_name['statuses']._loaded_options = None
+  _globals['_LISTCALLSREQUEST'].fields_by_name['statuses']._serialized_options = b'\342A\001\001\272H\016\222\001\013\020\005\"\007\202\001\004\020\001 \000'
+  _globals['_LISTCALLSREQUEST'].fields_by_name['direction']._loaded_options = None
+  _globals['_LISTCALLSREQUEST'].fields_by_name['direction']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
+  _globals['_LISTCALLSREQUEST'].fields_by_name['is_lost']._loaded_options = None
+  _globals['_LISTCALLSREQUEST'].fields_by_name['is_lost']._serialized_options = b'\342A\001\001'
+  _globals['_LISTCALLSREQUEST'].fields_by_name['start_time_from']._loaded_options = None
+  _globals['_LISTCALLSREQUEST'].fields_by_name['start_time_from']._serialized_options = b'\342A\001\001'
+  _globals['_LISTCALLSREQUEST'].fields_by_name['start_time_before']._loaded_options = None
+  _globals['_LISTCALLSREQUEST'].fields_by_name['start_time_before']._serialized_options = b'\342A\001\001'
+  _globals['_LISTCALLSREQUEST'].fields_by_name['upload_time_from']._loaded_options = None
+  _globals['_LISTCALLSREQUEST'].fields_by_name['upload_time_from']._serialized_options = b'\342A\001\001'
+  _globals['_LISTCALLSREQUEST'].fields_by_name['upload_time_before']._loaded_options = None
+  _globals['_LISTCALLSREQUEST'].fields_by_name['upload_time_before']._serialized_options = b'\342A\001\001'
   _globals['_LISTCALLSRESPONSE'].fields_by_name['calls']._loaded_options = None
   _globals['_LISTCALLSRESPONSE'].fields_by_name['calls']._serialized_options = b'\342A\001\003'
   _globals['_LISTCALLSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
@@ -65,22 +96,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CALLSERVICE'].methods_by_name['LookupCall']._serialized_options = b'\202\323\344\223\002\022\022\020/v1/calls:lookup'
   _globals['_CALLSERVICE'].methods_by_name['ListCalls']._loaded_options = None
   _globals['_CALLSERVICE'].methods_by_name['ListCalls']._serialized_options = b'\202\323\344\223\002\013\022\t/v1/calls'
-  _globals['_UPLOADCALLSREQUEST']._serialized_start=184
-  _globals['_UPLOADCALLSREQUEST']._serialized_end=262
-  _globals['_UPLOADCALLSRESPONSE']._serialized_start=264
-  _globals['_UPLOADCALLSRESPONSE']._serialized_end=340
-  _globals['_UPLOADEDCALL']._serialized_start=343
-  _globals['_UPLOADEDCALL']._serialized_end=643
-  _globals['_UPLOADEDCALL_OUTCOME']._serialized_start=501
-  _globals['_UPLOADEDCALL_OUTCOME']._serialized_end=643
-  _globals['_GETCALLREQUEST']._serialized_start=645
-  _globals['_GETCALLREQUEST']._serialized_end=702
-  _globals['_LOOKUPCALLREQUEST']._serialized_start=704
-  _globals['_LOOKUPCALLREQUEST']._serialized_end=768
-  _globals['_LISTCALLSREQUEST']._serialized_start=770
-  _globals['_LISTCALLSREQUEST']._serialized_end=854
-  _globals['_LISTCALLSRESPONSE']._serialized_start=856
-  _globals['_LISTCALLSRESPONSE']._serialized_end=953
-  _globals['_CALLSERVICE']._serialized_start=956
-  _globals['_CALLSERVICE']._serialized_end=1389
+  _globals['_CALLSERVICE'].methods_by_name['CancelCall']._loaded_options = None
+  _globals['_CALLSERVICE'].methods_by_name['CancelCall']._serialized_options = b'\202\323\344\223\002\'\"\"/v1/calls/{call_session_id}:cancel:\001*'
+  _globals['_CALLSERVICE'].methods_by_name['ReprocessCall']._loaded_options = None
+  _globals['_CALLSERVICE'].methods_by_name['ReprocessCall']._serialized_options = b'\202\323\344\223\002*\"%/v1/calls/{call_session_id}:reprocess:\001*'
+  _globals['_UPLOADPRIORITY']._serialized_start=1786
+  _globals['_UPLOADPRIORITY']._serialized_end=1891
+  _globals['_UPLOADCALLSREQUEST']._serialized_start=218
+  _globals['_UPLOADCALLSREQUEST']._serialized_end=393
+  _globals['_UPLOADCALLSRESPONSE']._serialized_start=396
+  _globals['_UPLOADCALLSRESPONSE']._serialized_end=535
+  _globals['_UPLOADVIOLATION']._serialized_start=537
+  _globals['_UPLOADVIOLATION']._serialized_end=624
+  _globals['_UPLOADEDCALL']._serialized_start=627
+  _globals['_UPLOADEDCALL']._serialized_end=927
+  _globals['_UPLOADEDCALL_OUTCOME']._serialized_start=785
+  _globals['_UPLOADEDCALL_OUTCOME']._serialized_end=927
+  _globals['_GETCALLREQUEST']._serialized_start=929
+  _globals['_GETCALLREQUEST']._serialized_end=986
+  _globals['_LOOKUPCALLREQUEST']._serialized_start=988
+  _globals['_LOOKUPCALLREQUEST']._serialized_end=1052
+  _globals['_CANCELCALLREQUEST']._serialized_start=1054
+  _globals['_CANCELCALLREQUEST']._serialized_end=1114
+  _globals['_REPROCESSCALLREQUEST']._serialized_start=1116
+  _globals['_REPROCESSCALLREQUEST']._serialized_end=1179
+  _globals['_LISTCALLSREQUEST']._serialized_start=1182
+  _globals['_LISTCALLSREQUEST']._serialized_end=1685
+  _globals['_LISTCALLSRESPONSE']._serialized_start=1687
+  _globals['_LISTCALLSRESPONSE']._serialized_end=1784
+  _globals['_CALLSERVICE']._serialized_start=1894
+  _globals['_CALLSERVICE']._serialized_end=2589
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from calldock.intake.v1 import call_pb2 as _call_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
@@ -20,6 +21,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _UploadPriority:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UploadPriorityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UploadPriority.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    UPLOAD_PRIORITY_UNSPECIFIED: _UploadPriority.ValueType  # 0
+    """Not given. Read as `UPLOAD_PRIORITY_LIVE`."""
+    UPLOAD_PRIORITY_LIVE: _UploadPriority.ValueType  # 1
+    """Calls of the day: before the backfill of the same account."""
+    UPLOAD_PRIORITY_BACKFILL: _UploadPriority.ValueType  # 2
+    """Calls of the past: after everything live of the same account."""
+
+class UploadPriority(_UploadPriority, metaclass=_UploadPriorityEnumTypeWrapper):
+    """How urgent an upload is."""
+
+UPLOAD_PRIORITY_UNSPECIFIED: UploadPriority.ValueType  # 0
+"""Not given. Read as `UPLOAD_PRIORITY_LIVE`."""
+UPLOAD_PRIORITY_LIVE: UploadPriority.ValueType  # 1
+"""Calls of the day: before the backfill of the same account."""
+UPLOAD_PRIORITY_BACKFILL: UploadPriority.ValueType  # 2
+"""Calls of the past: after everything live of the same account."""
+Global___UploadPriority: _TypeAlias = UploadPriority  # noqa: Y015
+
 @_typing.final
 class UploadCallsRequest(_message.Message):
     """The calls to take in."""
@@ -27,6 +52,12 @@ class UploadCallsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CALLS_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    validate_only: _builtins.bool
+    """Optional. True checks the calls and stores nothing: the answer holds every violation, however many. Default false."""
+    priority: Global___UploadPriority.ValueType
+    """Optional. How urgent the recordings are. Default live."""
     @_builtins.property
     def calls(self) -> _containers.RepeatedCompositeFieldContainer[_call_pb2.CallDraft]:
         """Required. 1 to 500 calls in up to 2 MiB (both upper bounds are settings). Of two equal `ext_id` the first wins."""
@@ -35,10 +66,12 @@ class UploadCallsRequest(_message.Message):
         self,
         *,
         calls: _abc.Iterable[_call_pb2.CallDraft] | None = ...,
+        validate_only: _builtins.bool = ...,
+        priority: Global___UploadPriority.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "priority", b"priority", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -46,27 +79,63 @@ Global___UploadCallsRequest: _TypeAlias = UploadCallsRequest  # noqa: Y015
 
 @_typing.final
 class UploadCallsResponse(_message.Message):
-    """What became of each call of an upload."""
+    """What became of each call of an upload, or, with `validate_only`, what is wrong."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CALLS_FIELD_NUMBER: _builtins.int
+    VIOLATIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___UploadedCall]:
-        """Output only. One entry a call, in the order of the request."""
+        """Output only. One entry a call, in the order of the request. Empty with `validate_only`."""
+
+    @_builtins.property
+    def violations(self) -> _containers.RepeatedCompositeFieldContainer[Global___UploadViolation]:
+        """Output only. With `validate_only`: all that is wrong, calls in order, fields in the order of the contract. Empty when the calls would be taken."""
 
     def __init__(
         self,
         *,
         calls: _abc.Iterable[Global___UploadedCall] | None = ...,
+        violations: _abc.Iterable[Global___UploadViolation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "violations", b"violations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UploadCallsResponse: _TypeAlias = UploadCallsResponse  # noqa: Y015
+
+@_typing.final
+class UploadViolation(_message.Message):
+    """One thing that is wrong with an upload."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """Output only. Where: `calls[0].start_time`."""
+    reason: _builtins.str
+    """Output only. The contract's mnemonic in upper case: `INVALID_DATE_TIME`."""
+    description: _builtins.str
+    """Output only. What is wrong, in words."""
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        description: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "field", b"field", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UploadViolation: _TypeAlias = UploadViolation  # noqa: Y015
 
 @_typing.final
 class UploadedCall(_message.Message):
@@ -178,28 +247,112 @@ class LookupCallRequest(_message.Message):
 Global___LookupCallRequest: _TypeAlias = LookupCallRequest  # noqa: Y015
 
 @_typing.final
+class CancelCallRequest(_message.Message):
+    """Names the call to cancel."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_SESSION_ID_FIELD_NUMBER: _builtins.int
+    call_session_id: _builtins.int
+    """Required. Our number of the call."""
+    def __init__(
+        self,
+        *,
+        call_session_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_session_id", b"call_session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelCallRequest: _TypeAlias = CancelCallRequest  # noqa: Y015
+
+@_typing.final
+class ReprocessCallRequest(_message.Message):
+    """Names the call to judge anew."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_SESSION_ID_FIELD_NUMBER: _builtins.int
+    call_session_id: _builtins.int
+    """Required. Our number of the call."""
+    def __init__(
+        self,
+        *,
+        call_session_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_session_id", b"call_session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReprocessCallRequest: _TypeAlias = ReprocessCallRequest  # noqa: Y015
+
+@_typing.final
 class ListCallsRequest(_message.Message):
-    """Asks for a page of calls."""
+    """Asks for a page of calls. Filters are joined by and; one that is absent lets everything through."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STATUSES_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    IS_LOST_FIELD_NUMBER: _builtins.int
+    START_TIME_FROM_FIELD_NUMBER: _builtins.int
+    START_TIME_BEFORE_FIELD_NUMBER: _builtins.int
+    UPLOAD_TIME_FROM_FIELD_NUMBER: _builtins.int
+    UPLOAD_TIME_BEFORE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Optional. Calls a page, default 100. More than 1,000 is cut to 1,000; a negative number is refused. A page may hold fewer than asked for: only an empty `next_page_token` ends the list."""
     page_token: _builtins.str
     """Optional. The `next_page_token` of the page before. Absent: the first page."""
+    direction: _call_pb2.Direction.ValueType
+    """Optional. Only calls of this direction."""
+    is_lost: _builtins.bool
+    """Optional. Only lost calls, or only successful ones."""
+    @_builtins.property
+    def statuses(self) -> _containers.RepeatedScalarFieldContainer[_call_pb2.CallStatus.ValueType]:
+        """Optional. Only calls that stand at one of these."""
+
+    @_builtins.property
+    def start_time_from(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Only calls that began at this moment or later."""
+
+    @_builtins.property
+    def start_time_before(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Only calls that began before this moment."""
+
+    @_builtins.property
+    def upload_time_from(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Only calls that were uploaded at this moment or later."""
+
+    @_builtins.property
+    def upload_time_before(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Only calls that were uploaded before this moment."""
+
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        statuses: _abc.Iterable[_call_pb2.CallStatus.ValueType] | None = ...,
+        direction: _call_pb2.Direction.ValueType = ...,
+        is_lost: _builtins.bool | None = ...,
+        start_time_from: _timestamp_pb2.Timestamp | None = ...,
+        start_time_before: _timestamp_pb2.Timestamp | None = ...,
+        upload_time_from: _timestamp_pb2.Timestamp | None = ...,
+        upload_time_before: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_is_lost", b"_is_lost", "is_lost", b"is_lost", "start_time_before", b"start_time_before", "start_time_from", b"start_time_from", "upload_time_before", b"upload_time_before", "upload_time_from", b"upload_time_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_lost", b"_is_lost", "direction", b"direction", "is_lost", b"is_lost", "page_size", b"page_size", "page_token", b"page_token", "start_time_before", b"start_time_before", "start_time_from", b"start_time_from", "statuses", b"statuses", "upload_time_before", b"upload_time_before", "upload_time_from", b"upload_time_from"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__is_lost: _TypeAlias = _typing.Literal["is_lost"]  # noqa: Y015
+    _WhichOneofArgType__is_lost: _TypeAlias = _typing.Literal["_is_lost", b"_is_lost"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__is_lost) -> _WhichOneofReturnType__is_lost | None: ...
 
 Global___ListCallsRequest: _TypeAlias = ListCallsRequest  # noqa: Y015
 

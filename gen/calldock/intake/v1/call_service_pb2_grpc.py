@@ -56,6 +56,16 @@ class CallServiceStub:
                 request_serializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.ListCallsRequest.SerializeToString,
                 response_deserializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.ListCallsResponse.FromString,
                 _registered_method=True)
+        self.CancelCall = channel.unary_unary(
+                '/calldock.intake.v1.CallService/CancelCall',
+                request_serializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.CancelCallRequest.SerializeToString,
+                response_deserializer=calldock_dot_intake_dot_v1_dot_call__pb2.Call.FromString,
+                _registered_method=True)
+        self.ReprocessCall = channel.unary_unary(
+                '/calldock.intake.v1.CallService/ReprocessCall',
+                request_serializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.ReprocessCallRequest.SerializeToString,
+                response_deserializer=calldock_dot_intake_dot_v1_dot_call__pb2.Call.FromString,
+                _registered_method=True)
 
 
 class CallServiceServicer:
@@ -101,6 +111,24 @@ class CallServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelCall(self, request, context):
+        """Stops a call before any work on its recordings began. No notification is sent; the `ext_id` may be uploaded again. Role: upload. Safe to repeat: a cancelled call is answered as it is.
+
+        Errors: NOT_FOUND (ENTITY_NOT_FOUND); FAILED_PRECONDITION (INVALID_PARAMETER_VALUE) once work began.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReprocessCall(self, request, context):
+        """Judges the recordings of a call that ended anew: those that were refused, and those that were accepted under other audio rules. Files that are kept are not downloaded again; the old report stays until the new verdict. Not counted as an upload; events are told again. Role: upload. Safe to repeat: a call that waits or is in process is answered as it is.
+
+        Errors: NOT_FOUND (ENTITY_NOT_FOUND); FAILED_PRECONDITION (INVALID_PARAMETER_VALUE) for a cancelled call.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CallServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -123,6 +151,16 @@ def add_CallServiceServicer_to_server(servicer, server):
                     servicer.ListCalls,
                     request_deserializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.ListCallsRequest.FromString,
                     response_serializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.ListCallsResponse.SerializeToString,
+            ),
+            'CancelCall': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelCall,
+                    request_deserializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.CancelCallRequest.FromString,
+                    response_serializer=calldock_dot_intake_dot_v1_dot_call__pb2.Call.SerializeToString,
+            ),
+            'ReprocessCall': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReprocessCall,
+                    request_deserializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.ReprocessCallRequest.FromString,
+                    response_serializer=calldock_dot_intake_dot_v1_dot_call__pb2.Call.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -234,6 +272,60 @@ class CallService:
             '/calldock.intake.v1.CallService/ListCalls',
             calldock_dot_intake_dot_v1_dot_call__service__pb2.ListCallsRequest.SerializeToString,
             calldock_dot_intake_dot_v1_dot_call__service__pb2.ListCallsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelCall(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.intake.v1.CallService/CancelCall',
+            calldock_dot_intake_dot_v1_dot_call__service__pb2.CancelCallRequest.SerializeToString,
+            calldock_dot_intake_dot_v1_dot_call__pb2.Call.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReprocessCall(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.intake.v1.CallService/ReprocessCall',
+            calldock_dot_intake_dot_v1_dot_call__service__pb2.ReprocessCallRequest.SerializeToString,
+            calldock_dot_intake_dot_v1_dot_call__pb2.Call.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,6 +57,16 @@ class CallServiceStub:
 
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not ours.
     """
+    CancelCall: _grpc.UnaryUnaryMultiCallable[_call_service_pb2.CancelCallRequest, _call_pb2.Call]
+    """Stops a call before any work on its recordings began. No notification is sent; the `ext_id` may be uploaded again. Role: upload. Safe to repeat: a cancelled call is answered as it is.
+
+    Errors: NOT_FOUND (ENTITY_NOT_FOUND); FAILED_PRECONDITION (INVALID_PARAMETER_VALUE) once work began.
+    """
+    ReprocessCall: _grpc.UnaryUnaryMultiCallable[_call_service_pb2.ReprocessCallRequest, _call_pb2.Call]
+    """Judges the recordings of a call that ended anew: those that were refused, and those that were accepted under other audio rules. Files that are kept are not downloaded again; the old report stays until the new verdict. Not counted as an upload; events are told again. Role: upload. Safe to repeat: a call that waits or is in process is answered as it is.
+
+    Errors: NOT_FOUND (ENTITY_NOT_FOUND); FAILED_PRECONDITION (INVALID_PARAMETER_VALUE) for a cancelled call.
+    """
 
 @_typing.type_check_only
 class CallServiceAsyncStub(CallServiceStub):
@@ -85,6 +95,16 @@ class CallServiceAsyncStub(CallServiceStub):
     """Lists the account's calls, newest first by `call_session_id`. Calls that arrive while one pages through do not shift the pages. Role: read.
 
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not ours.
+    """
+    CancelCall: _aio.UnaryUnaryMultiCallable[_call_service_pb2.CancelCallRequest, _call_pb2.Call]  # type: ignore[assignment]
+    """Stops a call before any work on its recordings began. No notification is sent; the `ext_id` may be uploaded again. Role: upload. Safe to repeat: a cancelled call is answered as it is.
+
+    Errors: NOT_FOUND (ENTITY_NOT_FOUND); FAILED_PRECONDITION (INVALID_PARAMETER_VALUE) once work began.
+    """
+    ReprocessCall: _aio.UnaryUnaryMultiCallable[_call_service_pb2.ReprocessCallRequest, _call_pb2.Call]  # type: ignore[assignment]
+    """Judges the recordings of a call that ended anew: those that were refused, and those that were accepted under other audio rules. Files that are kept are not downloaded again; the old report stays until the new verdict. Not counted as an upload; events are told again. Role: upload. Safe to repeat: a call that waits or is in process is answered as it is.
+
+    Errors: NOT_FOUND (ENTITY_NOT_FOUND); FAILED_PRECONDITION (INVALID_PARAMETER_VALUE) for a cancelled call.
     """
 
 class CallServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -135,6 +155,28 @@ class CallServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the account's calls, newest first by `call_session_id`. Calls that arrive while one pages through do not shift the pages. Role: read.
 
         Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not ours.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelCall(
+        self,
+        request: _call_service_pb2.CancelCallRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_call_pb2.Call, _abc.Awaitable[_call_pb2.Call]]:
+        """Stops a call before any work on its recordings began. No notification is sent; the `ext_id` may be uploaded again. Role: upload. Safe to repeat: a cancelled call is answered as it is.
+
+        Errors: NOT_FOUND (ENTITY_NOT_FOUND); FAILED_PRECONDITION (INVALID_PARAMETER_VALUE) once work began.
+        """
+
+    @_abc_1.abstractmethod
+    def ReprocessCall(
+        self,
+        request: _call_service_pb2.ReprocessCallRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_call_pb2.Call, _abc.Awaitable[_call_pb2.Call]]:
+        """Judges the recordings of a call that ended anew: those that were refused, and those that were accepted under other audio rules. Files that are kept are not downloaded again; the old report stays until the new verdict. Not counted as an upload; events are told again. Role: upload. Safe to repeat: a call that waits or is in process is answered as it is.
+
+        Errors: NOT_FOUND (ENTITY_NOT_FOUND); FAILED_PRECONDITION (INVALID_PARAMETER_VALUE) for a cancelled call.
         """
 
 def add_CallServiceServicer_to_server(servicer: CallServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,98 @@
+"""Cancelling a call, and judging it anew: each in one transaction that fences whoever works on it."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.engine import Row
+
+from services.intake.events import Announcement
+from services.intake.recording import RecordingStatus
+from services.intake.status import CallStatus, ImpossibleMove, Move, cancel, reprocess
+from services.intake.store.outbox import announce
+from services.intake.store.tables import CALL_WORK, FETCH, CallRow, RecordingRow
+from services.shared.db.tables import table_of
+from services.shared.errors import Mnemonic, Refusal
+from services.shared.identity import AccountId
+
+_calls = table_of(CallRow)
+_recordings = table_of(RecordingRow)
+
+
+def cancel_call(connection: Connection, account_id: AccountId, call_session_id: int, now: datetime) -> None:
+    """Stops a call before work began. Raises Refusal when there is no such call, or work began."""
+    call = _call(connection, account_id, call_session_id)
+    try:
+        move = cancel(CallStatus(call.status))
+    except ImpossibleMove as error:
+        raise _stands_elsewhere(call.status, "only a call that waits can be cancelled") from error
+    if move is not None:
+        CALL_WORK.drop(connection, [call_session_id])
+        _move(connection, call, move, now)
+
+
+def reprocess_call(
+    connection: Connection, account_id: AccountId, call_session_id: int, rules_version: int, now: datetime
+) -> None:
+    """Makes a call that ended new again: recordings that were refused, or judged by other rules, lose their verdict and keep their file.
+
+    Raises Refusal when there is no such call, or it was cancelled.
+    """
+    call = _call(connection, account_id, call_session_id)
+    recordings = connection.execute(select(_recordings).where(_recordings.c.call_session_id == call_session_id)).all()
+    try:
+        move = reprocess(CallStatus(call.status), has_recordings=bool(recordings))
+    except ImpossibleMove as error:
+        raise _stands_elsewhere(call.status, "a cancelled call is uploaded again instead") from error
+    if move is None:
+        return
+    for recording in recordings:
+        judged_by = (recording.audio_report or {}).get("rules_version")
+        if recording.status == RecordingStatus.ACCEPTED and judged_by == rules_version:
+            continue
+        fresh = RecordingStatus.FETCHED if recording.source_key else RecordingStatus.WAITING
+        connection.execute(
+            update(_recordings).where(_recordings.c.recording_id == recording.recording_id).values(status=fresh)
+        )
+    if recordings:
+        CALL_WORK.add(connection, [(call_session_id, account_id)], now, stage=FETCH)
+    _move(connection, call, move, now)
+
+
+def _call(connection: Connection, account_id: AccountId, call_session_id: int) -> "Row[tuple[object, ...]]":
+    wanted = select(_calls).where(_calls.c.account_id == account_id, _calls.c.call_session_id == call_session_id)
+    found = connection.execute(wanted).first()
+    if found is None:
+        why = "there is no such call"
+        path = ("call_session_id",)
+        raise Refusal(Mnemonic.ENTITY_NOT_FOUND, path=path, value=call_session_id, why=why, grpc_code="NOT_FOUND")
+    return found
+
+
+def _move(connection: Connection, call: "Row[tuple[object, ...]]", move: Move, now: datetime) -> None:
+    announcement = Announcement(
+        call_session_id=call.call_session_id,
+        account_id=call.account_id,
+        ext_id=call.ext_id,
+        callback_url=call.callback_url,
+        asked=call.callback_events.split(","),
+        event_seq=call.event_seq,
+        events=move.events,
+    )
+    values = {
+        "status": move.status,
+        "status_time": now,
+        "error_code": None,
+        "error_message": "",
+        "event_seq": announcement.seq_after,
+    }
+    connection.execute(update(_calls).where(_calls.c.call_session_id == call.call_session_id).values(values))
+    announce(connection, [announcement], now)
+
+
+def _stands_elsewhere(status: str, why: str) -> Refusal:
+    return Refusal(
+        Mnemonic.INVALID_PARAMETER_VALUE,
+        path=("call_session_id",),
+        why=f"the call is {status}: {why}",
+        grpc_code="FAILED_PRECONDITION",
+    )
