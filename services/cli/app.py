@@ -6,12 +6,15 @@ from typing import Annotated
 
 import grpc
 import typer
+from rich.console import Console
 
 from services.cli import accounts, calls
+from services.cli.call_files import Report, report_path
 from services.cli.connect import DEFAULT_DATA_DIR, CommandFailed, explain, front_door, internal_channel
 from services.cli.demo.story import run_demo
 from services.cli.instance import InstanceRunning, KeyMissing
 from services.cli.up import CannotStart, run_up
+from services.cli.upload import print_tally, upload_file
 from services.shared.logs import set_up_logs
 
 app = typer.Typer(
@@ -46,6 +49,35 @@ def up(
     """Starts calldock here, and runs it until it is interrupted."""
     set_up_logs("up")
     asyncio.run(run_up(data_dir, listen, expose_services=expose_services, as_json=json_output))
+
+
+@app.command()
+def upload(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="File of calls: .json, .jsonl or .csv.")],
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    url: Url = None,
+    token: Token = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Where refused calls go; beside the file by default.")
+    ] = None,
+    backfill: Annotated[
+        bool, typer.Option("--backfill", help="Calls of the past: after the calls of the day.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every call and store nothing.")] = False,
+    json_output: Json = False,
+) -> None:
+    """Uploads a file of calls. Safe to repeat; refused calls go into a report that can be mended and uploaded."""
+    refused = Report(report or report_path(file), file)
+    tally = upload_file(
+        front_door(data_dir, url, token),
+        file,
+        refused,
+        is_backfill=backfill,
+        dry_run=dry_run,
+        console=Console(stderr=True),
+    )
+    print_tally(tally, refused, dry_run=dry_run, as_json=json_output)
+    raise typer.Exit(1 if tally.refused else 0)
 
 
 @app.command()

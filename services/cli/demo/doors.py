@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
-from calldock.intake.v1.call_pb2 import Call, CallDraft
+from calldock.intake.v1.call_pb2 import Call
 from calldock.intake.v1.call_service_pb2 import LookupCallRequest, UploadCallsRequest, UploadedCall
 from calldock.intake.v1.call_service_pb2_grpc import CallServiceStub
-from google.protobuf.json_format import ParseDict
 from grpc import aio
+
+from services.cli.drafts import call_draft
 
 TIMEOUT_S = 20.0
 
@@ -68,27 +69,6 @@ class Doors:
 
     async def _upload_grpc(self, call: Mapping[str, Any]) -> str:
         answer = await self._calls.UploadCalls(
-            UploadCallsRequest(calls=[_message(call)]), metadata=tuple(self._bearer.items()), timeout=TIMEOUT_S
+            UploadCallsRequest(calls=[call_draft(call)]), metadata=tuple(self._bearer.items()), timeout=TIMEOUT_S
         )
         return UploadedCall.Outcome.Name(answer.calls[0].outcome)
-
-
-def _message(call: Mapping[str, Any]) -> CallDraft:
-    """The typed message of a call in the contract's JSON."""
-    spelled = dict(call)
-    spelled["start_wall_time"] = spelled.pop("start_time")
-    spelled["finish_wall_time"] = spelled.pop("finish_time")
-    for name in ("wait_duration", "talk_duration"):
-        if name in spelled:
-            spelled[name] = f"{spelled[name]}s"
-    if callback := spelled.get("callback"):
-        spelled["callback"] = {
-            "url": callback["url"],
-            "events": [f"CALL_EVENT_{event.upper()}" for event in callback["events"]],
-        }
-    if records := spelled.get("wav_records"):
-        spelled["wav_records"] = [
-            {**record, "employee_channel": f"EMPLOYEE_CHANNEL_{record['employee_channel'].upper()}"}
-            for record in records
-        ]
-    return ParseDict(spelled, CallDraft())

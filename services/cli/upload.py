@@ -1,0 +1,178 @@
+"""`calldock upload`: a file of calls in batches. Safe to repeat: what is stored already is answered as a duplicate."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+from calldock.intake.v1.call_pb2 import CallDraft
+from calldock.intake.v1.call_service_pb2 import UploadCallsRequest, UploadCallsResponse, UploadedCall, UploadPriority
+from calldock.intake.v1.call_service_pb2_grpc import CallServiceStub
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from services.cli.call_files import FileCall, Report, count_calls, read_calls
+from services.cli.connect import DEADLINE_S, CommandFailed, Door
+from services.cli.drafts import NotADraft, call_draft
+
+BATCH_CALLS = 500
+BATCH_BYTES = 400_000
+"""Below the limit of a request, whatever the calls weigh as JSON."""
+TRIES = 8
+_AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the calls: how many of each outcome, how many refused; `differing` counts duplicates that say something else than what is stored."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    refused: int = 0
+    differing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A call on its way; `error` says why it cannot even be sent."""
+
+    source: FileCall
+    message: CallDraft
+    error: str = ""
+
+
+def upload_file(door: Door, path: Path, report: Report, *, is_backfill: bool, dry_run: bool, console: Console) -> Tally:
+    """Uploads a file and writes what was refused to the report. Raises CommandFailed when calldock stays away; what was taken until then is taken."""
+    tally = Tally()
+    uploader = _Uploader(door, report, tally, is_backfill=is_backfill, dry_run=dry_run)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("checking" if dry_run else "uploading", total=count_calls(path))
+        try:
+            for batch in _batches(_drafts(read_calls(path))):
+                uploader.send(batch)
+                progress.update(task, completed=sum(tally.outcomes.values()) + tally.refused)
+        finally:
+            report.close()
+    return tally
+
+
+def print_tally(tally: Tally, report: Report, *, dry_run: bool, as_json: bool) -> None:
+    """Prints what became of the calls."""
+    facts = {**{name.lower(): count for name, count in sorted(tally.outcomes.items())}, "refused": tally.refused}
+    if tally.differing:
+        facts["duplicates_that_differ"] = tally.differing
+    if as_json:
+        print(json.dumps({**facts, "report": str(report.path) if report.count else None}, ensure_ascii=False))
+        return
+    table = Table(show_header=False, box=None)
+    for name, count in facts.items():
+        table.add_row(name.replace("_", " "), f"{count:,}")
+    console = Console(soft_wrap=True)
+    console.print(table)
+    if dry_run:
+        console.print("Nothing was stored: this was a dry run.")
+    if report.count:
+        console.print(
+            f"What was refused, and why, stands in {escape(str(report.path))}: mend it there and upload that file."
+        )
+
+
+class _Uploader:
+    """Sends batches; a batch with wrong calls is sent again without them."""
+
+    def __init__(self, door: Door, report: Report, tally: Tally, *, is_backfill: bool, dry_run: bool) -> None:
+        self._stub = CallServiceStub(door.channel)
+        self._metadata = door.metadata
+        self._report = report
+        self._tally = tally
+        self._dry_run = dry_run
+        self._priority = UploadPriority.UPLOAD_PRIORITY_BACKFILL if is_backfill else UploadPriority.UPLOAD_PRIORITY_LIVE
+
+    def send(self, batch: list[_Draft]) -> None:
+        """Uploads a batch, or only checks it. What is refused goes to the report in the order of the file."""
+        wrong = {place: draft.error for place, draft in enumerate(batch) if draft.error}
+        readable = [place for place, draft in enumerate(batch) if not draft.error]
+        if self._dry_run or not self._taken([batch[place] for place in readable]):
+            found = self._wrong([batch[place] for place in readable])
+            wrong |= {readable[place]: told for place, told in found.items()}
+            good = [batch[place] for place in readable if place not in wrong]
+            if self._dry_run:
+                self._tally.outcomes["good"] += len(good)
+            elif not found or not self._taken(good):
+                raise CommandFailed("calldock refused a batch without saying which of its calls is wrong: try again")
+        for place, told in sorted(wrong.items()):
+            self._tally.refused += 1
+            self._report.add(batch[place].source, told)
+
+    def _taken(self, batch: list[_Draft]) -> bool:
+        """Uploads calls and counts what became of them; False when one of them is wrong."""
+        if not batch:
+            return True
+        try:
+            self._upload(batch)
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.INVALID_ARGUMENT:
+                raise
+            return False
+        return True
+
+    def _upload(self, batch: list[_Draft]) -> None:
+        request = UploadCallsRequest(calls=[draft.message for draft in batch], priority=self._priority)
+        for call in self._asked(request).calls:
+            name = UploadedCall.Outcome.Name(call.outcome).removeprefix("OUTCOME_")
+            self._tally.outcomes[name] += 1
+            self._tally.differing += call.differs
+
+    def _wrong(self, batch: list[_Draft]) -> dict[int, str]:
+        """What is wrong with which call of a batch."""
+        if not batch:
+            return {}
+        request = UploadCallsRequest(calls=[draft.message for draft in batch], validate_only=True)
+        wrong: dict[int, list[str]] = {}
+        for violation in self._asked(request).violations:
+            place, _, name = violation.field.removeprefix("calls[").partition("]")
+            # The file's columns have the contract's names.
+            column = name.lstrip(".").replace("_wall_time", "_time")
+            wrong.setdefault(int(place), []).append(f"{column}: {violation.description}")
+        return {place: "; ".join(told) for place, told in wrong.items()}
+
+    def _asked(self, request: UploadCallsRequest) -> UploadCallsResponse:
+        """Asks, and asks again while calldock is away."""
+        for attempt in range(TRIES):
+            try:
+                return self._stub.UploadCalls(request, timeout=DEADLINE_S, metadata=self._metadata, wait_for_ready=True)
+            except grpc.RpcError as error:
+                if error.code() not in _AWAY or attempt == TRIES - 1:
+                    raise
+                time.sleep(min(0.2 * 2**attempt, 5))
+        raise AssertionError("the last try answers or raises")
+
+
+def _drafts(calls: Iterable[FileCall]) -> Iterator[_Draft]:
+    for source in calls:
+        if source.call is None:
+            yield _Draft(source, CallDraft(), source.error)
+            continue
+        try:
+            yield _Draft(source, call_draft(source.call))
+        except NotADraft as error:
+            yield _Draft(source, CallDraft(), str(error))
+
+
+def _batches(drafts: Iterable[_Draft]) -> Iterator[list[_Draft]]:
+    batch: list[_Draft] = []
+    size = 0
+    for draft in drafts:
+        weight = draft.message.ByteSize()
+        if batch and (len(batch) == BATCH_CALLS or size + weight > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(draft)
+        size += weight
+    if batch:
+        yield batch
