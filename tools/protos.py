@@ -23,6 +23,7 @@ ERROR_DETAILS = ("google/rpc/status.proto", "google/rpc/error_details.proto")
 """In the public set because Envoy can turn error details into JSON only when it knows their messages."""
 
 PUBLIC_SERVICES = (
+    "calldock/intake/v1/account_service.proto",
     "calldock/intake/v1/call_service.proto",
     "calldock/intake/v1/json_door_service.proto",
     "calldock/media/v1/recording_service.proto",

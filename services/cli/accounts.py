@@ -4,8 +4,9 @@ import json
 import uuid
 
 import grpc
-from calldock.intake.internal.v1.admin_service_pb2 import CreateAccountRequest
+from calldock.intake.internal.v1.admin_service_pb2 import CreateAccountRequest, ListAccountsRequest, SetAccountRequest
 from calldock.intake.internal.v1.admin_service_pb2_grpc import AdminServiceStub
+from calldock.intake.v1.account_pb2 import Account
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -22,11 +23,7 @@ def create(
     )
     made = AdminServiceStub(channel).CreateAccount(request, timeout=DEADLINE_S, wait_for_ready=True)
     facts = {
-        "account_id": made.account.account_id,
-        "name": made.account.name,
-        "time_zone": made.account.time_zone,
-        "region": made.account.region,
-        "has_voice_analysis": made.account.has_voice_analysis,
+        **_facts(made.account),
         "access_token": made.access_token,
         "webhook_secret": made.webhook_secret,
     }
@@ -39,3 +36,36 @@ def create(
     console = Console(soft_wrap=True)
     console.print(table)
     console.print("Keep the token and the secret: they are not shown again.")
+
+
+def print_list(channel: grpc.Channel, *, as_json: bool) -> None:
+    """Prints all accounts: a table, or one JSON object a line."""
+    table = Table("account", "name", "time zone", "region", "voice analysis", "state")
+    for account in AdminServiceStub(channel).ListAccounts(ListAccountsRequest(), timeout=DEADLINE_S).accounts:
+        if as_json:
+            print(json.dumps(_facts(account), ensure_ascii=False))
+            continue
+        voice, state = ("on" if account.has_voice_analysis else "off"), ("active" if account.is_active else "disabled")
+        row = (str(account.account_id), account.name, account.time_zone, account.region, voice, state)
+        table.add_row(*map(escape, row))
+    if not as_json:
+        Console().print(table)
+
+
+def change(channel: grpc.Channel, account_id: int, *, is_active: bool | None, voice_analysis: bool | None) -> None:
+    """Changes what the operator decides about an account, and prints what it is now."""
+    request = SetAccountRequest(account_id=account_id, is_active=is_active, has_voice_analysis=voice_analysis)
+    account = AdminServiceStub(channel).SetAccount(request, timeout=DEADLINE_S)
+    print(json.dumps(_facts(account), ensure_ascii=False))
+
+
+def _facts(account: Account) -> dict[str, object]:
+    return {
+        "account_id": account.account_id,
+        "name": account.name,
+        "time_zone": account.time_zone,
+        "region": account.region,
+        "has_voice_analysis": account.has_voice_analysis,
+        "is_active": account.is_active,
+        "allowed_networks": list(account.allowed_networks),
+    }

@@ -8,11 +8,12 @@ import grpc
 import typer
 from rich.console import Console
 
-from services.cli import accounts, calls
+from services.cli import accounts, calls, tokens
 from services.cli.call_files import Report, report_path
 from services.cli.connect import DEFAULT_DATA_DIR, CommandFailed, explain, front_door, internal_channel
 from services.cli.demo.story import run_demo
 from services.cli.instance import InstanceRunning, KeyMissing
+from services.cli.tokens import TokenRole
 from services.cli.up import CannotStart, run_up
 from services.cli.upload import print_tally, upload_file
 from services.shared.logs import set_up_logs
@@ -22,7 +23,9 @@ app = typer.Typer(
 )
 accounts_app = typer.Typer(help="The customers of this installation.", no_args_is_help=True)
 calls_app = typer.Typer(help="An account's calls.", no_args_is_help=True)
+tokens_app = typer.Typer(help="An account's access tokens.", no_args_is_help=True)
 app.add_typer(accounts_app, name="accounts")
+app.add_typer(tokens_app, name="tokens")
 app.add_typer(calls_app, name="calls")
 
 DataDir = Annotated[Path, typer.Option("--data-dir", envvar="CALLDOCK_DATA_DIR", help="Folder of the instance.")]
@@ -100,6 +103,68 @@ def create_account(
     """Makes an account with an access token and a webhook secret, shown this once."""
     with internal_channel(data_dir, "intake") as channel:
         accounts.create(channel, name, time_zone, region, voice_analysis, as_json=json_output)
+
+
+@accounts_app.command("list")
+def list_accounts(data_dir: DataDir = DEFAULT_DATA_DIR, json_output: Json = False) -> None:
+    """Lists all accounts."""
+    with internal_channel(data_dir, "intake") as channel:
+        accounts.print_list(channel, as_json=json_output)
+
+
+@accounts_app.command("update")
+def update_account(
+    account_id: Annotated[int, typer.Argument(min=1)],
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    voice_analysis: Annotated[
+        bool | None, typer.Option("--voice-analysis/--no-voice-analysis", help="Whether wav_records are taken.")
+    ] = None,
+    active: Annotated[
+        bool | None, typer.Option("--enable/--disable", help="Whether its tokens work; within 5 seconds.")
+    ] = None,
+) -> None:
+    """Changes what the operator decides about an account."""
+    with internal_channel(data_dir, "intake") as channel:
+        accounts.change(channel, account_id, is_active=active, voice_analysis=voice_analysis)
+
+
+@accounts_app.command("disable")
+def disable_account(account_id: Annotated[int, typer.Argument(min=1)], data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
+    """Stops an account: none of its tokens works, within 5 seconds."""
+    with internal_channel(data_dir, "intake") as channel:
+        accounts.change(channel, account_id, is_active=False, voice_analysis=None)
+
+
+@tokens_app.command("create")
+def create_token(
+    name: Annotated[str, typer.Argument(help="What people call the token.")] = "",
+    role: Annotated[TokenRole, typer.Option(help="What it may do.")] = TokenRole.UPLOAD,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    url: Url = None,
+    token: Token = None,
+    json_output: Json = False,
+) -> None:
+    """Makes an access token, shown this once."""
+    tokens.create(front_door(data_dir, url, token), name, role.value, as_json=json_output)
+
+
+@tokens_app.command("list")
+def list_tokens(
+    data_dir: DataDir = DEFAULT_DATA_DIR, url: Url = None, token: Token = None, json_output: Json = False
+) -> None:
+    """Lists the account's tokens."""
+    tokens.print_list(front_door(data_dir, url, token), as_json=json_output)
+
+
+@tokens_app.command("block")
+def block_token(
+    token_id: Annotated[int, typer.Argument(min=1, help="Number of the token to stop.")],
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Stops a token for good."""
+    tokens.block(front_door(data_dir, url, token), token_id)
 
 
 @calls_app.command("list")

@@ -2,14 +2,27 @@
 
 import secrets
 
-from services.intake.account import Account, NewAccount
+from services.intake.account import Account, AccountChange, NewAccount, NewToken, Token, check_change
 from services.intake.peers import Notify
-from services.intake.store.accounts import create_account, identify
+from services.intake.store.accounts import (
+    add_token,
+    block_token,
+    create_account,
+    get_account,
+    identify,
+    list_accounts,
+    list_tokens,
+    set_account,
+    update_account,
+)
 from services.shared.clock import Clock
 from services.shared.db.engine import SqliteDatabase
-from services.shared.identity import Identity, token_sha256
+from services.shared.errors import Mnemonic, Refusal
+from services.shared.identity import AccountId, Identity, token_sha256
 
 TOKEN_BYTES = 32
+MOST_ACCOUNTS = 10_000
+MOST_TOKENS = 1_000
 
 
 class Accounts:
@@ -25,6 +38,43 @@ class Accounts:
         token = secrets.token_urlsafe(TOKEN_BYTES)
         account = await self._db.write(create_account, new, token_sha256(token), request_id, self._clock.now())
         return account, token, await self._notify.ensure_secret(account.account_id)
+
+    async def list_all(self) -> list[Account]:
+        """All accounts, oldest first."""
+        return await self._db.read(list_accounts, MOST_ACCOUNTS)
+
+    async def set(self, account_id: AccountId, is_active: bool | None, has_voice_analysis: bool | None) -> Account:
+        """Changes what the operator decides. Raises Refusal entity_not_found."""
+        return await self._db.write(set_account, account_id, is_active, has_voice_analysis)
+
+    async def get(self, account_id: AccountId) -> Account:
+        """The caller's account."""
+        return await self._db.read(get_account, account_id)
+
+    async def update(self, account_id: AccountId, change: AccountChange, caller_address: str) -> Account:
+        """Changes what the account itself decides. Raises Refusal for a wrong value."""
+        return await self._db.write(update_account, account_id, check_change(change, caller_address))
+
+    async def create_token(self, account_id: AccountId, new: NewToken) -> tuple[Token, str]:
+        """A new token and its text. Raises Refusal for an expiry that has passed."""
+        if new.expire_time is not None and new.expire_time <= self._clock.now():
+            raise Refusal(Mnemonic.INVALID_DATE_TIME, path=("expire_time",), why="this moment has passed")
+        text = secrets.token_urlsafe(TOKEN_BYTES)
+        return await self._db.write(add_token, account_id, token_sha256(text), new, self._clock.now()), text
+
+    async def list_tokens(self, account_id: AccountId) -> list[Token]:
+        """The account's tokens, newest first."""
+        return await self._db.read(list_tokens, account_id, MOST_TOKENS)
+
+    async def block_token(self, identity: Identity, token_id: int) -> Token:
+        """The token, stopped. Raises Refusal when there is none, or it is the caller's own."""
+        if token_id == identity.token_id:
+            why = "this is the token that asks: block it by another one"
+            path = ("token_id",)
+            raise Refusal(
+                Mnemonic.INVALID_PARAMETER_VALUE, path=path, value=token_id, why=why, grpc_code="FAILED_PRECONDITION"
+            )
+        return await self._db.write(block_token, identity.account_id, token_id)
 
     async def authenticate(self, sha256: bytes) -> Identity:
         """Whose token has this hash. Raises Refusal access_token_* and account_inactive."""

@@ -12,7 +12,7 @@ from services.intake.messages import upload_response, violations_response
 from services.intake.store.uploads import Priority
 from services.intake.upload import Uploads
 from services.shared.errors import Mnemonic, Refusal, Refusals, Trouble
-from services.shared.rpc.identity import current_identity
+from services.shared.rpc.identity import client_address, current_identity
 from services.shared.rpc.status import Context, header
 
 log = structlog.get_logger()
@@ -29,7 +29,8 @@ class JsonDoorServicer(json_door_service_pb2_grpc.JsonDoorServiceServicer):
     async def CallJsonRpc(self, request: HttpBody, context: Context) -> HttpBody:
         request_id = header(context, "x-request-id")
         try:
-            return _json(await self._answer(read_request(request.data, self._max_request_bytes), request_id))
+            envelope = read_request(request.data, self._max_request_bytes)
+            return _json(await self._answer(envelope, client_address(context), request_id))
         except EnvelopeRefused as refused:
             return _json(failure(refused.id, refused.refusal))
         except Exception:
@@ -71,9 +72,9 @@ class JsonDoorServicer(json_door_service_pb2_grpc.JsonDoorServiceServicer):
             ).encode()
         )
 
-    async def _answer(self, request: RpcRequest, request_id: str) -> bytes:
+    async def _answer(self, request: RpcRequest, address: str, request_id: str) -> bytes:
         try:
-            return success(request.id, await self._methods.run(request))
+            return success(request.id, await self._methods.run(request, address))
         except Refusal as refusal:
             return failure(request.id, refusal, request.params)
         except Refusals as refusals:

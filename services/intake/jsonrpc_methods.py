@@ -62,13 +62,14 @@ class JsonRpcMethods:
             "get.account": (self._get_account, Role.READ, frozenset()),
         }
 
-    async def run(self, request: RpcRequest) -> Result:
-        """The result of a request, checked in the contract's order: method, token, user_id, account, members of params, then the method's own. Raises Refusal or Refusals."""
+    async def run(self, request: RpcRequest, address: str) -> Result:
+        """The result of a request, checked in the contract's order: method, token, user_id, address, account, members of params, then the method's own. Raises Refusal or Refusals."""
         found = self._methods.get(request.method)
         if found is None:
             raise Refusal(Mnemonic.METHOD_NOT_FOUND)
         method, role, known = found
         identity = await self._identify(request.params)
+        identity.admit(address)
         identity.require(role)
         refuse_unknown(request.params, _ALWAYS_KNOWN | known)
         return await method(identity, request.params, id_text(request.id))
@@ -77,8 +78,7 @@ class JsonRpcMethods:
         try:
             identity = await self._authenticate(token_sha256(token_of(params)))
         except Refusal as refusal:
-            path = () if refusal.mnemonic is Mnemonic.ACCOUNT_INACTIVE else (TOKEN,)
-            raise Refusal(refusal.mnemonic, path=path, why=refusal.why) from refusal
+            raise Refusal(refusal.mnemonic, path=(TOKEN,), why=refusal.why) from refusal
         user_id = params.get("user_id")
         if user_id is None:
             return identity

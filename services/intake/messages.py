@@ -5,14 +5,14 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from calldock.intake.v1 import account_pb2, call_pb2, call_service_pb2
+from calldock.intake.v1 import account_pb2, account_service_pb2, call_pb2, call_service_pb2
 from calldock.media.v1.audio_pb2 import AudioReport, RecordingErrorCode
 from calldock.media.v1.audio_pb2 import RecordingFormat as RecordingFormatMessage
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import ParseDict
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from services.intake.account import Account
+from services.intake.account import Account, AccountChange, NewToken, Token
 from services.intake.attribution import Attribution
 from services.intake.call import MAX_EVENTS, MAX_RECORDINGS, MAX_SPAN, MAX_TAGS, SPAN_LIMITS
 from services.intake.call_filter import CallFilter
@@ -32,6 +32,7 @@ from services.intake.store.reading import StoredCall, StoredRecording
 from services.intake.store.uploads import Priority, UploadedCall
 from services.shared.db.tables import EPOCH
 from services.shared.errors import Mnemonic, Path, Refusal, Refusals
+from services.shared.identity import Role
 from services.shared.rpc.status import spelled
 
 Word = TypeVar("Word")
@@ -223,6 +224,49 @@ def account_message(account: Account) -> account_pb2.Account:
         region=account.region,
         has_voice_analysis=account.has_voice_analysis,
         create_time=timestamp(account.create_time),
+        allowed_networks=account.allowed_networks,
+        is_active=account.is_active,
+    )
+
+
+def read_change(request: account_service_pb2.UpdateAccountRequest) -> AccountChange:
+    """What is to change: what the mask names, or else what is set. Raises Refusal for a mask that names something else."""
+    account = request.account
+    given: Mapping[str, str | tuple[str, ...]] = {
+        "name": account.name,
+        "time_zone": account.time_zone,
+        "region": account.region,
+        "allowed_networks": tuple(account.allowed_networks),
+    }
+    for name in request.update_mask.paths:
+        if name not in given:
+            why = f"one of {', '.join(given)} is due"
+            raise Refusal(Mnemonic.UNEXPECTED_PARAMETERS, path=("update_mask", name), why=why)
+    named = request.update_mask.paths or [name for name, value in given.items() if value]
+    return AccountChange(**{name: given[name] for name in named})  # type: ignore[arg-type]
+
+
+def read_new_token(request: account_service_pb2.CreateTokenRequest) -> NewToken:
+    """The token to make. Raises Refusal for an expiry beyond what a calendar holds."""
+    expire_time = None
+    if request.HasField("expire_time"):
+        try:
+            expire_time = EPOCH + timedelta(seconds=request.expire_time.seconds)
+        except OverflowError as error:
+            raise Refusal(Mnemonic.INVALID_DATE_TIME, path=("expire_time",)) from error
+    role = Role(account_pb2.Role.Name(request.role).removeprefix("ROLE_").lower())
+    return NewToken(role=role, name=request.name, expire_time=expire_time)
+
+
+def token_message(token: Token) -> account_service_pb2.Token:
+    """A stored token."""
+    return account_service_pb2.Token(
+        token_id=token.token_id,
+        name=token.name,
+        role=account_pb2.Role.Value(f"ROLE_{token.role.upper()}"),
+        create_time=timestamp(token.create_time),
+        expire_time=None if token.expire_time is None else timestamp(token.expire_time),
+        is_blocked=token.is_blocked,
     )
 
 

@@ -12,7 +12,7 @@ from calldock.intake.internal.v1 import (
     identity_service_pb2_grpc,
     recording_index_service_pb2_grpc,
 )
-from calldock.intake.v1 import call_service_pb2_grpc, json_door_service_pb2_grpc
+from calldock.intake.v1 import account_service_pb2_grpc, call_service_pb2_grpc, json_door_service_pb2_grpc
 
 from services.intake.accounts import Accounts
 from services.intake.changing import Changes
@@ -23,7 +23,13 @@ from services.intake.peers import Media, Notify
 from services.intake.processing import Processing
 from services.intake.readback import Readback
 from services.intake.relay import Relay
-from services.intake.servicer import AdminServicer, CallServicer, IdentityServicer, RecordingIndexServicer
+from services.intake.servicer import (
+    AccountServicer,
+    AdminServicer,
+    CallServicer,
+    IdentityServicer,
+    RecordingIndexServicer,
+)
 from services.intake.settings import IntakeSettings
 from services.intake.store.filtering import FUNCTIONS
 from services.intake.store.garbage import discard_let_go
@@ -48,6 +54,7 @@ ENVELOPE_BYTES = 65_536
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 _CALLS = "calldock.intake.v1.CallService"
+_ACCOUNT = "calldock.intake.v1.AccountService"
 _JSON = "calldock.intake.v1.JsonDoorService"
 _INTERNAL = (
     "calldock.intake.internal.v1.AdminService",
@@ -62,6 +69,11 @@ ROLES = {
     f"/{_CALLS}/ListCalls": Role.READ,
     f"/{_CALLS}/CancelCall": Role.UPLOAD,
     f"/{_CALLS}/ReprocessCall": Role.UPLOAD,
+    f"/{_ACCOUNT}/GetAccount": Role.READ,
+    f"/{_ACCOUNT}/UpdateAccount": Role.ADMIN,
+    f"/{_ACCOUNT}/CreateToken": Role.ADMIN,
+    f"/{_ACCOUNT}/ListTokens": Role.ADMIN,
+    f"/{_ACCOUNT}/BlockToken": Role.ADMIN,
     f"/{_JSON}/UploadCallsJson": Role.UPLOAD,
     # The token stands in the body.
     f"/{_JSON}/CallJsonRpc": None,
@@ -158,7 +170,7 @@ def _listeners(
     authenticate = IdentityCache(accounts.authenticate, clock).authenticate
     unchecked = {f"/{_CALLS}/UploadCalls", f"/{_JSON}/UploadCallsJson", f"/{_JSON}/CallJsonRpc"}
     public = Listener(
-        (_CALLS, _JSON),
+        (_CALLS, _ACCOUNT, _JSON),
         [identity_guard(authenticate, ROLES)],
         check_rules(except_methods=unchecked),
         # What the front door lets through to the JSON doors, and the same for gRPC.
@@ -167,6 +179,7 @@ def _listeners(
     call_service_pb2_grpc.add_CallServiceServicer_to_server(
         CallServicer(uploads, readback, Changes(db, clock, wake)), public.server
     )
+    account_service_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(accounts), public.server)
     json_door_service_pb2_grpc.add_JsonDoorServiceServicer_to_server(
         JsonDoorServicer(JsonRpcMethods(db, clock, uploads, authenticate), uploads, settings.max_request_bytes),
         public.server,

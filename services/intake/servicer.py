@@ -8,7 +8,14 @@ from calldock.intake.internal.v1 import (
     recording_index_service_pb2,
     recording_index_service_pb2_grpc,
 )
-from calldock.intake.v1 import account_pb2, call_pb2, call_service_pb2, call_service_pb2_grpc
+from calldock.intake.v1 import (
+    account_pb2,
+    account_service_pb2,
+    account_service_pb2_grpc,
+    call_pb2,
+    call_service_pb2,
+    call_service_pb2_grpc,
+)
 
 from services.intake.account import check_new_account
 from services.intake.accounts import Accounts
@@ -17,18 +24,21 @@ from services.intake.messages import (
     account_message,
     call_message,
     name_as_typed,
+    read_change,
     read_draft,
     read_filter,
+    read_new_token,
     read_priority,
+    token_message,
     upload_response,
     violations_response,
 )
 from services.intake.readback import Readback
 from services.intake.upload import Uploads
-from services.shared.errors import Refusal, Refusals
+from services.shared.errors import Mnemonic, Refusal, Refusals
 from services.shared.identity import AccountId
 from services.shared.paging import fitting, page_token_below
-from services.shared.rpc.identity import current_identity
+from services.shared.rpc.identity import client_address, current_identity
 from services.shared.rpc.status import Context
 
 
@@ -95,6 +105,55 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
             account=account_message(account), access_token=token, webhook_secret=secret
         )
 
+    async def ListAccounts(
+        self, request: admin_service_pb2.ListAccountsRequest, context: Context
+    ) -> admin_service_pb2.ListAccountsResponse:
+        return admin_service_pb2.ListAccountsResponse(accounts=map(account_message, await self._accounts.list_all()))
+
+    async def SetAccount(self, request: admin_service_pb2.SetAccountRequest, context: Context) -> account_pb2.Account:
+        return account_message(
+            await self._accounts.set(
+                AccountId(request.account_id),
+                request.is_active if request.HasField("is_active") else None,
+                request.has_voice_analysis if request.HasField("has_voice_analysis") else None,
+            )
+        )
+
+
+class AccountServicer(account_service_pb2_grpc.AccountServiceServicer):
+    """AccountService."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+
+    async def GetAccount(self, request: account_service_pb2.GetAccountRequest, context: Context) -> account_pb2.Account:
+        return account_message(await self._accounts.get(current_identity().account_id))
+
+    async def UpdateAccount(
+        self, request: account_service_pb2.UpdateAccountRequest, context: Context
+    ) -> account_pb2.Account:
+        change = read_change(request)
+        return account_message(
+            await self._accounts.update(current_identity().account_id, change, client_address(context))
+        )
+
+    async def CreateToken(
+        self, request: account_service_pb2.CreateTokenRequest, context: Context
+    ) -> account_service_pb2.CreateTokenResponse:
+        token, text = await self._accounts.create_token(current_identity().account_id, read_new_token(request))
+        return account_service_pb2.CreateTokenResponse(token=token_message(token), access_token=text)
+
+    async def ListTokens(
+        self, request: account_service_pb2.ListTokensRequest, context: Context
+    ) -> account_service_pb2.ListTokensResponse:
+        tokens = await self._accounts.list_tokens(current_identity().account_id)
+        return account_service_pb2.ListTokensResponse(tokens=map(token_message, tokens))
+
+    async def BlockToken(
+        self, request: account_service_pb2.BlockTokenRequest, context: Context
+    ) -> account_service_pb2.Token:
+        return token_message(await self._accounts.block_token(current_identity(), request.token_id))
+
 
 class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
     """IdentityService."""
@@ -106,8 +165,12 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
         self, request: identity_service_pb2.AuthenticateRequest, context: Context
     ) -> identity_service_pb2.AuthenticateResponse:
         identity = await self._accounts.authenticate(request.token_sha256)
+        if not identity.is_active:
+            raise Refusal(Mnemonic.ACCOUNT_INACTIVE)
         return identity_service_pb2.AuthenticateResponse(
-            account_id=identity.account_id, role=account_pb2.Role.Value(f"ROLE_{identity.role.upper()}")
+            account_id=identity.account_id,
+            role=account_pb2.Role.Value(f"ROLE_{identity.role.upper()}"),
+            allowed_networks=identity.allowed_networks,
         )
 
 

@@ -31,6 +31,7 @@ class Intake:
         return Identity(
             account_id=AccountId(answer.account_id),
             role=Role(RoleMessage.Name(answer.role).removeprefix("ROLE_").lower()),
+            allowed_networks=tuple(answer.allowed_networks),
         )
 
     async def audio_key(self, account_id: AccountId, recording_id: int) -> str:

@@ -28,6 +28,7 @@ class Intake:
         return Identity(
             account_id=AccountId(answer.account_id),
             role=Role(RoleMessage.Name(answer.role).removeprefix("ROLE_").lower()),
+            allowed_networks=tuple(answer.allowed_networks),
         )
 
     async def close(self) -> None:

@@ -43,6 +43,7 @@ class Mnemonic(StrEnum):
     ACCESS_TOKEN_EXPIRED = "access_token_expired"
     ACCESS_TOKEN_BLOCKED = "access_token_blocked"
     FORBIDDEN = "forbidden"
+    IP_NOT_WHITELISTED = "ip_not_whitelisted"
     PARAMETER_COMPONENT_DISABLED = "parameter_component_disabled"
     ACCOUNT_INACTIVE = "account_inactive"
     INTERNAL_ERROR = "internal_error"
@@ -88,6 +89,7 @@ ERRORS: Mapping[Mnemonic, ErrorKind] = MappingProxyType(
         Mnemonic.ACCESS_TOKEN_EXPIRED: ErrorKind("UNAUTHENTICATED", -32001, "Access token has been expired"),
         Mnemonic.ACCESS_TOKEN_BLOCKED: ErrorKind("UNAUTHENTICATED", -32001, "Access token has been blocked"),
         Mnemonic.FORBIDDEN: ErrorKind("PERMISSION_DENIED", -32003, "Permission denied"),
+        Mnemonic.IP_NOT_WHITELISTED: ErrorKind("PERMISSION_DENIED", -32003, "Your IP {ip} is not whitelisted"),
         Mnemonic.PARAMETER_COMPONENT_DISABLED: ErrorKind(
             "PERMISSION_DENIED",
             -32008,

@@ -1,9 +1,10 @@
 """Who may do what: the account that a token speaks for, and its role."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import NewType, TypeAlias
 
 from services.shared.errors import Mnemonic, Refusal
@@ -11,6 +12,10 @@ from services.shared.errors import Mnemonic, Refusal
 AccountId = NewType("AccountId", int)
 
 MAX_TOKEN_CHARACTERS = 256
+
+
+EVERYWHERE = ("0.0.0.0/0", "::/0")
+"""The networks of a new account: all."""
 
 
 class Role(StrEnum):
@@ -36,6 +41,17 @@ class Identity:
 
     account_id: AccountId
     role: Role
+    allowed_networks: tuple[str, ...] = EVERYWHERE
+    token_id: int = 0
+    is_active: bool = True
+
+    def admit(self, address: str) -> None:
+        """Raises Refusal ip_not_whitelisted when the token does not work from this address, account_inactive when its account is disabled."""
+        if self.allowed_networks != EVERYWHERE and not is_within(address, self.allowed_networks):
+            why = f"address {address} is not in the account's allowed networks"
+            raise Refusal(Mnemonic.IP_NOT_WHITELISTED, why=why, params={"ip": address})
+        if not self.is_active:
+            raise Refusal(Mnemonic.ACCOUNT_INACTIVE)
 
     def require(self, needed: Role) -> None:
         """Raises Refusal forbidden when the role does not cover the needed one."""
@@ -46,6 +62,17 @@ class Identity:
 
 Authenticate: TypeAlias = Callable[[bytes], Awaitable[Identity]]
 """Answers whose token has this SHA-256. Raises Refusal access_token_* or account_inactive, Trouble when it cannot be known."""
+
+
+def is_within(address: str, networks: Sequence[str]) -> bool:
+    """True when an address lies in one of the networks; an IPv4 address in IPv6 clothes counts as IPv4. False for what is no address."""
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    return any(ip in ip_network(network) for network in networks)
 
 
 def token_sha256(token: str) -> bytes:

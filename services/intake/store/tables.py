@@ -39,6 +39,7 @@ class AccountRow(Row, table=True):
     region: str
     has_voice_analysis: bool
     is_active: bool = True
+    allowed_networks: list[str] = Field(sa_column=Column(JSON, nullable=False))
     request_id: str | None = Field(default=None, unique=True)
     create_time: datetime = Field(sa_column=Column(Moment, nullable=False))
 
@@ -47,8 +48,11 @@ class TokenRow(Row, table=True):
     """An access token, by its hash."""
 
     __tablename__ = "tokens"
+    __table_args__: ClassVar[dict[str, object]] = {"sqlite_autoincrement": True}
 
-    token_sha256: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    token_id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True))
+    token_sha256: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
+    name: str = ""
     account_id: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
     role: str
     is_blocked: bool = False

@@ -4,6 +4,7 @@ import hmac
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextvars import ContextVar
+from urllib.parse import unquote
 
 from services.shared.clock import Clock
 from services.shared.errors import Mnemonic, Refusal
@@ -16,6 +17,8 @@ NOT_FOUND_KEPT_S = 1.0
 CACHE_ENTRIES = 10_000
 
 INTERNAL_KEY_HEADER = "x-calldock-internal-key"
+CLIENT_ADDRESS_HEADER = "x-calldock-client-address"
+"""Set by Envoy on every request that came through the front door."""
 
 
 _current: ContextVar[Identity] = ContextVar("identity")
@@ -34,6 +37,7 @@ def identity_guard(authenticate: Authenticate, roles: Mapping[str, Role | None])
         if needed is None:
             return
         identity = await authenticate(token_sha256(bearer_token(context)))
+        identity.admit(client_address(context))
         identity.require(needed)
         _current.set(identity)
 
@@ -48,6 +52,16 @@ def internal_key_guard(key: str | None) -> Guard:
             raise Refusal(Mnemonic.FORBIDDEN)
 
     return guard
+
+
+def client_address(context: Context) -> str:
+    """The caller's address: what Envoy saw, when the call came through Envoy's socket; the peer itself on TCP, whatever its headers say."""
+    peer = context.peer()
+    if peer.startswith("unix:"):
+        return header(context, CLIENT_ADDRESS_HEADER)
+    kind, _, address = peer.partition(":")
+    host = unquote(address).rpartition(":")[0]
+    return host.removeprefix("[").removesuffix("]") if kind in ("ipv4", "ipv6") else ""
 
 
 def bearer_token(context: Context) -> str:

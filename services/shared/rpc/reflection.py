@@ -9,12 +9,11 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc import aio
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
+from services.shared.rpc.identity import CLIENT_ADDRESS_HEADER
 from services.shared.rpc.status import header
 
 HEALTH = "grpc.health.v1.Health"
 REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
-CLIENT_ADDRESS_HEADER = "x-calldock-client-address"
-"""Set by Envoy on every request that came through the front door."""
 
 
 def add_reflection(server: aio.Server, names: Sequence[str]) -> None:

@@ -3,9 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -62,19 +64,27 @@ class Account(_message.Message):
     REGION_FIELD_NUMBER: _builtins.int
     HAS_VOICE_ANALYSIS_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    ALLOWED_NETWORKS_FIELD_NUMBER: _builtins.int
+    IS_ACTIVE_FIELD_NUMBER: _builtins.int
     account_id: _builtins.int
     """Output only. Our number of the account. REST JSON shows it as a string."""
     name: _builtins.str
-    """Required. What people call it, 1 to 255 characters."""
+    """Optional. What people call it, 1 to 255 characters."""
     time_zone: _builtins.str
-    """Required. IANA name of the zone in which wall times are read, such as `Europe/Moscow`."""
+    """Optional. IANA name of the zone in which wall times are read, such as `Europe/Moscow`."""
     region: _builtins.str
-    """Required. ISO 3166 code of the region whose national numbers are understood, such as `RU`."""
+    """Optional. ISO 3166 code of the region whose national numbers are understood, such as `RU`."""
     has_voice_analysis: _builtins.bool
-    """Required. True when the account may upload `wav_records`."""
+    """Output only. True when the account may upload `wav_records`; the operator decides."""
+    is_active: _builtins.bool
+    """Output only. False when the operator disabled the account."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When the account was made."""
+
+    @_builtins.property
+    def allowed_networks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. The networks from which the account's tokens work, such as `203.0.113.0/24` or `2001:db8::/32`; up to 100. A new account has `0.0.0.0/0` and `::/0`, which allow all."""
 
     def __init__(
         self,
@@ -85,10 +95,12 @@ class Account(_message.Message):
         region: _builtins.str = ...,
         has_voice_analysis: _builtins.bool = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        allowed_networks: _abc.Iterable[_builtins.str] | None = ...,
+        is_active: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "create_time", b"create_time", "has_voice_analysis", b"has_voice_analysis", "name", b"name", "region", b"region", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "allowed_networks", b"allowed_networks", "create_time", b"create_time", "has_voice_analysis", b"has_voice_analysis", "is_active", b"is_active", "name", b"name", "region", b"region", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("region", sa.String(), nullable=False),
         sa.Column("has_voice_analysis", sa.Boolean(), nullable=False),
         sa.Column("is_active", sa.Boolean(), nullable=False),
+        sa.Column("allowed_networks", sa.JSON(), nullable=False),
         sa.Column("request_id", sa.String(), nullable=True),
         sa.Column("create_time", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("account_id"),
@@ -199,6 +200,18 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "sales",
+        sa.Column("sale_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("account_id", sa.BigInteger(), nullable=False),
+        sa.Column("call_session_id", sa.BigInteger(), nullable=False),
+        sa.Column("sale_time", sa.BigInteger(), nullable=False),
+        sa.Column("transaction_value", sa.Float(), nullable=False),
+        sa.Column("comment", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("sale_id"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("sales_call", "sales", ["call_session_id"], unique=False)
+    op.create_table(
         "site_numbers",
         sa.Column("account_id", sa.BigInteger(), nullable=False),
         sa.Column("phone_number", sa.String(), nullable=False),
@@ -235,13 +248,17 @@ def upgrade() -> None:
     )
     op.create_table(
         "tokens",
+        sa.Column("token_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("token_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
         sa.Column("account_id", sa.BigInteger(), nullable=False),
         sa.Column("role", sa.String(), nullable=False),
         sa.Column("is_blocked", sa.Boolean(), nullable=False),
         sa.Column("expire_time", sa.BigInteger(), nullable=True),
         sa.Column("create_time", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("token_sha256"),
+        sa.PrimaryKeyConstraint("token_id"),
+        sa.UniqueConstraint("token_sha256"),
+        sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_tokens_account_id"), "tokens", ["account_id"], unique=False)
     op.create_table(

@@ -27,13 +27,21 @@ from calldock.intake.v1 import account_pb2 as calldock_dot_intake_dot_v1_dot_acc
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/calldock/intake/internal/v1/admin_service.proto\x12\x1b\x63\x61lldock.intake.internal.v1\x1a\x1b\x62uf/validate/validate.proto\x1a calldock/intake/v1/account.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xe2\x01\n\x14\x43reateAccountRequest\x12\x1d\n\x04name\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\x18\xff\x01\xc8\x01\x01\x12\x1e\n\ttime_zone\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12(\n\x06region\x18\x03 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x32\r^([A-Z]{2})?$\x12%\n\x12has_voice_analysis\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12#\n\nrequest_id\x18\x05 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x42\x15\n\x13_has_voice_analysis\"\x85\x01\n\x15\x43reateAccountResponse\x12\x32\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1b.calldock.intake.v1.AccountB\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x61\x63\x63\x65ss_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x0ewebhook_secret\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x32\x86\x01\n\x0c\x41\x64minService\x12v\n\rCreateAccount\x12\x31.calldock.intake.internal.v1.CreateAccountRequest\x1a\x32.calldock.intake.internal.v1.CreateAccountResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/calldock/intake/internal/v1/admin_service.proto\x12\x1b\x63\x61lldock.intake.internal.v1\x1a\x1b\x62uf/validate/validate.proto\x1a calldock/intake/v1/account.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x15\n\x13ListAccountsRequest\"K\n\x14ListAccountsResponse\x12\x33\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x1b.calldock.intake.v1.AccountB\x04\xe2\x41\x01\x03\"\xa1\x01\n\x11SetAccountRequest\x12\"\n\naccount_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\x12\x1c\n\tis_active\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12%\n\x12has_voice_analysis\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x42\x0c\n\n_is_activeB\x15\n\x13_has_voice_analysis\"\xe2\x01\n\x14\x43reateAccountRequest\x12\x1d\n\x04name\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\x18\xff\x01\xc8\x01\x01\x12\x1e\n\ttime_zone\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12(\n\x06region\x18\x03 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x32\r^([A-Z]{2})?$\x12%\n\x12has_voice_analysis\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12#\n\nrequest_id\x18\x05 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x42\x15\n\x13_has_voice_analysis\"\x85\x01\n\x15\x43reateAccountResponse\x12\x32\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1b.calldock.intake.v1.AccountB\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x61\x63\x63\x65ss_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x0ewebhook_secret\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x32\xd6\x02\n\x0c\x41\x64minService\x12v\n\rCreateAccount\x12\x31.calldock.intake.internal.v1.CreateAccountRequest\x1a\x32.calldock.intake.internal.v1.CreateAccountResponse\x12s\n\x0cListAccounts\x12\x30.calldock.intake.internal.v1.ListAccountsRequest\x1a\x31.calldock.intake.internal.v1.ListAccountsResponse\x12Y\n\nSetAccount\x12..calldock.intake.internal.v1.SetAccountRequest\x1a\x1b.calldock.intake.v1.Accountb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'calldock.intake.internal.v1.admin_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_LISTACCOUNTSRESPONSE'].fields_by_name['accounts']._loaded_options = None
+  _globals['_LISTACCOUNTSRESPONSE'].fields_by_name['accounts']._serialized_options = b'\342A\001\003'
+  _globals['_SETACCOUNTREQUEST'].fields_by_name['account_id']._loaded_options = None
+  _globals['_SETACCOUNTREQUEST'].fields_by_name['account_id']._serialized_options = b'\342A\001\002\272H\007\"\002(\001\310\001\001'
+  _globals['_SETACCOUNTREQUEST'].fields_by_name['is_active']._loaded_options = None
+  _globals['_SETACCOUNTREQUEST'].fields_by_name['is_active']._serialized_options = b'\342A\001\001'
+  _globals['_SETACCOUNTREQUEST'].fields_by_name['has_voice_analysis']._loaded_options = None
+  _globals['_SETACCOUNTREQUEST'].fields_by_name['has_voice_analysis']._serialized_options = b'\342A\001\001'
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\010r\003\030\377\001\310\001\001'
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['time_zone']._loaded_options = None
@@ -50,10 +58,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEACCOUNTRESPONSE'].fields_by_name['access_token']._serialized_options = b'\342A\001\003'
   _globals['_CREATEACCOUNTRESPONSE'].fields_by_name['webhook_secret']._loaded_options = None
   _globals['_CREATEACCOUNTRESPONSE'].fields_by_name['webhook_secret']._serialized_options = b'\342A\001\003'
-  _globals['_CREATEACCOUNTREQUEST']._serialized_start=177
-  _globals['_CREATEACCOUNTREQUEST']._serialized_end=403
-  _globals['_CREATEACCOUNTRESPONSE']._serialized_start=406
-  _globals['_CREATEACCOUNTRESPONSE']._serialized_end=539
-  _globals['_ADMINSERVICE']._serialized_start=542
-  _globals['_ADMINSERVICE']._serialized_end=676
+  _globals['_LISTACCOUNTSREQUEST']._serialized_start=176
+  _globals['_LISTACCOUNTSREQUEST']._serialized_end=197
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=199
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=274
+  _globals['_SETACCOUNTREQUEST']._serialized_start=277
+  _globals['_SETACCOUNTREQUEST']._serialized_end=438
+  _globals['_CREATEACCOUNTREQUEST']._serialized_start=441
+  _globals['_CREATEACCOUNTREQUEST']._serialized_end=667
+  _globals['_CREATEACCOUNTRESPONSE']._serialized_start=670
+  _globals['_CREATEACCOUNTRESPONSE']._serialized_end=803
+  _globals['_ADMINSERVICE']._serialized_start=806
+  _globals['_ADMINSERVICE']._serialized_end=1148
 # @@protoc_insertion_point(module_scope)

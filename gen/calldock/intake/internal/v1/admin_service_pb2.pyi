@@ -4,8 +4,10 @@ isort:skip_file
 """
 
 from calldock.intake.v1 import account_pb2 as _account_pb2
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -16,6 +18,84 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+@_typing.final
+class ListAccountsRequest(_message.Message):
+    """Asks for all accounts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAccountsRequest: _TypeAlias = ListAccountsRequest  # noqa: Y015
+
+@_typing.final
+class ListAccountsResponse(_message.Message):
+    """All accounts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def accounts(self) -> _containers.RepeatedCompositeFieldContainer[_account_pb2.Account]:
+        """Output only. Oldest first, up to 10,000."""
+
+    def __init__(
+        self,
+        *,
+        accounts: _abc.Iterable[_account_pb2.Account] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAccountsResponse: _TypeAlias = ListAccountsResponse  # noqa: Y015
+
+@_typing.final
+class SetAccountRequest(_message.Message):
+    """What to change of which account. What is absent stays."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    IS_ACTIVE_FIELD_NUMBER: _builtins.int
+    HAS_VOICE_ANALYSIS_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.int
+    """Required. Our number of the account."""
+    is_active: _builtins.bool
+    """Optional. Whether its tokens work and its uploads are taken."""
+    has_voice_analysis: _builtins.bool
+    """Optional. Whether it may upload `wav_records`."""
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.int = ...,
+        is_active: _builtins.bool | None = ...,
+        has_voice_analysis: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_has_voice_analysis", b"_has_voice_analysis", "_is_active", b"_is_active", "has_voice_analysis", b"has_voice_analysis", "is_active", b"is_active"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_has_voice_analysis", b"_has_voice_analysis", "_is_active", b"_is_active", "account_id", b"account_id", "has_voice_analysis", b"has_voice_analysis", "is_active", b"is_active"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__has_voice_analysis: _TypeAlias = _typing.Literal["has_voice_analysis"]  # noqa: Y015
+    _WhichOneofArgType__has_voice_analysis: _TypeAlias = _typing.Literal["_has_voice_analysis", b"_has_voice_analysis"]  # noqa: Y015
+    _WhichOneofReturnType__is_active: _TypeAlias = _typing.Literal["is_active"]  # noqa: Y015
+    _WhichOneofArgType__is_active: _TypeAlias = _typing.Literal["_is_active", b"_is_active"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__has_voice_analysis) -> _WhichOneofReturnType__has_voice_analysis | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__is_active) -> _WhichOneofReturnType__is_active | None: ...
+
+Global___SetAccountRequest: _TypeAlias = SetAccountRequest  # noqa: Y015
 
 @_typing.final
 class CreateAccountRequest(_message.Message):

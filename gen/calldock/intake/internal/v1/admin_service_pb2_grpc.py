@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from calldock.intake.internal.v1 import admin_service_pb2 as calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2
+from calldock.intake.v1 import account_pb2 as calldock_dot_intake_dot_v1_dot_account__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -40,6 +41,16 @@ class AdminServiceStub:
                 request_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2.CreateAccountRequest.SerializeToString,
                 response_deserializer=calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2.CreateAccountResponse.FromString,
                 _registered_method=True)
+        self.ListAccounts = channel.unary_unary(
+                '/calldock.intake.internal.v1.AdminService/ListAccounts',
+                request_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2.ListAccountsRequest.SerializeToString,
+                response_deserializer=calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2.ListAccountsResponse.FromString,
+                _registered_method=True)
+        self.SetAccount = channel.unary_unary(
+                '/calldock.intake.internal.v1.AdminService/SetAccount',
+                request_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2.SetAccountRequest.SerializeToString,
+                response_deserializer=calldock_dot_intake_dot_v1_dot_account__pb2.Account.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -57,6 +68,22 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAccounts(self, request, context):
+        """Lists all accounts, oldest first. Reads only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetAccount(self, request, context):
+        """Changes what the operator decides about an account: whether it is active, whether it has voice analysis. Effective within 5 seconds. Safe to repeat.
+
+        Errors: NOT_FOUND (ENTITY_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -64,6 +91,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.CreateAccount,
                     request_deserializer=calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2.CreateAccountRequest.FromString,
                     response_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2.CreateAccountResponse.SerializeToString,
+            ),
+            'ListAccounts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAccounts,
+                    request_deserializer=calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2.ListAccountsRequest.FromString,
+                    response_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2.ListAccountsResponse.SerializeToString,
+            ),
+            'SetAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAccount,
+                    request_deserializer=calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2.SetAccountRequest.FromString,
+                    response_serializer=calldock_dot_intake_dot_v1_dot_account__pb2.Account.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -94,6 +131,60 @@ class AdminService:
             '/calldock.intake.internal.v1.AdminService/CreateAccount',
             calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2.CreateAccountRequest.SerializeToString,
             calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2.CreateAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAccounts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.intake.internal.v1.AdminService/ListAccounts',
+            calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2.ListAccountsRequest.SerializeToString,
+            calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2.ListAccountsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.intake.internal.v1.AdminService/SetAccount',
+            calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2.SetAccountRequest.SerializeToString,
+            calldock_dot_intake_dot_v1_dot_account__pb2.Account.FromString,
             options,
             channel_credentials,
             insecure,

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from calldock.intake.internal.v1 import admin_service_pb2 as _admin_service_pb2
+from calldock.intake.v1 import account_pb2 as _account_pb2
 from collections import abc as _abc
 from grpc import aio as _aio
 import abc as _abc_1
@@ -40,6 +41,13 @@ class AdminServiceStub:
 
     Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE).
     """
+    ListAccounts: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListAccountsRequest, _admin_service_pb2.ListAccountsResponse]
+    """Lists all accounts, oldest first. Reads only."""
+    SetAccount: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.SetAccountRequest, _account_pb2.Account]
+    """Changes what the operator decides about an account: whether it is active, whether it has voice analysis. Effective within 5 seconds. Safe to repeat.
+
+    Errors: NOT_FOUND (ENTITY_NOT_FOUND).
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -52,6 +60,13 @@ class AdminServiceAsyncStub(AdminServiceStub):
     Safe to repeat with one `request_id`: a repeat answers the same account with a fresh token, and the token of the earlier answer stops working.
 
     Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE).
+    """
+    ListAccounts: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListAccountsRequest, _admin_service_pb2.ListAccountsResponse]  # type: ignore[assignment]
+    """Lists all accounts, oldest first. Reads only."""
+    SetAccount: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.SetAccountRequest, _account_pb2.Account]  # type: ignore[assignment]
+    """Changes what the operator decides about an account: whether it is active, whether it has voice analysis. Effective within 5 seconds. Safe to repeat.
+
+    Errors: NOT_FOUND (ENTITY_NOT_FOUND).
     """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -68,6 +83,25 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         Safe to repeat with one `request_id`: a repeat answers the same account with a fresh token, and the token of the earlier answer stops working.
 
         Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE).
+        """
+
+    @_abc_1.abstractmethod
+    def ListAccounts(
+        self,
+        request: _admin_service_pb2.ListAccountsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.ListAccountsResponse, _abc.Awaitable[_admin_service_pb2.ListAccountsResponse]]:
+        """Lists all accounts, oldest first. Reads only."""
+
+    @_abc_1.abstractmethod
+    def SetAccount(
+        self,
+        request: _admin_service_pb2.SetAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_pb2.Account, _abc.Awaitable[_account_pb2.Account]]:
+        """Changes what the operator decides about an account: whether it is active, whether it has voice analysis. Effective within 5 seconds. Safe to repeat.
+
+        Errors: NOT_FOUND (ENTITY_NOT_FOUND).
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
