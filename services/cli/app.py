@@ -11,12 +11,9 @@ from rich.console import Console
 from services.cli import accounts, calls, tokens
 from services.cli.call_files import Report, report_path
 from services.cli.connect import DEFAULT_DATA_DIR, CommandFailed, explain, front_door, internal_channel
-from services.cli.demo.story import run_demo
-from services.cli.instance import InstanceRunning, KeyMissing
+from services.cli.instance import CannotStart, InstanceRunning, KeyMissing
 from services.cli.tokens import TokenRole
-from services.cli.up import CannotStart, run_up
 from services.cli.upload import print_tally, upload_file
-from services.shared.logs import set_up_logs
 
 app = typer.Typer(
     help="calldock takes phone calls in.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
@@ -50,6 +47,10 @@ def up(
     json_output: Json = False,
 ) -> None:
     """Starts calldock here, and runs it until it is interrupted."""
+    # Loaded here: other commands should not wait for what only this one needs.
+    from services.cli.up import run_up
+    from services.shared.logs import set_up_logs
+
     set_up_logs("up")
     asyncio.run(run_up(data_dir, listen, expose_services=expose_services, as_json=json_output))
 
@@ -86,6 +87,8 @@ def upload(
 @app.command()
 def demo(json_output: Json = False) -> None:
     """Plays the whole story on real speech in a temporary folder; exit 0 only if every step was seen."""
+    from services.cli.demo.story import run_demo
+
     raise typer.Exit(0 if run_demo(as_json=json_output) else 1)
 
 

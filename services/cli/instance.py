@@ -18,6 +18,10 @@ class InstanceRunning(Exception):
     """Another `calldock up` has the data directory."""
 
 
+class CannotStart(Exception):
+    """The instance did not come up; the message says why and what to do."""
+
+
 class KeyMissing(Exception):
     """The key that sealed what is stored is not there."""
 

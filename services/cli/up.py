@@ -18,7 +18,7 @@ import aiohttp
 import structlog
 
 from services.cli.front_door import FrontDoor, descriptor_set, envoy_binary
-from services.cli.instance import MAX_SOCKET_PATH, Runtime, lock_data_dir, secret_key, write_runtime
+from services.cli.instance import MAX_SOCKET_PATH, CannotStart, Runtime, lock_data_dir, secret_key, write_runtime
 from services.cli.supervisor import Child, Supervisor
 
 log = structlog.get_logger()
@@ -29,10 +29,6 @@ EXPOSED = ("intake", "media", "notify")
 """The order of the services' own ports after the front door's."""
 DEFAULT_MAX_REQUEST_BYTES = 524_288
 _DRAIN_S = 2.0
-
-
-class CannotStart(Exception):
-    """The instance did not come up; the message says why and what to do."""
 
 
 class Instance:
