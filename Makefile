@@ -42,7 +42,10 @@ check: $(READY) ## Lint, types, layers, protos, dependencies
 test: $(READY) ## Run all tests: real Envoy, TLS, speech, processes that get killed
 	$(BIN)/pytest
 
+fuzz: $(READY) ## Try anything at every door, many times
+	CALLDOCK_FUZZ_EXAMPLES=3000 $(BIN)/pytest tests/e2e/test_fuzz.py --timeout 3600
+
 demo: $(READY) ## Play the whole story on real speech
 	$(BIN)/calldock demo
 
-.PHONY: help setup lock protos fmt check test demo
+.PHONY: help setup lock protos fmt check test fuzz demo
