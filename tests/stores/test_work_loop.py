@@ -1,0 +1,90 @@
+"""The loop over leased work: long work keeps its lease, a stop gives back what is held, a bug is counted and not repeated at once."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+from services.intake.store.tables import CALL_WORK
+from services.shared.clock import SystemClock
+from services.shared.db.engine import SqliteDatabase
+from services.shared.db.work_queue import WorkQueue
+from services.shared.db.work_table import Claim
+from services.shared.errors import Trouble
+from services.shared.work import WorkLoop
+
+LEASE = timedelta(seconds=0.6)
+
+
+def a_loop(db: SqliteDatabase, handle: Callable[[Claim], Awaitable[None]]) -> WorkLoop:
+    clock = SystemClock()
+    queue = WorkQueue(db, CALL_WORK, stage=0, clock=clock)
+    return WorkLoop("test", queue, handle, concurrency=4, lease=LEASE, clock=clock, rng=random.Random(1))
+
+
+async def add(db: SqliteDatabase) -> None:
+    await db.write(CALL_WORK.add, [(1, 1)], datetime.now(UTC))
+
+
+async def test_work_that_takes_longer_than_its_lease_keeps_it(intake_db: SqliteDatabase) -> None:
+    await add(intake_db)
+    held: list[bool] = []
+
+    async def slow(claim: Claim) -> None:
+        until = datetime.now(UTC) + LEASE * 2.5
+        while datetime.now(UTC) < until:
+            assert await intake_db.write(CALL_WORK.sweep, datetime.now(UTC)) == []
+            await asyncio.sleep(0.02)
+        held.append(await intake_db.write(CALL_WORK.finish, claim.key, claim.token))
+        loop.stop()
+
+    loop = a_loop(intake_db, slow)
+    await loop.run()
+
+    assert held == [True]
+
+
+async def test_what_is_held_when_the_loop_is_cancelled_is_given_back_at_once(intake_db: SqliteDatabase) -> None:
+    await add(intake_db)
+    started = asyncio.Event()
+
+    async def for_ever(_claim: Claim) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    running = asyncio.create_task(a_loop(intake_db, for_ever).run())
+    await started.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    now = datetime.now(UTC)
+    claims = await intake_db.write(CALL_WORK.claim, stage=0, most=1, after_account=0, now=now, lease_end=now + LEASE)
+    assert [(claim.key, claim.expiries) for claim in claims] == [(1, 0)]
+
+
+async def test_trouble_puts_off_and_a_bug_waits_for_its_lease_to_run_out(intake_db: SqliteDatabase) -> None:
+    await add(intake_db)
+    tries: list[int] = []
+
+    async def fails(claim: Claim) -> None:
+        tries.append(claim.expiries)
+        if len(tries) == 1:
+            raise Trouble("away")
+        if len(tries) == 2:
+            raise LookupError("a bug")
+        await intake_db.write(CALL_WORK.finish, claim.key, claim.token)
+        loop.stop()
+
+    async def sweep() -> None:
+        while True:
+            await intake_db.write(CALL_WORK.sweep, datetime.now(UTC))
+            loop.wake()
+            await asyncio.sleep(0.02)
+
+    loop = a_loop(intake_db, fails)
+    sweeping = asyncio.create_task(sweep())
+    await loop.run()
+    sweeping.cancel()
+    await asyncio.gather(sweeping, return_exceptions=True)
+
+    assert tries == [0, 0, 1]
