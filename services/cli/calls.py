@@ -7,12 +7,12 @@ from calldock.intake.v1.call_pb2 import Call, CallStatus, Direction, Mp3Record, 
 from calldock.intake.v1.call_service_pb2 import GetCallRequest, ListCallsRequest, LookupCallRequest
 from calldock.intake.v1.call_service_pb2_grpc import CallServiceStub
 from calldock.media.v1.audio_pb2 import RecordingErrorCode
-from google.protobuf.json_format import MessageToDict
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from services.cli.connect import DEADLINE_S, CommandFailed, Door
+from services.cli.connect import DEADLINE_S, CommandFailed, Door, as_dict
+from services.shared.rpc.values import word_of
 
 PAGE = 200
 
@@ -22,7 +22,7 @@ def print_list(door: Door, limit: int, *, as_json: bool) -> None:
     table = Table("call", "ext_id", "start (UTC)", "direction", "from", "to", "status", "error")
     for call in _newest(door, limit):
         if as_json:
-            print(json.dumps(_as_dict(call), ensure_ascii=False))
+            print(json.dumps(as_dict(call), ensure_ascii=False))
         else:
             table.add_row(*map(escape, _row(call)))
     if not as_json:
@@ -39,7 +39,7 @@ def print_call(door: Door, name: str, *, is_ext_id: bool, as_json: bool) -> None
     else:
         raise CommandFailed(f"{name} is no call_session_id; for the account's own id add --ext-id")
     if as_json:
-        print(json.dumps(_as_dict(call), ensure_ascii=False, indent=2))
+        print(json.dumps(as_dict(call), ensure_ascii=False, indent=2))
         return
     console = Console()
     facts = Table(show_header=False, box=None)
@@ -57,6 +57,11 @@ def print_call(door: Door, name: str, *, is_ext_id: bool, as_json: bool) -> None
 def records_of(call: Call) -> list[WavRecord | Mp3Record]:
     """The call's recordings of either kind, in upload order."""
     return [*call.wav_records, *call.mp3_records]
+
+
+def error_word(call: Call) -> str:
+    """The contract's code of the call's error; empty when it has none."""
+    return word_of(RecordingErrorCode, call.error_code) if call.error_code else ""
 
 
 def figures(recording: Recording) -> str:
@@ -79,7 +84,7 @@ def _recordings(call: Call) -> Table:
     table = Table("#", "recording", "employee", "status", "measured", "reason")
     for place, record in enumerate(records_of(call), start=1):
         known = record.recording
-        status = RecordingStatus.Name(known.status).removeprefix("RECORDING_STATUS_").lower()
+        status = word_of(RecordingStatus, known.status)
         table.add_row(
             str(place), str(known.recording_id), record.employee_name, status, figures(known), known.error_message
         )
@@ -100,22 +105,13 @@ def _newest(door: Door, limit: int) -> Iterator[Call]:
 
 
 def _row(call: Call) -> tuple[str, ...]:
-    error = (
-        ""
-        if not call.error_code
-        else RecordingErrorCode.Name(call.error_code).removeprefix("RECORDING_ERROR_CODE_").lower()
-    )
     return (
         str(call.call_session_id),
         call.ext_id,
         call.start_time.ToDatetime().strftime("%Y-%m-%d %H:%M:%S"),
-        Direction.Name(call.direction).removeprefix("DIRECTION_").lower(),
+        word_of(Direction, call.direction),
         call.calling_phone_number or "hidden",
         call.called_phone_number or "-",
-        CallStatus.Name(call.status).removeprefix("CALL_STATUS_").lower(),
-        error,
+        word_of(CallStatus, call.status),
+        error_word(call),
     )
-
-
-def _as_dict(call: Call) -> dict[str, object]:
-    return MessageToDict(call, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)

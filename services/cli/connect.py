@@ -1,10 +1,12 @@
-"""How commands reach calldock: the running instance's sockets, or a front door with a token."""
+"""How commands reach calldock, the running instance's sockets or a front door with a token, and how answers read."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
@@ -54,6 +56,11 @@ def front_door(data_dir: Path, url: str | None, token: str | None) -> Door:
     else:
         channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(), options=options)
     return Door(channel, (("authorization", f"Bearer {token}"),))
+
+
+def as_dict(message: Message) -> dict[str, object]:
+    """What a command prints with --json: the fields under their own names, those with a default too."""
+    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
 
 
 def explain(error: grpc.RpcError) -> str:

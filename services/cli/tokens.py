@@ -6,12 +6,12 @@ from enum import StrEnum
 from calldock.intake.v1.account_pb2 import Role
 from calldock.intake.v1.account_service_pb2 import BlockTokenRequest, CreateTokenRequest, ListTokensRequest, Token
 from calldock.intake.v1.account_service_pb2_grpc import AccountServiceStub
-from google.protobuf.json_format import MessageToDict
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from services.cli.connect import DEADLINE_S, Door
+from services.cli.connect import DEADLINE_S, Door, as_dict
+from services.shared.rpc.values import value_of, word_of
 
 
 class TokenRole(StrEnum):
@@ -24,10 +24,10 @@ class TokenRole(StrEnum):
 
 def create(door: Door, name: str, role: str, *, as_json: bool) -> None:
     """Makes a token and prints its text."""
-    request = CreateTokenRequest(name=name, role=Role.Value(f"ROLE_{role.upper()}"))
+    request = CreateTokenRequest(name=name, role=value_of(Role, role))
     made = AccountServiceStub(door.channel).CreateToken(request, timeout=DEADLINE_S, metadata=door.metadata)
     if as_json:
-        print(json.dumps({**_as_dict(made.token), "access_token": made.access_token}, ensure_ascii=False))
+        print(json.dumps({**as_dict(made.token), "access_token": made.access_token}, ensure_ascii=False))
         return
     console = Console(soft_wrap=True)
     console.print(f"token {made.token.token_id} ({role}): {made.access_token}", markup=False)
@@ -40,7 +40,7 @@ def print_list(door: Door, *, as_json: bool) -> None:
     table = Table("token", "name", "role", "made (UTC)", "expires (UTC)", "state")
     for token in stub.ListTokens(ListTokensRequest(), timeout=DEADLINE_S, metadata=door.metadata).tokens:
         if as_json:
-            print(json.dumps(_as_dict(token), ensure_ascii=False))
+            print(json.dumps(as_dict(token), ensure_ascii=False))
         else:
             table.add_row(*map(escape, _row(token)))
     if not as_json:
@@ -57,9 +57,5 @@ def block(door: Door, token_id: int) -> None:
 def _row(token: Token) -> tuple[str, ...]:
     made = token.create_time.ToDatetime().strftime("%Y-%m-%d %H:%M")
     expires = token.expire_time.ToDatetime().strftime("%Y-%m-%d %H:%M") if token.HasField("expire_time") else "never"
-    role = Role.Name(token.role).removeprefix("ROLE_").lower()
+    role = word_of(Role, token.role)
     return str(token.token_id), token.name, role, made, expires, "blocked" if token.is_blocked else "works"
-
-
-def _as_dict(token: Token) -> dict[str, object]:
-    return MessageToDict(token, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)

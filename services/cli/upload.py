@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import grpc
@@ -19,11 +20,15 @@ from rich.table import Table
 from services.cli.call_files import FileCall, Report, count_calls, read_calls
 from services.cli.connect import DEADLINE_S, CommandFailed, Door
 from services.cli.drafts import NotADraft, call_draft
+from services.shared.backoff import exponential
+from services.shared.rpc.values import word_of
 
 BATCH_CALLS = 500
 BATCH_BYTES = 400_000
 """Below the limit of a request, whatever the calls weigh as JSON."""
 TRIES = 8
+FIRST_PAUSE = timedelta(seconds=0.2)
+LONGEST_PAUSE = timedelta(seconds=5)
 _AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 
@@ -63,7 +68,7 @@ def upload_file(door: Door, path: Path, report: Report, *, is_backfill: bool, dr
 
 def print_tally(tally: Tally, report: Report, *, dry_run: bool, as_json: bool) -> None:
     """Prints what became of the calls."""
-    facts = {**{name.lower(): count for name, count in sorted(tally.outcomes.items())}, "refused": tally.refused}
+    facts = {**dict(sorted(tally.outcomes.items())), "refused": tally.refused}
     if tally.differing:
         facts["duplicates_that_differ"] = tally.differing
     if as_json:
@@ -124,8 +129,7 @@ class _Uploader:
     def _upload(self, batch: list[_Draft]) -> None:
         request = UploadCallsRequest(calls=[draft.message for draft in batch], priority=self._priority)
         for call in self._asked(request).calls:
-            name = UploadedCall.Outcome.Name(call.outcome).removeprefix("OUTCOME_")
-            self._tally.outcomes[name] += 1
+            self._tally.outcomes[word_of(UploadedCall.Outcome, call.outcome)] += 1
             self._tally.differing += call.differs
 
     def _wrong(self, batch: list[_Draft]) -> dict[int, str]:
@@ -149,7 +153,7 @@ class _Uploader:
             except grpc.RpcError as error:
                 if error.code() not in _AWAY or attempt == TRIES - 1:
                     raise
-                time.sleep(min(0.2 * 2**attempt, 5))
+                time.sleep(exponential(attempt + 1, FIRST_PAUSE, LONGEST_PAUSE).total_seconds())
         raise AssertionError("the last try answers or raises")
 
 

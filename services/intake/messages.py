@@ -34,6 +34,7 @@ from services.shared.db.tables import EPOCH
 from services.shared.errors import Mnemonic, Path, Refusal, Refusals
 from services.shared.identity import Role
 from services.shared.rpc.status import spelled
+from services.shared.rpc.values import timestamp, value_of, word_of
 
 Word = TypeVar("Word")
 
@@ -118,7 +119,7 @@ def upload_response(calls: list[UploadedCall]) -> call_service_pb2.UploadCallsRe
             call_service_pb2.UploadedCall(
                 ext_id=call.ext_id,
                 call_session_id=call.call_session_id,
-                outcome=call_service_pb2.UploadedCall.Outcome.Value(f"OUTCOME_{call.outcome.upper()}"),
+                outcome=value_of(call_service_pb2.UploadedCall.Outcome, call.outcome),
                 differs=call.differs,
             )
             for call in calls
@@ -160,14 +161,7 @@ def read_filter(request: call_service_pb2.ListCallsRequest) -> CallFilter:
             raise Refusal(Mnemonic.INVALID_DATE_TIME, path=(name,), value=stamp.seconds) from error
 
     return CallFilter(
-        statuses=tuple(
-            sorted(
-                {
-                    CallStatus(call_pb2.CallStatus.Name(each).removeprefix("CALL_STATUS_").lower())
-                    for each in request.statuses
-                }
-            )
-        ),
+        statuses=tuple(sorted({CallStatus(word_of(call_pb2.CallStatus, each)) for each in request.statuses})),
         direction=_DIRECTIONS.get(request.direction),
         is_lost=request.is_lost if request.HasField("is_lost") else None,
         start_time_from=moment("start_time_from"),
@@ -183,7 +177,7 @@ def call_message(stored: StoredCall) -> call_pb2.Call:
     message = call_pb2.Call(
         call_session_id=row.call_session_id or 0,
         ext_id=row.ext_id,
-        direction=call_pb2.Direction.Value(f"DIRECTION_{row.direction.upper()}"),
+        direction=value_of(call_pb2.Direction, row.direction),
         calling_phone_number=row.calling_phone_number,
         called_phone_number=row.called_phone_number,
         start_time=timestamp(row.start_time),
@@ -198,8 +192,8 @@ def call_message(stored: StoredCall) -> call_pb2.Call:
         site_id=row.site_id,
         comment=row.comment,
         tags=[call_pb2.CallTag(tag_id=tag_id, tag_name=name) for tag_id, name in stored.tags],
-        status=call_pb2.CallStatus.Value(f"CALL_STATUS_{row.status.upper()}"),
-        error_code=_error_code(row.error_code),
+        status=value_of(call_pb2.CallStatus, row.status),
+        error_code=value_of(RecordingErrorCode, row.error_code),
         error_message=row.error_message,
         upload_time=timestamp(row.upload_time),
         ext_request_id=row.ext_request_id,
@@ -208,7 +202,7 @@ def call_message(stored: StoredCall) -> call_pb2.Call:
         record_type=_record_type(stored),
     )
     if row.callback_url is not None:
-        events = [call_pb2.CallEvent.Value(f"CALL_EVENT_{event.upper()}") for event in row.callback_events.split(",")]
+        events = [value_of(call_pb2.CallEvent, event) for event in row.callback_events.split(",")]
         message.callback.CopyFrom(call_pb2.Callback(url=row.callback_url, events=events))
     for recording in stored.recordings:
         _add_record(message, recording)
@@ -254,7 +248,7 @@ def read_new_token(request: account_service_pb2.CreateTokenRequest) -> NewToken:
             expire_time = EPOCH + timedelta(seconds=request.expire_time.seconds)
         except OverflowError as error:
             raise Refusal(Mnemonic.INVALID_DATE_TIME, path=("expire_time",)) from error
-    role = Role(account_pb2.Role.Name(request.role).removeprefix("ROLE_").lower())
+    role = Role(word_of(account_pb2.Role, request.role))
     return NewToken(role=role, name=request.name, expire_time=expire_time)
 
 
@@ -263,26 +257,19 @@ def token_message(token: Token) -> account_service_pb2.Token:
     return account_service_pb2.Token(
         token_id=token.token_id,
         name=token.name,
-        role=account_pb2.Role.Value(f"ROLE_{token.role.upper()}"),
+        role=value_of(account_pb2.Role, token.role),
         create_time=timestamp(token.create_time),
         expire_time=None if token.expire_time is None else timestamp(token.expire_time),
         is_blocked=token.is_blocked,
     )
 
 
-def timestamp(moment: datetime) -> Timestamp:
-    """A moment as protobuf has it."""
-    message = Timestamp()
-    message.FromDatetime(moment)
-    return message
-
-
 def _add_record(message: call_pb2.Call, recording: StoredRecording) -> None:
     row = recording.row
     known = call_pb2.Recording(
         recording_id=row.recording_id or 0,
-        status=call_pb2.RecordingStatus.Value(f"RECORDING_STATUS_{row.status.upper()}"),
-        error_code=_error_code(row.error_code),
+        status=value_of(call_pb2.RecordingStatus, row.status),
+        error_code=value_of(RecordingErrorCode, row.error_code),
         error_message=row.error_message,
         audio_report=None
         if row.audio_report is None
@@ -295,7 +282,7 @@ def _add_record(message: call_pb2.Call, recording: StoredRecording) -> None:
         message.wav_records.add(
             employee_id=row.employee_id,
             employee_name=recording.employee_name,
-            employee_channel=call_pb2.EmployeeChannel.Value(f"EMPLOYEE_CHANNEL_{(row.employee_channel or '').upper()}"),
+            employee_channel=value_of(call_pb2.EmployeeChannel, row.employee_channel),
             record_url=row.url,
             recording=known,
         )
@@ -306,9 +293,7 @@ def _add_record(message: call_pb2.Call, recording: StoredRecording) -> None:
 
 
 def _record_type(stored: StoredCall) -> RecordingFormatMessage.ValueType:
-    if not stored.recordings:
-        return RecordingFormatMessage.RECORDING_FORMAT_UNSPECIFIED
-    return RecordingFormatMessage.Value(f"RECORDING_FORMAT_{stored.recordings[0].row.format.upper()}")
+    return value_of(RecordingFormatMessage, stored.recordings[0].row.format if stored.recordings else None)
 
 
 def _callback(message: call_pb2.Callback) -> CallbackDraft:
@@ -361,14 +346,6 @@ def _duration(milliseconds: int | None) -> Duration | None:
     if milliseconds is None:
         return None
     return Duration(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)
-
-
-def _error_code(code: str | None) -> RecordingErrorCode.ValueType:
-    return (
-        RecordingErrorCode.RECORDING_ERROR_CODE_UNSPECIFIED
-        if code is None
-        else RecordingErrorCode.Value(f"RECORDING_ERROR_CODE_{code.upper()}")
-    )
 
 
 def _word(value: int, words: Mapping[int, Word]) -> Word | Unknown | None:

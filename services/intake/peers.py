@@ -22,13 +22,12 @@ from calldock.notify.internal.v1.delivery_service_pb2 import (
 from calldock.notify.internal.v1.delivery_service_pb2_grpc import DeliveryServiceStub
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToDict
-from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import SecretStr
 
-from services.intake import draft as domain
 from services.intake.recording import Fault, RecordingWork, Source, Verdict
 from services.intake.store.tables import OutboxRow
 from services.shared.rpc.dial import dial, internal_metadata, peer_trouble
+from services.shared.rpc.values import timestamp, value_of, word_of
 
 FETCH_DEADLINE_S = 90.0
 """Above media's own limit for a download and for the object store's answer."""
@@ -61,7 +60,10 @@ class Media:
     async def fetch(self, recording: RecordingWork, target_key: str) -> Source | Fault:
         """Downloads a recording under the key; a Fault when it is not to be had."""
         request = FetchRecordingRequest(
-            url=recording.url, format=_format(recording.format), target_key=target_key, rules=CURRENT_RULES
+            url=recording.url,
+            format=value_of(RecordingFormat, recording.format),
+            target_key=target_key,
+            rules=CURRENT_RULES,
         )
         with peer_trouble("media"):
             answer = await self._stub.FetchRecording(request, timeout=FETCH_DEADLINE_S, metadata=self._metadata)
@@ -73,11 +75,11 @@ class Media:
         """Judges a fetched recording and writes its MP3 under the key when it is fit."""
         request = ProcessRecordingRequest(
             source_key=recording.source_key or "",
-            format=_format(recording.format),
+            format=value_of(RecordingFormat, recording.format),
             target_key=target_key,
             rules=CURRENT_RULES,
             tags=AudioTags(
-                ext_id=tags.ext_id, call_session_id=tags.call_session_id, start_time=_timestamp(tags.start_time)
+                ext_id=tags.ext_id, call_session_id=tags.call_session_id, start_time=timestamp(tags.start_time)
             ),
         )
         with peer_trouble("media"):
@@ -123,13 +125,9 @@ class Notify:
         await self._channel.close()
 
 
-def _format(kind: domain.RecordingFormat) -> RecordingFormat.ValueType:
-    return RecordingFormat.Value(f"RECORDING_FORMAT_{kind.upper()}")
-
-
 def _fault(message: FaultMessage) -> Fault:
     return Fault(
-        code=RecordingErrorCode.Name(message.code).removeprefix("RECORDING_ERROR_CODE_").lower(),
+        code=word_of(RecordingErrorCode, message.code),
         message=message.message,
     )
 
@@ -143,16 +141,8 @@ def _notification(row: OutboxRow) -> NotificationDraft:
         seq=row.seq,
         previous_seq=row.previous_seq,
         url=row.url,
-        event=CallEvent.Value(f"CALL_EVENT_{row.event.upper()}"),
-        event_time=_timestamp(row.event_time),
-        error_code=RecordingErrorCode.Value(f"RECORDING_ERROR_CODE_{row.error_code.upper()}")
-        if row.error_code
-        else RecordingErrorCode.RECORDING_ERROR_CODE_UNSPECIFIED,
+        event=value_of(CallEvent, row.event),
+        event_time=timestamp(row.event_time),
+        error_code=value_of(RecordingErrorCode, row.error_code),
         error_message=row.error_message,
     )
-
-
-def _timestamp(moment: datetime) -> Timestamp:
-    message = Timestamp()
-    message.FromDatetime(moment)
-    return message

@@ -40,6 +40,7 @@ from services.shared.identity import AccountId
 from services.shared.paging import fitting, page_token_below
 from services.shared.rpc.identity import client_address, current_identity
 from services.shared.rpc.status import Context
+from services.shared.rpc.values import value_of
 
 
 class CallServicer(call_service_pb2_grpc.CallServiceServicer):
@@ -169,7 +170,7 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
             raise Refusal(Mnemonic.ACCOUNT_INACTIVE)
         return identity_service_pb2.AuthenticateResponse(
             account_id=identity.account_id,
-            role=account_pb2.Role.Value(f"ROLE_{identity.role.upper()}"),
+            role=value_of(account_pb2.Role, identity.role),
             allowed_networks=identity.allowed_networks,
         )
 

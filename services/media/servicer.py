@@ -18,6 +18,7 @@ from services.shared.errors import Mnemonic, Refusal
 from services.shared.objects import ObjectMissing
 from services.shared.rpc.identity import current_identity
 from services.shared.rpc.status import Context, header
+from services.shared.rpc.values import value_of
 
 _FORMATS = {
     audio_pb2.RECORDING_FORMAT_WAV: RecordingFormat.WAV,
@@ -116,10 +117,9 @@ def _channel(channel: ChannelReport) -> audio_pb2.ChannelReport:
 
 
 def _finding(finding: Finding) -> audio_pb2.AudioFinding:
-    channel = f"AUDIO_CHANNEL_{finding.channel.upper()}" if finding.channel else "AUDIO_CHANNEL_UNSPECIFIED"
     return audio_pb2.AudioFinding(
-        rule=audio_pb2.AudioRule.Value(f"AUDIO_RULE_{finding.rule.upper()}"),
-        channel=audio_pb2.AudioChannel.Value(channel),
+        rule=value_of(audio_pb2.AudioRule, finding.rule),
+        channel=value_of(audio_pb2.AudioChannel, finding.channel),
         message=finding.message,
     )
 
@@ -130,9 +130,7 @@ def _duration(seconds: float | None) -> Duration | None:
 
 
 def _fault(fault: Fault) -> processing_service_pb2.Fault:
-    return processing_service_pb2.Fault(
-        code=audio_pb2.RecordingErrorCode.Value(f"RECORDING_ERROR_CODE_{fault.code.upper()}"), message=fault.message
-    )
+    return processing_service_pb2.Fault(code=value_of(audio_pb2.RecordingErrorCode, fault.code), message=fault.message)
 
 
 def _rules(message: processing_service_pb2.AudioRules) -> AudioRules:

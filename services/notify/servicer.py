@@ -7,7 +7,6 @@ from calldock.media.v1.audio_pb2 import RecordingErrorCode
 from calldock.notify.internal.v1 import delivery_service_pb2, delivery_service_pb2_grpc
 from calldock.notify.v1 import notification_pb2, notification_service_pb2, notification_service_pb2_grpc
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.notify.enqueue import Enqueueing
 from services.notify.notification import NewNotification
@@ -19,6 +18,7 @@ from services.notify.store.tables import AttemptRow
 from services.shared.paging import fitting, page_token_below
 from services.shared.rpc.identity import current_identity
 from services.shared.rpc.status import Context
+from services.shared.rpc.values import timestamp, value_of, word_of
 
 
 class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServicer):
@@ -64,11 +64,6 @@ class DeliveryServicer(delivery_service_pb2_grpc.DeliveryServiceServicer):
 
 
 def _new(draft: delivery_service_pb2.NotificationDraft) -> NewNotification:
-    code = (
-        None
-        if draft.error_code == RecordingErrorCode.RECORDING_ERROR_CODE_UNSPECIFIED
-        else RecordingErrorCode.Name(draft.error_code)
-    )
     return NewNotification(
         notification_id=draft.notification_id,
         account_id=draft.account_id,
@@ -76,11 +71,11 @@ def _new(draft: delivery_service_pb2.NotificationDraft) -> NewNotification:
         previous_seq=draft.previous_seq,
         url=draft.url,
         event=Event(
-            name=CallEvent.Name(draft.event).removeprefix("CALL_EVENT_").lower(),
+            name=word_of(CallEvent, draft.event),
             ext_id=draft.ext_id,
             call_session_id=draft.call_session_id,
             event_time=draft.event_time.ToDatetime(tzinfo=UTC),
-            error_code=None if code is None else code.removeprefix("RECORDING_ERROR_CODE_").lower(),
+            error_code=word_of(RecordingErrorCode, draft.error_code) if draft.error_code else None,
             error_message=draft.error_message,
         ),
     )
@@ -88,33 +83,29 @@ def _new(draft: delivery_service_pb2.NotificationDraft) -> NewNotification:
 
 def _notification(stored: StoredNotification) -> notification_pb2.Notification:
     row = stored.row
-    message = notification_pb2.Notification(
+    return notification_pb2.Notification(
         notification_id=row.notification_id,
         call_session_id=row.call_session_id,
         ext_id=row.ext_id,
         seq=row.seq,
-        event=CallEvent.Value(f"CALL_EVENT_{row.event.upper()}"),
+        event=value_of(CallEvent, row.event),
         url=row.url,
         body=row.body,
-        status=notification_pb2.NotificationStatus.Value(f"NOTIFICATION_STATUS_{row.status.upper()}"),
-        event_time=Timestamp(),
+        status=value_of(notification_pb2.NotificationStatus, row.status),
+        event_time=timestamp(row.event_time),
+        next_attempt_time=None if row.next_attempt_time is None else timestamp(row.next_attempt_time),
         attempts=map(_attempt, stored.attempts),
     )
-    message.event_time.FromDatetime(row.event_time)
-    if row.next_attempt_time is not None:
-        message.next_attempt_time.FromDatetime(row.next_attempt_time)
-    return message
 
 
 def _attempt(row: AttemptRow) -> notification_pb2.Attempt:
     latency = Duration()
     latency.FromTimedelta(timedelta(milliseconds=row.latency_ms))
-    message = notification_pb2.Attempt(
+    return notification_pb2.Attempt(
         number=row.number,
+        attempt_time=timestamp(row.attempt_time),
         latency=latency,
-        outcome=notification_pb2.AttemptOutcome.Value(f"ATTEMPT_OUTCOME_{row.outcome.upper()}"),
+        outcome=value_of(notification_pb2.AttemptOutcome, row.outcome),
         http_status=row.http_status,
         reason=row.reason,
     )
-    message.attempt_time.FromDatetime(row.attempt_time)
-    return message

@@ -13,18 +13,18 @@ import aiohttp
 from calldock.intake.internal.v1.admin_service_pb2 import CreateAccountRequest, CreateAccountResponse
 from calldock.intake.internal.v1.admin_service_pb2_grpc import AdminServiceStub
 from calldock.intake.v1.call_pb2 import Call, CallStatus, RecordingStatus
-from calldock.media.v1.audio_pb2 import RecordingErrorCode
 from grpc import aio
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from services.cli.calls import figures, records_of
+from services.cli.calls import error_word, figures, records_of
 from services.cli.demo.doors import Doors
 from services.cli.demo.outside import Outside, outside
 from services.cli.demo.plot import Scene, scenes
 from services.cli.up import Instance, running
+from services.shared.rpc.values import word_of
 
 PATIENCE_S = 45.0
 _POLL_S = 0.1
@@ -44,14 +44,12 @@ class Seen:
     @property
     def status(self) -> str:
         """The call's status so far."""
-        return CallStatus.Name(self.call.status).removeprefix("CALL_STATUS_").lower() if self.call else ""
+        return word_of(CallStatus, self.call.status) if self.call else ""
 
     @property
     def error_code(self) -> str:
         """The call's error; empty when it has none."""
-        if self.call is None or not self.call.error_code:
-            return ""
-        return RecordingErrorCode.Name(self.call.error_code).removeprefix("RECORDING_ERROR_CODE_").lower()
+        return error_word(self.call) if self.call else ""
 
     @property
     def measured(self) -> str:
