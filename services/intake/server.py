@@ -184,8 +184,7 @@ def _listeners(
         JsonDoorServicer(JsonRpcMethods(db, clock, uploads, authenticate), uploads, settings.max_request_bytes),
         public.server,
     )
-    key = settings.internal_key.get_secret_value() if settings.internal_key else None
-    internal = Listener(_INTERNAL, [internal_key_guard(key)], check_rules())
+    internal = Listener(_INTERNAL, [internal_key_guard(settings.internal_key)], check_rules())
     admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(accounts), internal.server)
     identity_service_pb2_grpc.add_IdentityServiceServicer_to_server(IdentityServicer(accounts), internal.server)
     recording_index_service_pb2_grpc.add_RecordingIndexServiceServicer_to_server(

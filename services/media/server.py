@@ -49,8 +49,7 @@ async def serve(settings: MediaSettings) -> None:
         recording_service_pb2_grpc.add_RecordingServiceServicer_to_server(
             RecordingServicer(Listening(intake, objects)), public.server
         )
-        key = settings.internal_key.get_secret_value() if settings.internal_key else None
-        internal = Listener((_PROCESSING,), [internal_key_guard(key)], check_rules())
+        internal = Listener((_PROCESSING,), [internal_key_guard(settings.internal_key)], check_rules())
         servicer = ProcessingServicer(
             Fetching(downloader, objects, scratch, settings.media_downloads),
             Processing(sandbox, objects, settings.media_workers * WAITING_PER_WORKER),

@@ -99,8 +99,7 @@ def _listeners(
     notification_service_pb2_grpc.add_NotificationServiceServicer_to_server(
         NotificationServicer(Readback(db)), public.server
     )
-    key = settings.internal_key.get_secret_value() if settings.internal_key else None
-    internal = Listener((_DELIVERY,), [internal_key_guard(key)], check_rules())
+    internal = Listener((_DELIVERY,), [internal_key_guard(settings.internal_key)], check_rules())
     delivery_service_pb2_grpc.add_DeliveryServiceServicer_to_server(
         DeliveryServicer(enqueueing, secrets), internal.server
     )

@@ -31,6 +31,6 @@ def split_list(text: str) -> tuple[str, ...]:
 
 
 def check_internal_listener(settings: ServiceSettings) -> None:
-    """Raises ValueError when the internal listener would stand open on a network."""
-    if not settings.internal_listen.startswith("unix:") and settings.internal_key is None:
+    """Raises ValueError when the internal listener would stand open on a network. An empty key counts as none."""
+    if not settings.internal_listen.startswith("unix:") and not settings.internal_key:
         raise ValueError("CALLDOCK_INTERNAL_LISTEN is on TCP: set CALLDOCK_INTERNAL_KEY, or use unix:/path")

@@ -28,7 +28,7 @@ async def test_a_wrong_internal_key_is_refused_when_one_is_set(sent: str | None)
     context: Any = Call(sent)
 
     with pytest.raises(Refusal) as caught:
-        await internal_key_guard("right")("/calldock.x/Y", context)
+        await internal_key_guard(SecretStr("right"))("/calldock.x/Y", context)
 
     assert caught.value.mnemonic == "forbidden"
     await internal_key_guard(None)("/calldock.x/Y", context)
@@ -37,14 +37,20 @@ async def test_a_wrong_internal_key_is_refused_when_one_is_set(sent: str | None)
 async def test_the_right_internal_key_is_taken() -> None:
     context: Any = Call("right")
 
-    await internal_key_guard("right")("/calldock.x/Y", context)
+    await internal_key_guard(SecretStr("right"))("/calldock.x/Y", context)
 
 
-def test_an_internal_listener_on_tcp_needs_a_key() -> None:
+@pytest.mark.parametrize("key", [None, SecretStr("")])
+def test_an_internal_listener_on_tcp_needs_a_key(key: SecretStr | None) -> None:
+    with pytest.raises(ValueError, match="CALLDOCK_INTERNAL_KEY"):
+        check_internal_listener(
+            ServiceSettings(public_listen="unix:/x", internal_listen="127.0.0.1:1", internal_key=key)
+        )
+
+
+def test_an_internal_listener_with_a_key_or_on_a_socket_is_taken() -> None:
     public = "unix:/x"
 
-    with pytest.raises(ValueError, match="CALLDOCK_INTERNAL_KEY"):
-        check_internal_listener(ServiceSettings(public_listen=public, internal_listen="127.0.0.1:1"))
     check_internal_listener(
         ServiceSettings(public_listen=public, internal_listen="127.0.0.1:1", internal_key=SecretStr("k"))
     )

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from urllib.parse import unquote
 
+from pydantic import SecretStr
+
 from services.shared.clock import Clock
 from services.shared.errors import Mnemonic, Refusal
 from services.shared.identity import Authenticate, Identity, Role, token_sha256
@@ -44,11 +46,12 @@ def identity_guard(authenticate: Authenticate, roles: Mapping[str, Role | None])
     return guard
 
 
-def internal_key_guard(key: str | None) -> Guard:
-    """Demands the services' shared secret when one is set."""
+def internal_key_guard(key: SecretStr | None) -> Guard:
+    """Demands the services' shared secret when one is set; an empty one counts as none."""
 
     async def guard(_method: str, context: Context) -> None:
-        if key is not None and not hmac.compare_digest(header(context, INTERNAL_KEY_HEADER).encode(), key.encode()):
+        came = header(context, INTERNAL_KEY_HEADER).encode()
+        if key and not hmac.compare_digest(came, key.get_secret_value().encode()):
             raise Refusal(Mnemonic.FORBIDDEN)
 
     return guard
