@@ -4,7 +4,7 @@ from services.intake.call_filter import CallFilter
 from services.intake.store.reading import StoredCall, audio_object, get_call, list_calls, lookup_call
 from services.shared.db.engine import SqliteDatabase
 from services.shared.identity import AccountId
-from services.shared.paging import DEFAULT_PAGE, LARGEST_PAGE, Page, page_token_below, read_number_token
+from services.shared.paging import Page, page_of, page_token_below, read_number_token, size_of
 
 
 class Readback:
@@ -29,9 +29,7 @@ class Readback:
         self, account_id: AccountId, wanted: CallFilter, page_size: int, page_token: str
     ) -> Page[StoredCall]:
         """A page of the account's calls under a filter. The order never changes and new calls come before it, so nothing is skipped or repeated. Raises Refusal for a token that is not of this list and filter."""
-        size = min(page_size or DEFAULT_PAGE, LARGEST_PAGE)
+        size = size_of(page_size)
         below = read_number_token(wanted.scope, page_token)
         found = await self._db.read(list_calls, account_id, wanted, size + 1, below)
-        calls = found[:size]
-        last = calls[-1].row.call_session_id or 0 if calls else 0
-        return Page(calls, page_token_below(wanted.scope, last) if len(found) > size else "")
+        return page_of(found, size, lambda call: page_token_below(wanted.scope, call.row.call_session_id or 0))

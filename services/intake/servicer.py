@@ -37,7 +37,7 @@ from services.intake.readback import Readback
 from services.intake.upload import Uploads
 from services.shared.errors import Mnemonic, Refusal, Refusals
 from services.shared.identity import AccountId
-from services.shared.paging import fitting, page_token_below
+from services.shared.paging import Page, fitting, page_token_below
 from services.shared.rpc.identity import client_address, current_identity
 from services.shared.rpc.status import Context
 from services.shared.rpc.values import value_of
@@ -76,12 +76,11 @@ class CallServicer(call_service_pb2_grpc.CallServiceServicer):
     ) -> call_service_pb2.ListCallsResponse:
         wanted = read_filter(request)
         page = await self._readback.page(current_identity().account_id, wanted, request.page_size, request.page_token)
-        calls = [call_message(call) for call in page.items]
-        count = fitting(call.ByteSize() for call in calls)
-        token = page.next_page_token
-        if count < len(calls):
-            token = page_token_below(wanted.scope, calls[count - 1].call_session_id)
-        return call_service_pb2.ListCallsResponse(calls=calls[:count], next_page_token=token)
+        shown = fitting(
+            Page([call_message(call) for call in page.items], page.next_page_token),
+            lambda call: page_token_below(wanted.scope, call.call_session_id),
+        )
+        return call_service_pb2.ListCallsResponse(calls=shown.items, next_page_token=shown.next_page_token)
 
     async def CancelCall(self, request: call_service_pb2.CancelCallRequest, context: Context) -> call_pb2.Call:
         return call_message(await self._changes.cancel(current_identity().account_id, request.call_session_id))

@@ -2,7 +2,7 @@
 
 from services.notify.store.reading import StoredNotification, list_notifications
 from services.shared.db.engine import SqliteDatabase
-from services.shared.paging import DEFAULT_PAGE, LARGEST_PAGE, Page, page_token_below, read_page_token
+from services.shared.paging import Page, page_of, page_token_below, read_page_token, size_of
 
 
 class Readback:
@@ -15,12 +15,11 @@ class Readback:
         self, account_id: int, page_size: int, page_token: str, call_session_id: int | None
     ) -> Page[StoredNotification]:
         """A page of the account's notifications, newest first. Raises Refusal for a token that is not of this list and filter."""
-        size = min(page_size or DEFAULT_PAGE, LARGEST_PAGE)
+        size = size_of(page_size)
         scope = scope_of(call_session_id)
         below = read_page_token(scope, page_token)
         found = await self._db.read(list_notifications, account_id, size + 1, below, call_session_id)
-        shown = found[:size]
-        return Page(shown, page_token_below(scope, shown[-1].row.notification_id) if len(found) > size else "")
+        return page_of(found, size, lambda stored: page_token_below(scope, stored.row.notification_id))
 
 
 def scope_of(call_session_id: int | None) -> str:

@@ -15,7 +15,7 @@ from services.notify.readback import Readback, scope_of
 from services.notify.secrets import Secrets
 from services.notify.store.reading import StoredNotification
 from services.notify.store.tables import AttemptRow
-from services.shared.paging import fitting, page_token_below
+from services.shared.paging import Page, fitting, page_token_below
 from services.shared.rpc.identity import current_identity
 from services.shared.rpc.status import Context
 from services.shared.rpc.values import timestamp, value_of, word_of
@@ -34,13 +34,12 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
         page = await self._readback.page(
             current_identity().account_id, request.page_size, request.page_token, call_session_id
         )
-        notifications = [_notification(stored) for stored in page.items]
-        count = fitting(each.ByteSize() for each in notifications)
-        token = page.next_page_token
-        if count < len(notifications):
-            token = page_token_below(scope_of(call_session_id), notifications[count - 1].notification_id)
+        shown = fitting(
+            Page([_notification(stored) for stored in page.items], page.next_page_token),
+            lambda notification: page_token_below(scope_of(call_session_id), notification.notification_id),
+        )
         return notification_service_pb2.ListNotificationsResponse(
-            notifications=notifications[:count], next_page_token=token
+            notifications=shown.items, next_page_token=shown.next_page_token
         )
 
 

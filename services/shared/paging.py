@@ -2,13 +2,16 @@
 
 import base64
 import binascii
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from google.protobuf.message import Message
 
 from services.shared.errors import Mnemonic, Refusal
 
 T = TypeVar("T")
+M = TypeVar("M", bound=Message)
 
 DEFAULT_PAGE = 100
 LARGEST_PAGE = 1000
@@ -53,15 +56,25 @@ def read_number_token(scope: str, token: str) -> int | None:
     return int(key)
 
 
-def fitting(sizes: Iterable[int]) -> int:
-    """How many messages of these sizes in bytes make a page: as many as fit 2 MiB, at least one. Clients of gRPC take 4 MiB by default."""
-    count, total = 0, 0
-    for size in sizes:
-        total += size
+def size_of(asked: int) -> int:
+    """How many items a page of the asked size has."""
+    return min(asked or DEFAULT_PAGE, LARGEST_PAGE)
+
+
+def page_of(found: Sequence[T], size: int, token_after: Callable[[T], str]) -> Page[T]:
+    """The page of a list of which one item more than `size` was looked for. `token_after` is the token of the page that begins after an item."""
+    items = found[:size]
+    return Page(items, token_after(items[-1]) if len(found) > size else "")
+
+
+def fitting(page: Page[M], token_after: Callable[[M], str]) -> Page[M]:
+    """The page cut to as many messages as fit 2 MiB, at least one. Clients of gRPC take 4 MiB by default."""
+    total = 0
+    for count, message in enumerate(page.items):
+        total += message.ByteSize()
         if count and total > PAGE_BYTES:
-            break
-        count += 1
-    return count
+            return Page(page.items[:count], token_after(page.items[count - 1]))
+    return page
 
 
 def _not_ours(token: str) -> Refusal:
