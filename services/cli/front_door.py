@@ -7,8 +7,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
-BODY_ROOM = 4
-"""The front door lets through so many times the limit of a JSON body, so that the contract's error comes from intake and not a bare 413."""
+from services.shared.settings import FRONT_DOOR_ROOM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +30,7 @@ class FrontDoor:
             listen_port=self.listen_port,
             trusted_proxies=self.trusted_proxies,
             descriptors=self.descriptors,
-            max_body_bytes=self.max_request_bytes * BODY_ROOM,
+            max_body_bytes=self.max_request_bytes * FRONT_DOOR_ROOM,
             intake_socket=self.sockets / "intake.sock",
             media_socket=self.sockets / "media.sock",
             notify_socket=self.sockets / "notify.sock",

@@ -20,6 +20,7 @@ import structlog
 from services.cli.front_door import FrontDoor, descriptor_set, envoy_binary
 from services.cli.instance import MAX_SOCKET_PATH, CannotStart, Runtime, lock_data_dir, secret_key, write_runtime
 from services.cli.supervisor import Child, Supervisor
+from services.shared.settings import DEFAULT_MAX_REQUEST_BYTES
 
 log = structlog.get_logger()
 
@@ -27,7 +28,6 @@ READY_S = 60.0
 SERVICES = ("media", "notify", "intake")
 EXPOSED = ("intake", "media", "notify")
 """The order of the services' own ports after the front door's."""
-DEFAULT_MAX_REQUEST_BYTES = 524_288
 _DRAIN_S = 2.0
 
 

@@ -45,11 +45,11 @@ from services.shared.identity import Role
 from services.shared.rpc.identity import IdentityCache, identity_guard, internal_key_guard
 from services.shared.rpc.serve import Listener, until_stopped
 from services.shared.rpc.validate import check_rules
+from services.shared.settings import FRONT_DOOR_ROOM
 from services.shared.work import WorkLoop, sweep_until_cancelled
 
 log = structlog.get_logger()
 
-FRONT_DOOR_ROOM = 4
 ENVELOPE_BYTES = 65_536
 MIGRATIONS = Path(__file__).parent / "migrations"
 

@@ -4,7 +4,7 @@ import os
 
 from pydantic import Field
 
-from services.shared.settings import ServiceSettings
+from services.shared.settings import DEFAULT_MAX_REQUEST_BYTES, LeaseSeconds, ServiceSettings
 
 
 class IntakeSettings(ServiceSettings):
@@ -13,7 +13,7 @@ class IntakeSettings(ServiceSettings):
     media_address: str = Field(description="media's internal listener")
     notify_address: str = Field(description="notify's internal listener")
     max_request_bytes: int = Field(
-        default=524_288, ge=1_024, le=2_097_152, description="bytes of JSON that a request may hold"
+        default=DEFAULT_MAX_REQUEST_BYTES, ge=1_024, le=2_097_152, description="bytes of JSON that a request may hold"
     )
     max_calls_per_request: int = Field(default=500, ge=1, le=1_000, description="calls that a request may hold")
     fetches: int = Field(default=32, ge=1, le=1_000, description="calls whose recordings are downloaded at once")
@@ -26,6 +26,4 @@ class IntakeSettings(ServiceSettings):
     relays: int = Field(
         default=16, ge=1, le=1_000, description="calls whose notifications are handed to notify at once"
     )
-    lease_s: float = Field(
-        default=30.0, ge=1, le=600, description="seconds that a piece of work is held without a sign of life"
-    )
+    lease_s: LeaseSeconds = 30.0

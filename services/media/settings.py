@@ -1,25 +1,17 @@
 """media's settings."""
 
 import os
-from pathlib import Path
 
 from pydantic import Field
 
-from services.shared.settings import ServiceSettings, split_list
+from services.shared.settings import EgressSettings, split_list
 
 
-class MediaSettings(ServiceSettings):
+class MediaSettings(EgressSettings):
     """Read once from the environment, `CALLDOCK_` before each name."""
 
     intake_address: str = Field(description="intake's internal listener")
-    egress_allow: str = Field(
-        default="",
-        description="addresses outside the public internet that may be dialled, separated by commas: host, address or network, with :port or without",
-    )
     egress_allow_downloads: str = Field(default="", description="the same, for downloads alone")
-    egress_ca_file: Path | None = Field(
-        default=None, description="PEM file of further certificate authorities to trust"
-    )
     media_workers: int = Field(
         default=os.cpu_count() or 1, ge=1, le=256, description="worker processes that decode and measure"
     )

@@ -1,28 +1,19 @@
 """notify's settings."""
 
-from pathlib import Path
-
 from pydantic import Field, SecretStr, field_validator
 
 from services.notify.schedule import STANDARD_SCHEDULE_S
-from services.shared.settings import ServiceSettings, split_list
+from services.shared.settings import EgressSettings, LeaseSeconds, split_list
 
 MAX_PAUSE_S = 7 * 86_400
 
 
-class NotifySettings(ServiceSettings):
+class NotifySettings(EgressSettings):
     """Read once from the environment, `CALLDOCK_` before each name."""
 
     intake_address: str = Field(description="intake's internal listener")
     secret_key: SecretStr = Field(description="base64 of 32 bytes; seals signing secrets at rest")
-    egress_allow: str = Field(
-        default="",
-        description="addresses outside the public internet that may be dialled, separated by commas: host, address or network, with :port or without",
-    )
     egress_allow_webhooks: str = Field(default="", description="the same, for webhooks alone")
-    egress_ca_file: Path | None = Field(
-        default=None, description="PEM file of further certificate authorities to trust"
-    )
     notify_timeout_s: float = Field(
         default=15.0, gt=0, le=120, description="seconds that a receiver has for a whole answer"
     )
@@ -31,9 +22,7 @@ class NotifySettings(ServiceSettings):
         description="pauses in seconds after each failed attempt, separated by commas",
     )
     notify_posts: int = Field(default=64, ge=1, le=10_000, description="notifications that are posted at once")
-    lease_s: float = Field(
-        default=30.0, ge=1, le=600, description="seconds that a piece of work is held without a sign of life"
-    )
+    lease_s: LeaseSeconds = 30.0
 
     @field_validator("notify_retry_schedule_s")
     @classmethod

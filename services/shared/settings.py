@@ -1,9 +1,18 @@
 """What every service's settings share: environment names with the `CALLDOCK_` prefix, read once, frozen."""
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DEFAULT_MAX_REQUEST_BYTES = 524_288
+FRONT_DOOR_ROOM = 4
+"""The front door lets through so many times the limit of a JSON body, so that the contract's error comes from intake and not a bare 413."""
+
+LeaseSeconds = Annotated[
+    float, Field(ge=1, le=600, description="seconds that a piece of work is held without a sign of life")
+]
 
 
 class ServiceSettings(BaseSettings):
@@ -23,6 +32,18 @@ class ServiceSettings(BaseSettings):
     def public_addresses(self) -> tuple[str, ...]:
         """The public listener's addresses."""
         return split_list(self.public_listen)
+
+
+class EgressSettings(ServiceSettings):
+    """Settings of a service that dials addresses on somebody's word."""
+
+    egress_allow: str = Field(
+        default="",
+        description="addresses outside the public internet that may be dialled, separated by commas: host, address or network, with :port or without",
+    )
+    egress_ca_file: Path | None = Field(
+        default=None, description="PEM file of further certificate authorities to trust"
+    )
 
 
 def split_list(text: str) -> tuple[str, ...]:
