@@ -1,7 +1,7 @@
 """Reading calls back, a page at a time."""
 
 from services.intake.call_filter import CallFilter
-from services.intake.store.reading import StoredCall, audio_object, get_call, list_calls, lookup_call
+from services.intake.store.reading import StoredCall, audio_key, get_call, list_calls, lookup_call
 from services.shared.db.engine import SqliteDatabase
 from services.shared.identity import AccountId
 from services.shared.paging import Page, page_of, page_token_below, read_number_token, size_of
@@ -21,9 +21,9 @@ class Readback:
         """One call by the account's id. Raises Refusal entity_not_found."""
         return await self._db.read(lookup_call, account_id, ext_id)
 
-    async def audio(self, account_id: AccountId, recording_id: int) -> tuple[str, int]:
-        """Key and size in bytes of a recording's MP3. Raises Refusal entity_not_found."""
-        return await self._db.read(audio_object, account_id, recording_id)
+    async def audio_key(self, account_id: AccountId, recording_id: int) -> str:
+        """The key of a recording's MP3. Raises Refusal entity_not_found."""
+        return await self._db.read(audio_key, account_id, recording_id)
 
     async def page(
         self, account_id: AccountId, wanted: CallFilter, page_size: int, page_token: str

@@ -183,5 +183,5 @@ class RecordingIndexServicer(recording_index_service_pb2_grpc.RecordingIndexServ
     async def GetAudioObject(
         self, request: recording_index_service_pb2.GetAudioObjectRequest, context: Context
     ) -> recording_index_service_pb2.AudioObject:
-        key, size_bytes = await self._readback.audio(AccountId(request.account_id), request.recording_id)
-        return recording_index_service_pb2.AudioObject(key=key, size_bytes=size_bytes)
+        key = await self._readback.audio_key(AccountId(request.account_id), request.recording_id)
+        return recording_index_service_pb2.AudioObject(key=key)

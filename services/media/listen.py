@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 from services.media.peers import Intake
-from services.shared.errors import Mnemonic, Refusal
+from services.shared.errors import not_found
 from services.shared.identity import AccountId
 from services.shared.objects import ObjectMissing, ObjectStore
 
@@ -21,6 +21,4 @@ class Listening:
         try:
             return await self._objects.stream(key)
         except ObjectMissing as missing:
-            raise Refusal(
-                Mnemonic.ENTITY_NOT_FOUND, path=("recording_id",), value=recording_id, grpc_code="NOT_FOUND"
-            ) from missing
+            raise not_found("recording_id", recording_id, "there is no such recording to listen to") from missing

@@ -14,7 +14,7 @@ from services.media.fetch import Fetching
 from services.media.listen import Listening
 from services.media.process import Processing
 from services.media.verdict import AudioReport, AudioRules, ChannelReport, Fault, Finding, RecordingFormat
-from services.shared.errors import Mnemonic, Refusal
+from services.shared.errors import not_found
 from services.shared.objects import ObjectMissing
 from services.shared.rpc.identity import current_identity
 from services.shared.rpc.status import Context, header
@@ -57,7 +57,7 @@ class ProcessingServicer(processing_service_pb2_grpc.ProcessingServiceServicer):
                 request.source_key, _FORMATS[request.format], request.target_key, _rules(request.rules), tags
             )
         except ObjectMissing as missing:
-            raise Refusal(Mnemonic.ENTITY_NOT_FOUND, path=("source_key",), grpc_code="NOT_FOUND") from missing
+            raise not_found("source_key", request.source_key, "there is no such object") from missing
         answer = processing_service_pb2.ProcessRecordingResponse(report=report_message(found.report))
         if found.fault is not None:
             answer.fault.CopyFrom(_fault(found.fault))

@@ -130,6 +130,11 @@ class Refusal(Exception):
         super().__init__(f"{mnemonic} at {'.'.join(map(str, path)) or '-'}: {self.why}")
 
 
+def not_found(name: str, value: object, why: str) -> Refusal:
+    """What a request names by itself is not there: NOT_FOUND, where the same inside an upload is a wrong field."""
+    return Refusal(Mnemonic.ENTITY_NOT_FOUND, path=(name,), value=value, why=why, grpc_code="NOT_FOUND")
+
+
 class Refusals(Exception):
     """Several refusals of one request, the one that counts first. Never empty."""
 

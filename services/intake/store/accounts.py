@@ -9,7 +9,7 @@ from sqlalchemy.engine import Row
 from services.intake.account import Account, AccountChange, NewAccount, NewToken, Token
 from services.intake.store.tables import AccountRow, TagRow, TokenRow
 from services.shared.db.tables import table_of
-from services.shared.errors import Mnemonic, Refusal
+from services.shared.errors import Mnemonic, Refusal, not_found
 from services.shared.identity import EVERYWHERE, AccountId, Identity, Role
 
 _accounts = table_of(AccountRow)
@@ -133,9 +133,7 @@ def block_token(connection: Connection, account_id: AccountId, token_id: int) ->
     )
     row = connection.execute(blocked).first()
     if row is None:
-        why = "there is no such token"
-        path = ("token_id",)
-        raise Refusal(Mnemonic.ENTITY_NOT_FOUND, path=path, value=token_id, why=why, grpc_code="NOT_FOUND")
+        raise not_found("token_id", token_id, "there is no such token")
     return _token(row)
 
 
@@ -144,9 +142,7 @@ def _change(connection: Connection, account_id: AccountId, values: dict[str, Any
         connection.execute(update(_accounts).where(_accounts.c.account_id == account_id).values(values))
     row = connection.execute(select(_accounts).where(_accounts.c.account_id == account_id)).first()
     if row is None:
-        why = "there is no such account"
-        path = ("account_id",)
-        raise Refusal(Mnemonic.ENTITY_NOT_FOUND, path=path, value=account_id, why=why, grpc_code="NOT_FOUND")
+        raise not_found("account_id", account_id, "there is no such account")
     return _account(row)
 
 

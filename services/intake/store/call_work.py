@@ -7,7 +7,6 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 
 from services.intake.draft import RecordingFormat
-from services.intake.events import Announcement
 from services.intake.recording import (
     INTERNAL_ERROR,
     Fault,
@@ -17,9 +16,9 @@ from services.intake.recording import (
     Verdict,
     call_fault,
 )
-from services.intake.status import CallStatus, Move, begin, end
+from services.intake.status import CallStatus, begin, end
 from services.intake.store.garbage import discard_keys, discard_lost
-from services.intake.store.outbox import announce
+from services.intake.store.outbox import move_call
 from services.intake.store.tables import CALL_WORK, PROCESS, CallRow, RecordingRow
 from services.shared.db.tables import table_of
 from services.shared.db.work_table import Claim, Expired
@@ -49,7 +48,7 @@ def begin_work(connection: Connection, claim: Claim, now: datetime) -> CallWork 
     call = connection.execute(select(_calls).where(_calls.c.call_session_id == claim.key)).one()
     move = begin(CallStatus(call.status))
     if move is not None:
-        _move(connection, claim.key, move, now)
+        move_call(connection, call, move, now)
     return CallWork(
         account_id=call.account_id,
         call_session_id=call.call_session_id,
@@ -155,36 +154,9 @@ def _give_up(connection: Connection, lease: Expired, now: datetime) -> None:
 
 
 def _end(connection: Connection, call_session_id: int, now: datetime) -> None:
-    status = connection.execute(select(_calls.c.status).where(_calls.c.call_session_id == call_session_id)).scalar_one()
-    fault = call_fault(_recordings_of(connection, call_session_id))
-    _move(connection, call_session_id, end(CallStatus(status), failed=fault is not None), now, fault)
-
-
-def _move(connection: Connection, call_session_id: int, move: Move, now: datetime, fault: Fault | None = None) -> None:
     call = connection.execute(select(_calls).where(_calls.c.call_session_id == call_session_id)).one()
-    announcement = Announcement(
-        call_session_id=call_session_id,
-        account_id=call.account_id,
-        ext_id=call.ext_id,
-        callback_url=call.callback_url,
-        asked=call.callback_events.split(","),
-        event_seq=call.event_seq,
-        events=move.events,
-        error_code=fault.code if fault else None,
-        error_message=fault.message if fault else "",
-    )
-    connection.execute(
-        update(_calls)
-        .where(_calls.c.call_session_id == call_session_id)
-        .values(
-            status=move.status,
-            status_time=now,
-            error_code=announcement.error_code,
-            error_message=announcement.error_message,
-            event_seq=announcement.seq_after,
-        )
-    )
-    announce(connection, [announcement], now)
+    fault = call_fault(_recordings_of(connection, call_session_id))
+    move_call(connection, call, end(CallStatus(call.status), failed=fault is not None), now, fault)
 
 
 def _recordings_of(connection: Connection, call_session_id: int) -> list[RecordingWork]:

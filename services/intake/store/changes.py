@@ -5,13 +5,12 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 from sqlalchemy.engine import Row
 
-from services.intake.events import Announcement
 from services.intake.recording import RecordingStatus
-from services.intake.status import CallStatus, ImpossibleMove, Move, cancel, reprocess
-from services.intake.store.outbox import announce
+from services.intake.status import CallStatus, ImpossibleMove, cancel, reprocess
+from services.intake.store.outbox import move_call
 from services.intake.store.tables import CALL_WORK, FETCH, CallRow, RecordingRow
 from services.shared.db.tables import table_of
-from services.shared.errors import Mnemonic, Refusal
+from services.shared.errors import Mnemonic, Refusal, not_found
 from services.shared.identity import AccountId
 
 _calls = table_of(CallRow)
@@ -27,7 +26,7 @@ def cancel_call(connection: Connection, account_id: AccountId, call_session_id: 
         raise _stands_elsewhere(call.status, "only a call that waits can be cancelled") from error
     if move is not None:
         CALL_WORK.drop(connection, [call_session_id])
-        _move(connection, call, move, now)
+        move_call(connection, call, move, now)
 
 
 def reprocess_call(
@@ -55,38 +54,15 @@ def reprocess_call(
         )
     if recordings:
         CALL_WORK.add(connection, [(call_session_id, account_id)], now, stage=FETCH)
-    _move(connection, call, move, now)
+    move_call(connection, call, move, now)
 
 
 def _call(connection: Connection, account_id: AccountId, call_session_id: int) -> "Row[tuple[object, ...]]":
     wanted = select(_calls).where(_calls.c.account_id == account_id, _calls.c.call_session_id == call_session_id)
     found = connection.execute(wanted).first()
     if found is None:
-        why = "there is no such call"
-        path = ("call_session_id",)
-        raise Refusal(Mnemonic.ENTITY_NOT_FOUND, path=path, value=call_session_id, why=why, grpc_code="NOT_FOUND")
+        raise not_found("call_session_id", call_session_id, "there is no such call")
     return found
-
-
-def _move(connection: Connection, call: "Row[tuple[object, ...]]", move: Move, now: datetime) -> None:
-    announcement = Announcement(
-        call_session_id=call.call_session_id,
-        account_id=call.account_id,
-        ext_id=call.ext_id,
-        callback_url=call.callback_url,
-        asked=call.callback_events.split(","),
-        event_seq=call.event_seq,
-        events=move.events,
-    )
-    values = {
-        "status": move.status,
-        "status_time": now,
-        "error_code": None,
-        "error_message": "",
-        "event_seq": announcement.seq_after,
-    }
-    connection.execute(update(_calls).where(_calls.c.call_session_id == call.call_session_id).values(values))
-    announce(connection, [announcement], now)
 
 
 def _stands_elsewhere(status: str, why: str) -> Refusal:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, select
 from services.intake.call_filter import CallFilter
 from services.intake.store.tables import CallRow, CallTagRow, EmployeeRow, RecordingRow, TagRow
 from services.shared.db.tables import table_of
-from services.shared.errors import Mnemonic, Refusal
+from services.shared.errors import not_found
 from services.shared.identity import AccountId
 
 _calls = table_of(CallRow)
@@ -41,14 +41,14 @@ def get_call(connection: Connection, account_id: AccountId, call_session_id: int
     return _one(
         connection,
         _of(account_id).where(_calls.c.call_session_id == call_session_id),
-        ("call_session_id",),
+        "call_session_id",
         call_session_id,
     )
 
 
 def lookup_call(connection: Connection, account_id: AccountId, ext_id: str) -> StoredCall:
     """The account's call of this ext_id. Raises Refusal entity_not_found."""
-    return _one(connection, _of(account_id).where(_calls.c.ext_id == ext_id), ("ext_id",), ext_id)
+    return _one(connection, _of(account_id).where(_calls.c.ext_id == ext_id), "ext_id", ext_id)
 
 
 def list_calls(
@@ -78,34 +78,26 @@ def load_calls(connection: Connection, ids: Sequence[int]) -> list[StoredCall]:
     return _with_parts(connection, select(_calls).where(_calls.c.call_session_id.in_(ids)))
 
 
-def audio_object(connection: Connection, account_id: AccountId, recording_id: int) -> tuple[str, int]:
-    """Key and size in bytes of a recording's MP3. Raises Refusal entity_not_found when the account has no such recording, or it has no MP3."""
+def audio_key(connection: Connection, account_id: AccountId, recording_id: int) -> str:
+    """The key of a recording's MP3. Raises Refusal entity_not_found when the account has no such recording, or it has no MP3."""
     row = connection.execute(
-        select(_recordings.c.audio_key, _recordings.c.audio_size_bytes).where(
+        select(_recordings.c.audio_key).where(
             _recordings.c.recording_id == recording_id, _recordings.c.account_id == account_id
         )
     ).first()
     if row is None or row.audio_key is None:
-        raise Refusal(
-            Mnemonic.ENTITY_NOT_FOUND,
-            path=("recording_id",),
-            value=recording_id,
-            why="there is no such recording to listen to",
-            grpc_code="NOT_FOUND",
-        )
-    return row.audio_key, row.audio_size_bytes
+        raise not_found("recording_id", recording_id, "there is no such recording to listen to")
+    return str(row.audio_key)
 
 
 def _of(account_id: AccountId) -> "Select[tuple[object, ...]]":
     return select(_calls).where(_calls.c.account_id == account_id)
 
 
-def _one(connection: Connection, wanted: "Select[tuple[object, ...]]", path: tuple[str], value: object) -> StoredCall:
+def _one(connection: Connection, wanted: "Select[tuple[object, ...]]", name: str, value: object) -> StoredCall:
     found = _with_parts(connection, wanted)
     if not found:
-        raise Refusal(
-            Mnemonic.ENTITY_NOT_FOUND, path=path, value=value, why="there is no such call", grpc_code="NOT_FOUND"
-        )
+        raise not_found(name, value, "there is no such call")
     return found[0]
 
 
