@@ -34,10 +34,10 @@ _DRAIN_S = 2.0
 class Instance:
     """A running instance of calldock on one data directory."""
 
-    def __init__(self, data_dir: Path, url: str, sockets: Path, supervisor: Supervisor) -> None:
-        self.data_dir = data_dir
+    def __init__(self, url: str, sockets: Path, exposed: Mapping[str, str], supervisor: Supervisor) -> None:
+        """`exposed` are the services' own addresses, where they have any."""
         self.url = url
-        self.exposed: Mapping[str, str] = {}
+        self.exposed = exposed
         self.runtime = Runtime(pid=os.getpid(), url=url, sockets=str(sockets))
         self._sockets = sockets
         self._supervisor = supervisor
@@ -93,11 +93,11 @@ async def running(
         check_port_is_free(address, port)
         if len(str(sockets / "notify-internal.sock").encode()) > MAX_SOCKET_PATH:
             raise CannotStart(f"the path of {sockets} is too long for sockets: set TMPDIR to a shorter folder")
-        exposed = {name: f"{_in_url(address)}:{port + place}" for place, name in enumerate(EXPOSED, start=1)}
-        children = _children(data_dir, address, port, sockets, environment, exposed if expose_services else {})
+        named = EXPOSED if expose_services else ()
+        exposed = {name: f"{_in_url(address)}:{port + place}" for place, name in enumerate(named, start=1)}
+        children = _children(data_dir, address, port, sockets, environment, exposed)
         supervisor = Supervisor(children, output)
-        instance = Instance(data_dir, f"http://{_in_url(address)}:{port}", sockets, supervisor)
-        instance.exposed = exposed if expose_services else {}
+        instance = Instance(f"http://{_in_url(address)}:{port}", sockets, exposed, supervisor)
         write_runtime(data_dir, instance.runtime)
         # Not a TaskGroup: it would wrap what the body raises, and a body that fails must still be followed by a stop.
         supervising = asyncio.create_task(supervisor.run())

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class ErrorCode(StrEnum):
-    """The contract's codes; proto `ErrorCode`."""
+    """The contract's codes, also those that others give a recording; proto `RecordingErrorCode`."""
 
     DOWNLOAD_ERROR = "download_error"
     CONNECTION = "connection_download_error"

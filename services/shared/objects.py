@@ -56,15 +56,6 @@ class ObjectStore:
         _, pieces = await self.stream(key)
         return b"".join([piece async for piece in pieces])
 
-    async def delete(self, key: str) -> None:
-        """Removes an object; one that is not there is no error."""
-        try:
-            await obstore.delete_async(self._store, key)
-        except NotFoundError:
-            return
-        except BaseError as error:
-            raise Trouble(f"object store did not delete {key}") from error
-
 
 def _sync_to_disk(folder: Path, key: str) -> None:
     """The store writes beside and renames, but leaves the sync to the system: a key must not be committed before its object would survive a power cut."""

@@ -1,6 +1,6 @@
 """Values that a test does not care about: each maker takes what it does care about by name."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -70,19 +70,13 @@ def a_json_call(**fields: Any) -> dict[str, Any]:
 
 
 class HandClock:
-    """A clock that stands until a test moves it."""
+    """A clock that stands."""
 
     def __init__(self, now: datetime = NOON) -> None:
         self._now = now
-        self._seconds = 0.0
 
     def now(self) -> datetime:
         return self._now
 
     def monotonic(self) -> float:
-        return self._seconds
-
-    def forward(self, seconds: float) -> None:
-        """Moves both hands."""
-        self._now += timedelta(seconds=seconds)
-        self._seconds += seconds
+        return 0.0

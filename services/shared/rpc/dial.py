@@ -1,8 +1,7 @@
 """Dialling another service: a channel, the internal key, and gRPC's failures in the domain's words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import grpc
 from google.rpc import error_details_pb2
@@ -17,7 +16,7 @@ from services.shared.rpc.status import DOMAIN
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 
-def dial(address: str, *, options: Sequence[tuple[str, Any]] = ()) -> aio.Channel:
+def dial(address: str) -> aio.Channel:
     """A channel to `unix:/path` or `host:port`. It connects when first used and again after the peer was away."""
     return aio.insecure_channel(
         address,
@@ -26,7 +25,6 @@ def dial(address: str, *, options: Sequence[tuple[str, Any]] = ()) -> aio.Channe
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.min_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 2000),
-            *options,
         ],
     )
 
