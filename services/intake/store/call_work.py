@@ -18,7 +18,7 @@ from services.intake.recording import (
 )
 from services.intake.status import CallStatus, begin, end
 from services.intake.store.garbage import discard_keys, discard_lost
-from services.intake.store.outbox import move_call
+from services.intake.store.moves import move_call
 from services.intake.store.tables import CALL_WORK, PROCESS, CallRow, RecordingRow
 from services.shared.db.tables import table_of
 from services.shared.db.work_table import Claim, Expired

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Row
 
 from services.intake.recording import RecordingStatus
 from services.intake.status import CallStatus, ImpossibleMove, cancel, reprocess
-from services.intake.store.outbox import move_call
+from services.intake.store.moves import move_call
 from services.intake.store.tables import CALL_WORK, FETCH, CallRow, RecordingRow
 from services.shared.db.tables import table_of
 from services.shared.errors import Mnemonic, Refusal, not_found

@@ -4,18 +4,14 @@ import os
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, update
-from sqlalchemy.engine import Row
+from sqlalchemy import Connection, delete, insert, select
 
 from services.intake.events import Announcement, uuid7
-from services.intake.recording import Fault
-from services.intake.status import Move
-from services.intake.store.tables import OUTBOX_WORK, CallRow, OutboxRow
+from services.intake.store.tables import OUTBOX_WORK, OutboxRow
 from services.shared.db.tables import table_of
 from services.shared.db.work_table import Claim
 
 _outbox = table_of(OutboxRow)
-_calls = table_of(CallRow)
 
 HANDED_OVER_AT_ONCE = 100
 
@@ -44,32 +40,6 @@ def announce(connection: Connection, announcements: Sequence[Announcement], now:
         OUTBOX_WORK.ensure(
             connection, [(each.call_session_id, each.account_id) for each in announcements if each.told], now
         )
-
-
-def move_call(
-    connection: Connection, call: "Row[tuple[object, ...]]", move: Move, now: datetime, fault: Fault | None = None
-) -> None:
-    """Writes a call's change of status together with what it announces. `call` is the row as it stands."""
-    announcement = Announcement(
-        call_session_id=call.call_session_id,
-        account_id=call.account_id,
-        ext_id=call.ext_id,
-        callback_url=call.callback_url,
-        asked=call.callback_events.split(","),
-        event_seq=call.event_seq,
-        events=move.events,
-        error_code=fault.code if fault else None,
-        error_message=fault.message if fault else "",
-    )
-    values = {
-        "status": move.status,
-        "status_time": now,
-        "error_code": announcement.error_code,
-        "error_message": announcement.error_message,
-        "event_seq": announcement.seq_after,
-    }
-    connection.execute(update(_calls).where(_calls.c.call_session_id == call.call_session_id).values(values))
-    announce(connection, [announcement], now)
 
 
 def pending(connection: Connection, call_session_id: int) -> list[OutboxRow]:

@@ -1,0 +1,41 @@
+"""A call's change of status, written together with what it announces."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, update
+from sqlalchemy.engine import Row
+
+from services.intake.events import Announcement
+from services.intake.recording import Fault
+from services.intake.status import Move
+from services.intake.store.outbox import announce
+from services.intake.store.tables import CallRow
+from services.shared.db.tables import table_of
+
+_calls = table_of(CallRow)
+
+
+def move_call(
+    connection: Connection, call: "Row[tuple[object, ...]]", move: Move, now: datetime, fault: Fault | None = None
+) -> None:
+    """Moves a call; `call` is its row as it stands. A fault is the call's error, none clears it."""
+    announcement = Announcement(
+        call_session_id=call.call_session_id,
+        account_id=call.account_id,
+        ext_id=call.ext_id,
+        callback_url=call.callback_url,
+        asked=call.callback_events.split(","),
+        event_seq=call.event_seq,
+        events=move.events,
+        error_code=fault.code if fault else None,
+        error_message=fault.message if fault else "",
+    )
+    values = {
+        "status": move.status,
+        "status_time": now,
+        "error_code": announcement.error_code,
+        "error_message": announcement.error_message,
+        "event_seq": announcement.seq_after,
+    }
+    connection.execute(update(_calls).where(_calls.c.call_session_id == call.call_session_id).values(values))
+    announce(connection, [announcement], now)
