@@ -5,7 +5,8 @@ from datetime import datetime
 from ipaddress import ip_network
 from zoneinfo import ZoneInfo
 
-from services.intake.call import MAX_NAME, AccountClock
+from services.intake.call import AccountClock
+from services.intake.call_rules import MAX_NAME
 from services.intake.phone import is_region
 from services.intake.wall_time import zone_of
 from services.shared.errors import Mnemonic, Refusal

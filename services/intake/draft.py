@@ -1,4 +1,4 @@
-"""A call as it came (docs/contract.md 1): what the doors make of a request and `call` checks.
+"""A call as it came (docs/contract.md 1): what the doors make of a request and `call_rules` checks.
 
 A draft holds what came, already of the right type. A door that could not read a value leaves it out and says so by a refusal.
 """

@@ -1,6 +1,6 @@
 """The one strict reader of JSON drafts, for both JSON upload paths (docs/contract.md 1, 8).
 
-It names every unknown member, every value of a wrong type and every key that occurs twice; what the values mean is judged in `call`.
+It names every unknown member, every value of a wrong type and every key that occurs twice; what the values mean is judged in `call_rules`.
 """
 
 import json
@@ -12,7 +12,7 @@ from enum import Enum, StrEnum, auto
 from typing import Any, TypeAlias, TypeVar
 
 from services.intake.attribution import Attribution
-from services.intake.call import FIELDS, MAX_EVENTS, MAX_RECORDINGS, MAX_TAGS, SPAN_LIMITS
+from services.intake.call_rules import FIELDS, MAX_EVENTS, MAX_RECORDINGS, MAX_TAGS, SPAN_LIMITS
 from services.intake.draft import (
     CallbackDraft,
     CallDraft,

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from services.intake.call import MAX_NAME
+from services.intake.call_rules import MAX_NAME
 from services.intake.filters import ListFields, ListQuery, last_of_second, read_moment, read_query
 from services.intake.json_drafts import Spelling, read_call
 from services.intake.jsonrpc import (

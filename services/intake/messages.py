@@ -14,8 +14,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.intake.account import Account, AccountChange, NewToken, Token
 from services.intake.attribution import Attribution
-from services.intake.call import MAX_EVENTS, MAX_RECORDINGS, MAX_SPAN, MAX_TAGS, SPAN_LIMITS
 from services.intake.call_filter import CallFilter
+from services.intake.call_rules import MAX_EVENTS, MAX_RECORDINGS, MAX_SPAN, MAX_TAGS, SPAN_LIMITS
 from services.intake.draft import (
     CallbackDraft,
     CallDraft,

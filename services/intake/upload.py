@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from services.intake.call import check_calls, in_contract_order, sort_out
+from services.intake.call_rules import check_calls, in_contract_order, sort_out
 from services.intake.draft import ReadDraft
 from services.intake.store.accounts import get_account
 from services.intake.store.uploads import Priority, UploadedCall, find_refusals, save_upload

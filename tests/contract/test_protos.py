@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from protovalidate import Validator
 
-from services.intake import call, draft, recording, status
+from services.intake import call_rules, draft, recording, status
 from services.intake.messages import name_as_typed, read_draft
 from services.media import verdict
 from services.notify import notification
@@ -154,7 +154,7 @@ def fields_by_protos(request: call_service_pb2.UploadCallsRequest) -> set[str]:
 
 def fields_by_domain(request: call_service_pb2.UploadCallsRequest) -> set[str]:
     try:
-        call.check_calls([read_draft(request.calls[0], 0)], MOSCOW)
+        call_rules.check_calls([read_draft(request.calls[0], 0)], MOSCOW)
     except Refusals as refused:
         return {
             _field(refusal.path)

@@ -5,7 +5,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from services.intake.account import NewAccount
-from services.intake.call import AccountClock, CheckedCall, check_call
+from services.intake.call import AccountClock, CheckedCall
+from services.intake.call_rules import check_call
 from services.intake.draft import CallbackDraft, CallDraft, EmployeeChannel, RecordDraft
 from services.intake.status import CallEvent
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.intake.attribution import Attribution
-from services.intake.call import check_call, check_calls
+from services.intake.call_rules import check_call, check_calls
 from services.intake.draft import Direction, EmployeeChannel, ReadDraft, TagDraft, Unknown
 from services.intake.status import CallEvent
 from services.shared.errors import Refusals
