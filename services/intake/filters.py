@@ -7,6 +7,7 @@ from enum import Enum, StrEnum, auto
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
+from services.intake.json_drafts import whole
 from services.intake.wall_time import BadTime, to_moment
 from services.shared.errors import MISSING, Mnemonic, Path, Refusal
 
@@ -115,7 +116,7 @@ def read_whole(params: Mapping[str, Any], name: str, default: int, least: int, m
     value = params.get(name)
     if value is None:
         return default
-    number = _whole(value)
+    number = whole(value)
     if number is None:
         raise Refusal(Mnemonic.DATA_TYPE_ERROR, path=(name,), value=value)
     if not least <= number <= most:
@@ -200,7 +201,7 @@ class _Reader:
         if (kind is Kind.TEXT and isinstance(value, str)) or (kind is Kind.BOOLEAN and isinstance(value, bool)):
             read = value
         elif kind is Kind.WHOLE:
-            read = _whole(value)
+            read = whole(value)
         elif kind is Kind.SECONDS and isinstance(value, int | float) and not isinstance(value, bool):
             read = value
         if read is None:
@@ -260,14 +261,6 @@ def _word(value: Mapping[str, Any], name: str, path: Path) -> str:
     if not isinstance(word, str):
         raise Refusal(Mnemonic.DATA_TYPE_ERROR, path=(*path, name), value=word)
     return word
-
-
-def _whole(value: Any) -> int | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return value
-    return int(value) if isinstance(value, float) and value.is_integer() else None
 
 
 def _moment(value: Any, path: Path, zone: ZoneInfo) -> datetime:

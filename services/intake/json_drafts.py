@@ -120,6 +120,15 @@ def read_call(value: Any, index: int, spelling: Spelling) -> ReadDraft:
     return ReadDraft(draft, reader.refusals)
 
 
+def whole(value: Any) -> int | None:
+    """A whole number, also one written with a point (12.0); None for anything else, true and false among it."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    return int(value) if isinstance(value, float) and value.is_integer() else None
+
+
 def value_at(value: Any, path: Path) -> Any:
     """What stands in a parsed JSON value at a path; raises LookupError when nothing does."""
     for part in path:
@@ -162,10 +171,11 @@ class _Reader:
 
     def id(self, members: Json, path: Path, name: str) -> int | None:
         value = members.get(name)
-        if value is None or (isinstance(value, int) and not isinstance(value, bool)):
-            return value
-        if isinstance(value, float) and value.is_integer():
-            return int(value)
+        if value is None:
+            return None
+        number = whole(value)
+        if number is not None:
+            return number
         if self._protobuf and isinstance(value, str) and _DIGITS.fullmatch(value):
             return int(value)
         self._wrong((*path, name), value, "a whole number")

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from services.intake.json_drafts import ExactFloat, parse_json, value_at
+from services.intake.json_drafts import ExactFloat, parse_json, value_at, whole
 from services.shared.errors import ERRORS, Mnemonic, Path, Refusal
 
 RequestId: TypeAlias = str | int | float | None
@@ -128,12 +128,12 @@ def read_text(params: Mapping[str, Any], name: str, most: int, *, default: str |
     return value
 
 
-def read_number(params: Mapping[str, Any], name: str, *, whole: bool = False) -> float:
+def read_number(params: Mapping[str, Any], name: str, *, is_whole: bool = False) -> float:
     """A required number of params, 0 or more. Raises Refusal."""
     value = params.get(name)
     if value is None:
         raise Refusal(Mnemonic.REQUIRED_PARAMETER_MISSED, path=(name,))
-    if isinstance(value, bool) or not isinstance(value, int | float) or (whole and value != int(value)):
+    if isinstance(value, bool) or not isinstance(value, int | float) or (is_whole and whole(value) is None):
         raise Refusal(Mnemonic.DATA_TYPE_ERROR, path=(name,), value=value)
     if not 0 <= value < 2**63:
         raise Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=(name,), value=value)

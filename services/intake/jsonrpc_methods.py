@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from services.intake.call_rules import MAX_NAME
 from services.intake.filters import ListFields, ListQuery, last_of_second, read_moment, read_query
-from services.intake.json_drafts import Spelling, read_call
+from services.intake.json_drafts import Spelling, read_call, whole
 from services.intake.jsonrpc import (
     TOKEN,
     RpcRequest,
@@ -82,7 +82,7 @@ class JsonRpcMethods:
         user_id = params.get("user_id")
         if user_id is None:
             return identity
-        if isinstance(user_id, bool) or not isinstance(user_id, int | float) or user_id != int(user_id):
+        if whole(user_id) is None:
             raise Refusal(Mnemonic.DATA_TYPE_ERROR, path=("user_id",), value=user_id)
         if user_id != identity.account_id:
             raise Refusal(Mnemonic.FORBIDDEN, path=("user_id",), value=user_id)
@@ -122,7 +122,7 @@ class JsonRpcMethods:
 
     async def _set_tag_sales(self, identity: Identity, params: Mapping[str, Any], _request_id: str) -> Result:
         zone = (await self._db.read(get_account, identity.account_id)).clock.zone
-        number = read_number(params, "communication_id", whole=True)
+        number = read_number(params, "communication_id", is_whole=True)
         kind = read_text(params, "communication_type", MAX_NAME)
         if kind in ("chat", "goal", "offline_message"):
             raise Refusal(Mnemonic.ENTITY_NOT_FOUND, path=("communication_id",), value=number)
