@@ -85,9 +85,8 @@ def _recordings(call: Call) -> Table:
     for place, record in enumerate(records_of(call), start=1):
         known = record.recording
         status = word_of(RecordingStatus, known.status)
-        table.add_row(
-            str(place), str(known.recording_id), record.employee_name, status, figures(known), known.error_message
-        )
+        row = (str(place), str(known.recording_id), record.employee_name, status, figures(known), known.error_message)
+        table.add_row(*map(escape, row))
     return table
 
 

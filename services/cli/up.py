@@ -195,7 +195,7 @@ def _children(
     # Its own admin socket and no shared memory: several instances live side by side.
     envoy = [envoy_binary(), "-c", str(config), "--disable-hot-restart", "--log-level", "warning", "--concurrency", "2"]
     shared = {
-        **environment,
+        **{name: value for name, value in environment.items() if name != "CALLDOCK_SECRET_KEY"},
         "CALLDOCK_DATA_DIR": str(data_dir),
         **{f"CALLDOCK_{name.upper()}_ADDRESS": f"unix:{sockets}/{name}-internal.sock" for name in SERVICES},
     }
@@ -206,7 +206,7 @@ def _children(
             name=name,
             command=[sys.executable, "-m", f"services.{name}"],
             environment={
-                **{name: value for name, value in shared.items() if name != "CALLDOCK_SECRET_KEY"},
+                **shared,
                 **keys.get(name, {}),
                 "CALLDOCK_PUBLIC_LISTEN": ",".join(filter(None, (f"unix:{sockets}/{name}.sock", exposed.get(name)))),
                 "CALLDOCK_INTERNAL_LISTEN": f"unix:{sockets}/{name}-internal.sock",
@@ -214,7 +214,9 @@ def _children(
         )
         for name in SERVICES
     ]
-    return [*services, Child(name="envoy", command=envoy, environment=environment)]
+    # Whoever reads strangers' bytes first knows none of our settings.
+    plain = {name: value for name, value in environment.items() if not name.startswith("CALLDOCK_")}
+    return [*services, Child(name="envoy", command=envoy, environment=plain)]
 
 
 def _in_url(address: str) -> str:

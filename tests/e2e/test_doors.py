@@ -208,6 +208,17 @@ def test_the_command_line_lists_and_shows(calldock: Calldock, account: Account) 
     assert "--token" in no_token.stderr
 
 
+def test_markup_in_a_callers_data_is_shown_as_it_is(calldock: Calldock, account: Account) -> None:
+    record = {"employee_name": "[/red]Anna", "record_url": "https://10.0.0.1/x.mp3"}
+    calldock.upload(account, a_json_call(ext_id="[/bold]", mp3_records=[record]))
+
+    shown = calldock.cli("calls", "show", "[/bold]", "--ext-id", "--token", account.token)
+
+    assert shown.returncode == 0, shown.stderr
+    assert "[/bold]" in shown.stdout
+    assert "[/red]" in shown.stdout
+
+
 def test_grpc_without_a_token_is_unauthenticated(calldock: Calldock) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         stub(calldock).ListCalls(ListCallsRequest(), timeout=20)

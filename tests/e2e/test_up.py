@@ -1,5 +1,6 @@
 """`calldock up`: one instance a folder, a clean stop, and services that come back when they are killed."""
 
+import base64
 import json
 import os
 import signal
@@ -64,6 +65,20 @@ def test_secrets_lie_readable_for_their_owner_only_and_tokens_nowhere(calldock: 
         content = path.read_bytes()
         assert account.token.encode() not in content
         assert account.secret.encode() not in content
+
+
+def test_only_notify_is_given_the_key_that_seals_secrets(tmp_path: Path) -> None:
+    def environment(pid: int | None) -> list[str]:
+        return Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+
+    with a_calldock(tmp_path, SECRET_KEY=base64.b64encode(os.urandom(32)).decode()) as calldock:
+        names = {
+            program: {entry.partition("=")[0] for entry in environment(calldock.child_pid(program))}
+            for program in ("envoy", "services.intake", "services.media", "services.notify")
+        }
+
+    assert {program for program, given in names.items() if "CALLDOCK_SECRET_KEY" in given} == {"services.notify"}
+    assert not [name for name in names["envoy"] if name.startswith("CALLDOCK_")]
 
 
 def test_a_killed_front_door_comes_back(calldock: Calldock) -> None:
