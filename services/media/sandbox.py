@@ -8,10 +8,14 @@ import signal
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from concurrent.futures.process import BrokenProcessPool
 from typing import ParamSpec, TypeVar
 
 import pyseccomp
+import structlog
 from pebble import ProcessExpired, ProcessPool
+
+log = structlog.get_logger()
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,6 +25,7 @@ FILES_PER_WORKER = 200
 MEMORY_BYTES = 1536 * 1024 * 1024
 """Address space, libraries and the file itself included: the largest file needed 1.1 GB when measured."""
 OPEN_FILES = 64
+LOOK_S = 1.0
 
 _ALLOWED = [
     "read",
@@ -88,42 +93,74 @@ class WorkerKilled(Exception):
 
 
 class Sandbox:
-    """A pool of confined worker processes."""
+    """A pool of confined worker processes. A pool whose workers died without a file is given up, and a new one takes its place."""
 
     def __init__(self, workers: int, timeout_s: float, warm_up: Callable[[], object]) -> None:
         """`warm_up` runs in each worker before it is confined, and loads all that later work would load."""
+        self._workers = workers
         self._timeout_s = timeout_s
-        self._pool = ProcessPool(
-            max_workers=workers,
-            max_tasks=FILES_PER_WORKER,
-            initializer=confine,
-            initargs=[warm_up],
-            # Children of our own, whose every end we see. Behind a forkserver, workers that outlived it went on taking files unwatched.
-            context=multiprocessing.get_context("spawn"),
-        )
+        self._warm_up = warm_up
+        self._renewing = asyncio.Lock()
+        self._pool = self._new_pool()
 
     async def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Runs a module's function in a worker. Cancelling ends the worker at once.
 
         Raises WorkerFailed when it crashed, ran out of memory or of time; WorkerKilled when it was ended from outside; what the function raises.
         """
-        future: Future[R] = self._pool.schedule(function, args=list(args), kwargs=kwargs, timeout=self._timeout_s)
+        pool = await self._working_pool()
         try:
-            result: R = await asyncio.wrap_future(future)
-            return result
+            future: Future[R] = pool.schedule(function, args=list(args), kwargs=kwargs, timeout=self._timeout_s)
+            return await _answer(future, pool)
         except (FutureTimeout, TimeoutError) as error:
             raise WorkerFailed(f"reading the file did not end within {self._timeout_s:g} s") from error
         except ProcessExpired as error:
             if error.exitcode in _GONE_BY_ORDER:
                 raise WorkerKilled(f"a worker was ended with exit code {error.exitcode}") from error
             raise WorkerFailed("the decoder crashed on the file") from error
+        except BrokenProcessPool as error:
+            raise WorkerKilled("the workers ended before one took the file") from error
         except MemoryError as error:
             raise WorkerFailed("reading the file needs more memory than is allowed") from error
 
     def close(self) -> None:
         """Ends the workers, whatever they do."""
-        self._pool.stop()  # type: ignore[no-untyped-call]
-        self._pool.join()
+        _end(self._pool)
+
+    def _new_pool(self) -> ProcessPool:
+        return ProcessPool(
+            max_workers=self._workers,
+            max_tasks=FILES_PER_WORKER,
+            initializer=confine,
+            initargs=[self._warm_up],
+            # Children of our own, whose every end we see. Behind a forkserver, workers that outlived it went on taking files unwatched.
+            context=multiprocessing.get_context("spawn"),
+        )
+
+    async def _working_pool(self) -> ProcessPool:
+        async with self._renewing:
+            if not self._pool.active:
+                log.warning("workers.renewed", workers=self._workers)
+                broken, self._pool = self._pool, self._new_pool()
+                await asyncio.to_thread(_end, broken)
+            return self._pool
+
+
+async def _answer(future: "Future[R]", pool: ProcessPool) -> R:
+    """What comes of the work. A pool that breaks just as it takes a piece forgets it: that is looked for, and is a BrokenProcessPool too."""
+    waiting = asyncio.wrap_future(future)
+    try:
+        while not (await asyncio.wait((waiting,), timeout=LOOK_S))[0]:
+            if not pool.active:
+                raise BrokenProcessPool("the pool broke while it took the work")
+        return await waiting
+    finally:
+        waiting.cancel()
+
+
+def _end(pool: ProcessPool) -> None:
+    pool.stop()  # type: ignore[no-untyped-call]
+    pool.join()
 
 
 def confine(warm_up: Callable[[], object]) -> None:

@@ -1,5 +1,6 @@
 """docs/contract.md 6: whole files through the confined worker, each with its stated verdict."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -202,6 +203,30 @@ async def test_a_worker_may_only_read_and_compute(
 ) -> None:
     with pytest.raises(PermissionError):
         await sandbox.run(function, *arguments)  # type: ignore[arg-type]
+
+
+async def test_workers_that_are_killed_while_they_wait_are_replaced() -> None:
+    sandbox = Sandbox(workers=1, timeout_s=10, warm_up=warm_up)
+    try:
+        for _ in range(2):
+            os.kill(await sandbox.run(os.getpid), signal.SIGKILL)
+            # This one may come before the death is seen.
+            with contextlib.suppress(WorkerKilled):
+                await judge(sandbox, good_wav())
+
+            assert (await judge(sandbox, good_wav())).fault is None
+    finally:
+        sandbox.close()
+
+
+async def test_workers_that_cannot_start_are_no_verdict_on_the_file() -> None:
+    sandbox = Sandbox(workers=1, timeout_s=10, warm_up=os.abort)
+    try:
+        for _ in range(2):
+            with pytest.raises(WorkerKilled):
+                await judge(sandbox, good_wav())
+    finally:
+        sandbox.close()
 
 
 async def test_a_worker_that_somebody_kills_says_nothing_of_the_file(sandbox: Sandbox) -> None:
