@@ -17,7 +17,7 @@ class MediaSettings(EgressSettings):
     )
     media_downloads: int = Field(default=64, ge=1, le=10_000, description="downloads at once")
     media_download_timeout_s: float = Field(
-        default=30.0, gt=0, le=300, description="seconds that a download may take, connection included"
+        default=30.0, gt=0, le=60, description="seconds that a download may take, connection included"
     )
     media_decode_timeout_s: float = Field(
         default=60.0, gt=0, le=120, description="seconds that a worker may spend on one file"

@@ -7,12 +7,14 @@ import os
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from services.shared.errors import CannotRun
+
 KEY_BYTES = 32
 _NONCE_BYTES = 12
 _KEY_ID_CHARACTERS = 8
 
 
-class CannotUnseal(Exception):
+class CannotUnseal(CannotRun):
     """The value was sealed with another key, or it is damaged."""
 
 
@@ -36,7 +38,9 @@ class Sealer:
         """The text. Raises CannotUnseal."""
         key_id, _, data = value.partition(":")
         if key_id != self._key_id:
-            raise CannotUnseal(f"sealed with key {key_id}, this is key {self._key_id}")
+            raise CannotUnseal(
+                f"secrets are sealed with key {key_id}, CALLDOCK_SECRET_KEY is key {self._key_id}: put the right one back"
+            )
         raw = base64.b64decode(data)
         try:
             return self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], purpose.encode()).decode()

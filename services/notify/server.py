@@ -42,7 +42,7 @@ ROLES = {f"/{_NOTIFICATIONS}/ListNotifications": Role.READ}
 
 
 async def serve(settings: NotifySettings) -> None:
-    """Runs notify until SIGTERM. Raises DatabaseInUse when another process owns the database, OSError when an address is taken."""
+    """Runs notify until SIGTERM. Raises DatabaseInUse when another process owns the database, CannotUnseal for another key than the one its secrets were sealed with, OSError when an address is taken."""
     clock = SystemClock()
     rng = random.Random()
     sealer = Sealer(read_key(settings.secret_key.get_secret_value()))
@@ -55,6 +55,7 @@ async def serve(settings: NotifySettings) -> None:
         db.start()
         await db.write(NOTIFY_WORK.free_all, clock.now())
         secrets = Secrets(db, sealer, clock)
+        await secrets.check_key()
         deliveries = Deliveries(
             db, receivers, secrets, clock, rng, schedule_s=settings.retry_schedule_s, changed=lambda: loop.wake()
         )

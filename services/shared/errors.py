@@ -152,5 +152,9 @@ class Trouble(Exception):
     """The world is wrong (a peer away, a disk full): trying again later may help. The text is for our log, never for a caller."""
 
 
+class CannotRun(Exception):
+    """This process cannot do its work here; the message says why, for whoever started it."""
+
+
 class Busy(Trouble):
     """A peer has no room now. Not counted against the work that asked."""

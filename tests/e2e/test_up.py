@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -15,9 +16,14 @@ from calldock.intake.v1.call_pb2 import CALL_STATUS_PROCESSED
 from calldock.intake.v1.call_service_pb2 import ListCallsRequest
 from calldock.intake.v1.call_service_pb2_grpc import CallServiceStub
 
+from services.notify.sealing import Sealer
+from services.notify.secrets import Secrets
+from services.notify.server import MIGRATIONS
+from services.shared.db.engine import SqliteDatabase
+from services.shared.db.migrate import migrate
 from tests.support.audio import good_wav
 from tests.support.hosts import a_host
-from tests.support.makers import a_json_call
+from tests.support.makers import HandClock, a_json_call
 from tests.support.running import CALLDOCK, Account, Calldock, a_calldock, free_port, until
 
 
@@ -133,6 +139,36 @@ def test_a_key_that_is_gone_is_said_and_no_new_one_made(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "put it back from the backup" in done.stderr
     assert not (tmp_path / "secret.key").exists()
+
+
+async def test_a_key_that_is_another_is_said_before_anybody_waits_for_a_signature(tmp_path: Path) -> None:
+    first, second = os.urandom(32), os.urandom(32)
+    db = SqliteDatabase(tmp_path / "notify.db")
+    migrate(db.engine, MIGRATIONS)
+    db.start()
+    await Secrets(db, Sealer(first), HandClock()).ensure(1)
+    db.close()
+
+    def run_with(key: bytes) -> "subprocess.Popen[str]":
+        settings = {
+            "DATA_DIR": str(tmp_path),
+            "SECRET_KEY": base64.b64encode(key).decode(),
+            "INTAKE_ADDRESS": f"unix:{tmp_path}/intake.sock",
+            "PUBLIC_LISTEN": f"unix:{tmp_path}/public.sock",
+            "INTERNAL_LISTEN": f"unix:{tmp_path}/internal.sock",
+        }
+        environment = {**os.environ, **{f"CALLDOCK_{name}": value for name, value in settings.items()}}
+        command = [sys.executable, "-m", "services.notify"]
+        return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+    with run_with(second) as refused:
+        assert refused.wait(60) == 1
+        assert refused.stderr is not None
+        assert "put the right one back" in refused.stderr.read()
+    with run_with(first) as taken:
+        until((tmp_path / "public.sock").exists)
+        taken.terminate()
+        assert taken.wait(60) == 0
 
 
 @pytest.mark.timeout(180)

@@ -17,6 +17,12 @@ def ensure_secret(connection: Connection, account_id: int, sealed: str, now: dat
     return kept
 
 
+def any_secret(connection: Connection) -> tuple[int, str] | None:
+    """An account and its sealed secret; None when there is none yet."""
+    row = connection.execute(select(_secrets.c.account_id, _secrets.c.sealed).limit(1)).first()
+    return None if row is None else (row.account_id, row.sealed)
+
+
 def find_secret(connection: Connection, account_id: int) -> str | None:
     """The account's sealed secret; None when it has none yet."""
     found: str | None = connection.execute(

@@ -25,7 +25,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
-from services.shared.errors import Trouble
+from services.shared.errors import CannotRun, Trouble
 
 log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ GROUP_LASTS_S = 0.05
 _STEPS_BETWEEN_CLOCK_LOOKS = 10_000
 
 
-class DatabaseInUse(Exception):
+class DatabaseInUse(CannotRun):
     """Another process owns the database file."""
 
 

@@ -9,7 +9,7 @@ from typing import NoReturn, TypeVar
 import structlog
 from pydantic import ValidationError
 
-from services.shared.db.engine import DatabaseInUse
+from services.shared.errors import CannotRun
 from services.shared.logs import set_up_logs
 from services.shared.settings import ServiceSettings, check_internal_listener
 
@@ -37,7 +37,7 @@ def run_service(name: str, settings_type: Callable[..., S], serve: Callable[[S],
 
     try:
         asyncio.run(main())
-    except (DatabaseInUse, OSError) as error:
+    except (CannotRun, OSError) as error:
         log.error("service.cannot_run", reason=str(error))
         _leave(FAILED)
     _leave(0)
