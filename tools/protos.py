@@ -25,6 +25,7 @@ ERROR_DETAILS = ("google/rpc/status.proto", "google/rpc/error_details.proto")
 PUBLIC_SERVICES = (
     "calldock/intake/v1/account_service.proto",
     "calldock/intake/v1/call_service.proto",
+    "calldock/intake/v1/directory_service.proto",
     "calldock/intake/v1/json_door_service.proto",
     "calldock/media/v1/recording_service.proto",
     "calldock/notify/v1/notification_service.proto",

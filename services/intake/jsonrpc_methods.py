@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from services.intake.call_rules import MAX_NAME
+from services.intake.directory import DirectoryEntries
+from services.intake.directory_entry import TAG, Tag
 from services.intake.filters import ListFields, ListQuery, last_of_second, read_moment, read_query
 from services.intake.json_drafts import Spelling, read_call, whole
 from services.intake.jsonrpc import (
@@ -18,7 +20,6 @@ from services.intake.jsonrpc import (
 from services.intake.jsonrpc_rows import call_row, chosen, employee_row
 from services.intake.lists import EMPLOYEES, TAGS, UPLOADED_CALLS
 from services.intake.store.accounts import get_account
-from services.intake.store.directory import create_tag
 from services.intake.store.lists import query_calls, query_employees, query_tags
 from services.intake.store.sales import NewSale, add_sale
 from services.intake.upload import Uploads
@@ -39,10 +40,18 @@ MAX_SALE_COMMENT = 255
 class JsonRpcMethods:
     """Runs a request that has a good envelope."""
 
-    def __init__(self, db: SqliteDatabase, clock: Clock, uploads: Uploads, authenticate: Authenticate) -> None:
+    def __init__(
+        self,
+        db: SqliteDatabase,
+        clock: Clock,
+        uploads: Uploads,
+        entries: DirectoryEntries,
+        authenticate: Authenticate,
+    ) -> None:
         self._db = db
         self._clock = clock
         self._uploads = uploads
+        self._entries = entries
         self._authenticate = authenticate
         self._methods: Mapping[str, tuple[_Method, Role, frozenset[str]]] = {
             "upload.calls": (self._upload_calls, Role.UPLOAD, frozenset({"calls"})),
@@ -118,7 +127,8 @@ class JsonRpcMethods:
 
     async def _create_tags(self, identity: Identity, params: Mapping[str, Any], _request_id: str) -> Result:
         name = read_text(params, "name", MAX_NAME)
-        return _made(await self._db.write(create_tag, identity.account_id, name))
+        tag = await self._entries.create(TAG, identity.account_id, Tag(name=name), ())
+        return _made(tag.tag_id)
 
     async def _set_tag_sales(self, identity: Identity, params: Mapping[str, Any], _request_id: str) -> Result:
         zone = (await self._db.read(get_account, identity.account_id)).clock.zone

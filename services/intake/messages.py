@@ -1,6 +1,6 @@
 """Between intake's messages and its domain values. No rule lives here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -9,7 +9,9 @@ from calldock.intake.v1 import account_pb2, account_service_pb2, call_pb2, call_
 from calldock.media.v1.audio_pb2 import AudioReport, RecordingErrorCode
 from calldock.media.v1.audio_pb2 import RecordingFormat as RecordingFormatMessage
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import ParseDict
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.intake.account import Account, AccountChange, NewToken, Token
@@ -232,12 +234,17 @@ def read_change(request: account_service_pb2.UpdateAccountRequest) -> AccountCha
         "region": account.region,
         "allowed_networks": tuple(account.allowed_networks),
     }
-    for name in request.update_mask.paths:
-        if name not in given:
-            why = f"one of {', '.join(given)} is due"
-            raise Refusal(Mnemonic.UNEXPECTED_PARAMETERS, path=("update_mask", name), why=why)
-    named = request.update_mask.paths or [name for name, value in given.items() if value]
+    named = named_fields(account, request.update_mask, tuple(given))
     return AccountChange(**{name: given[name] for name in named})  # type: ignore[arg-type]
+
+
+def named_fields(message: Message, mask: FieldMask, known: Collection[str]) -> list[str]:
+    """The fields that an update is to change: those of the mask, or else those that the message sets. Raises Refusal for a mask that names something else."""
+    for name in mask.paths:
+        if name not in known:
+            why = f"one of {', '.join(known)} is due"
+            raise Refusal(Mnemonic.UNEXPECTED_PARAMETERS, path=("update_mask", name), why=why)
+    return list(mask.paths) or [field.name for field, _ in message.ListFields() if field.name in known]
 
 
 def read_new_token(request: account_service_pb2.CreateTokenRequest) -> NewToken:

@@ -12,10 +12,17 @@ from calldock.intake.internal.v1 import (
     identity_service_pb2_grpc,
     recording_index_service_pb2_grpc,
 )
-from calldock.intake.v1 import account_service_pb2_grpc, call_service_pb2_grpc, json_door_service_pb2_grpc
+from calldock.intake.v1 import (
+    account_service_pb2_grpc,
+    call_service_pb2_grpc,
+    directory_service_pb2_grpc,
+    json_door_service_pb2_grpc,
+)
 
 from services.intake.accounts import Accounts
 from services.intake.changing import Changes
+from services.intake.directory import DirectoryEntries
+from services.intake.directory_servicer import DirectoryServicer
 from services.intake.fetching import Fetching
 from services.intake.json_door import JsonDoorServicer
 from services.intake.jsonrpc_methods import JsonRpcMethods
@@ -55,12 +62,23 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 _CALLS = "calldock.intake.v1.CallService"
 _ACCOUNT = "calldock.intake.v1.AccountService"
+_DIRECTORY = "calldock.intake.v1.DirectoryService"
 _JSON = "calldock.intake.v1.JsonDoorService"
 _INTERNAL = (
     "calldock.intake.internal.v1.AdminService",
     "calldock.intake.internal.v1.IdentityService",
     "calldock.intake.internal.v1.RecordingIndexService",
 )
+
+_ENTRIES = {
+    "Tag": (Role.UPLOAD, Role.ADMIN),
+    "Employee": (Role.UPLOAD, Role.ADMIN),
+    "Site": (Role.ADMIN, Role.ADMIN),
+    "Campaign": (Role.ADMIN, Role.ADMIN),
+    "Source": (Role.ADMIN, Role.ADMIN),
+    "VisitorSession": (Role.UPLOAD, Role.UPLOAD),
+}
+"""Who creates, and who changes, each kind of entry."""
 
 ROLES = {
     f"/{_CALLS}/UploadCalls": Role.UPLOAD,
@@ -77,6 +95,10 @@ ROLES = {
     f"/{_JSON}/UploadCallsJson": Role.UPLOAD,
     # The token stands in the body.
     f"/{_JSON}/CallJsonRpc": None,
+    **{f"/{_DIRECTORY}/List{entry}s": Role.READ for entry in _ENTRIES},
+    **{f"/{_DIRECTORY}/Create{entry}": create for entry, (create, _) in _ENTRIES.items()},
+    **{f"/{_DIRECTORY}/BatchCreate{entry}s": create for entry, (create, _) in _ENTRIES.items()},
+    **{f"/{_DIRECTORY}/Update{entry}": change for entry, (_, change) in _ENTRIES.items()},
 }
 
 
@@ -170,7 +192,7 @@ def _listeners(
     authenticate = IdentityCache(accounts.authenticate, clock).authenticate
     unchecked = {f"/{_CALLS}/UploadCalls", f"/{_JSON}/UploadCallsJson", f"/{_JSON}/CallJsonRpc"}
     public = Listener(
-        (_CALLS, _ACCOUNT, _JSON),
+        (_CALLS, _ACCOUNT, _DIRECTORY, _JSON),
         [identity_guard(authenticate, ROLES)],
         check_rules(except_methods=unchecked),
         # What the front door lets through to the JSON doors, and the same for gRPC.
@@ -180,8 +202,12 @@ def _listeners(
         CallServicer(uploads, readback, Changes(db, clock, wake)), public.server
     )
     account_service_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(accounts), public.server)
+    entries = DirectoryEntries(db)
+    directory_service_pb2_grpc.add_DirectoryServiceServicer_to_server(DirectoryServicer(entries), public.server)
     json_door_service_pb2_grpc.add_JsonDoorServiceServicer_to_server(
-        JsonDoorServicer(JsonRpcMethods(db, clock, uploads, authenticate), uploads, settings.max_request_bytes),
+        JsonDoorServicer(
+            JsonRpcMethods(db, clock, uploads, entries, authenticate), uploads, settings.max_request_bytes
+        ),
         public.server,
     )
     internal = Listener(_INTERNAL, [internal_key_guard(settings.internal_key)], check_rules())

@@ -183,7 +183,7 @@ async def test_a_known_call_skips_the_rules_of_the_accounts_present_state(intake
 
     def campaign(connection: Connection, is_active: bool) -> None:
         connection.execute(
-            text("INSERT OR REPLACE INTO campaigns VALUES (5, 1, 'autumn', :is_active)"), {"is_active": is_active}
+            text("INSERT OR REPLACE INTO campaigns VALUES (1, 5, 'autumn', :is_active)"), {"is_active": is_active}
         )
 
     await intake_db.write(campaign, True)
@@ -249,9 +249,9 @@ async def test_a_visitor_session_wins_and_a_site_yields_to_the_numbers_owner(int
     account = await an_account(intake_db)
 
     def fill(connection: Connection) -> None:
-        connection.execute(text("INSERT INTO sites VALUES (1, 1, 'one'), (2, 1, 'two')"))
+        connection.execute(text("INSERT INTO sites VALUES (1, 1, 'one'), (1, 2, 'two')"))
         connection.execute(text("INSERT INTO site_numbers VALUES (1, '+74955140576', 2)"))
-        connection.execute(text("INSERT INTO visitor_sessions VALUES (8, 1, 1, NULL, -1)"))
+        connection.execute(text("INSERT INTO visitor_sessions VALUES (1, 8, 1, NULL, -1)"))
 
     await intake_db.write(fill)
     await upload(

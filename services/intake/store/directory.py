@@ -19,7 +19,6 @@ from services.intake.store.tables import (
     VisitorSessionRow,
 )
 from services.shared.db.tables import table_of
-from services.shared.errors import Mnemonic, Refusal
 
 _tags = table_of(TagRow)
 _employees = table_of(EmployeeRow)
@@ -74,14 +73,6 @@ def load_state(
         employee_ids=frozenset(row.employee_id for row in employee_rows),
         employees_by_key={row.name_key: row.employee_id for row in employee_rows},
     )
-
-
-def create_tag(connection: Connection, account_id: int, name: str) -> int:
-    """Creates one tag. Raises Refusal duplicate_entity when there is one of this name."""
-    known = connection.execute(select(_tags.c.tag_id).where(_tags.c.account_id == account_id, _tags.c.name == name))
-    if known.first() is not None:
-        raise Refusal(Mnemonic.DUPLICATE_ENTITY, path=("name",), value=name, why="there is a tag of this name")
-    return create_tags(connection, account_id, [name])[name]
 
 
 def create_tags(connection: Connection, account_id: int, names: Iterable[str]) -> dict[str, int]:

@@ -37,8 +37,11 @@ class AccountRow(Row, table=True):
     name: str
     time_zone: str
     region: str
+    has_call_upload: bool = True
     has_voice_analysis: bool
     is_active: bool = True
+    minute_limit: int | None = Field(default=None, sa_column=Column(BigInteger))
+    day_limit: int | None = Field(default=None, sa_column=Column(BigInteger))
     allowed_networks: list[str] = Field(sa_column=Column(JSON, nullable=False))
     request_id: str | None = Field(default=None, unique=True)
     create_time: datetime = Field(sa_column=Column(Moment, nullable=False))
@@ -58,6 +61,27 @@ class TokenRow(Row, table=True):
     is_blocked: bool = False
     expire_time: datetime | None = Field(default=None, sa_column=Column(Moment))
     create_time: datetime = Field(sa_column=Column(Moment, nullable=False))
+
+
+class AgentAccountRow(Row, table=True):
+    """An account for which an agent's token acts, beside its own."""
+
+    __tablename__ = "agent_accounts"
+
+    token_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    account_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+
+
+class SpentPointsRow(Row, table=True):
+    """What an account has spent of its limits in the minute and the day that began at these moments."""
+
+    __tablename__ = "spent_points"
+
+    account_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    minute_time: datetime = Field(sa_column=Column(Moment, nullable=False))
+    minute_points: int = Field(sa_column=Column(BigInteger, nullable=False))
+    day_time: datetime = Field(sa_column=Column(Moment, nullable=False))
+    day_points: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
 class TagRow(Row, table=True):
@@ -85,13 +109,13 @@ class EmployeeRow(Row, table=True):
 
 
 class SiteRow(Row, table=True):
-    """A web site of the account."""
+    """A web site of the account. Sites, campaigns, sources and visitor sessions have numbers within their account, which may bring its own."""
 
     __tablename__ = "sites"
-    __table_args__ = (Index("sites_account", "account_id"), {"sqlite_autoincrement": True})
+    __table_args__ = (UniqueConstraint("account_id", "name"),)
 
-    site_id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True))
-    account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    account_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    site_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
     name: str
 
 
@@ -99,6 +123,7 @@ class SiteNumberRow(Row, table=True):
     """A telephone number that belongs to a site."""
 
     __tablename__ = "site_numbers"
+    __table_args__ = (Index("site_numbers_site", "account_id", "site_id"),)
 
     account_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
     phone_number: str = Field(primary_key=True)
@@ -109,10 +134,10 @@ class CampaignRow(Row, table=True):
     """An advertising campaign of the account."""
 
     __tablename__ = "campaigns"
-    __table_args__ = (Index("campaigns_account", "account_id"), {"sqlite_autoincrement": True})
+    __table_args__ = (UniqueConstraint("account_id", "name"),)
 
-    campaign_id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True))
-    account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    account_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    campaign_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
     name: str
     is_active: bool = True
 
@@ -121,10 +146,10 @@ class SourceRow(Row, table=True):
     """A traffic source of the account."""
 
     __tablename__ = "sources"
-    __table_args__ = (Index("sources_account", "account_id"), {"sqlite_autoincrement": True})
+    __table_args__ = (UniqueConstraint("account_id", "name"),)
 
-    source_id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True))
-    account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    account_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    source_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
     name: str
 
 
@@ -132,10 +157,9 @@ class VisitorSessionRow(Row, table=True):
     """A visit that may lead to a call, with what it carries."""
 
     __tablename__ = "visitor_sessions"
-    __table_args__ = (Index("visitor_sessions_account", "account_id"), {"sqlite_autoincrement": True})
 
-    visitor_session_id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True))
-    account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    account_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    visitor_session_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
     site_id: int | None = Field(default=None, sa_column=Column(BigInteger))
     campaign_id: int | None = Field(default=None, sa_column=Column(BigInteger))
     source_id: int | None = Field(default=None, sa_column=Column(BigInteger))
