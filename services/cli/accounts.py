@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from typing import Any
 
 import grpc
 from calldock.intake.internal.v1.admin_service_pb2 import CreateAccountRequest, ListAccountsRequest, SetAccountRequest
@@ -40,23 +41,37 @@ def create(
 
 def print_list(channel: grpc.Channel, *, as_json: bool) -> None:
     """Prints all accounts: a table, or one JSON object a line."""
-    table = Table("account", "name", "time zone", "region", "voice analysis", "state")
+    table = Table("account", "name", "time zone", "region", "upload", "voice analysis", "a minute", "a day", "state")
     for account in AdminServiceStub(channel).ListAccounts(ListAccountsRequest(), timeout=DEADLINE_S).accounts:
         if as_json:
             print(json.dumps(_facts(account), ensure_ascii=False))
             continue
-        voice, state = ("on" if account.has_voice_analysis else "off"), ("active" if account.is_active else "disabled")
-        row = (str(account.account_id), account.name, account.time_zone, account.region, voice, state)
-        table.add_row(*map(escape, row))
+        table.add_row(*map(escape, _row(account)))
     if not as_json:
         Console().print(table)
 
 
-def change(channel: grpc.Channel, account_id: int, *, is_active: bool | None, voice_analysis: bool | None) -> None:
-    """Changes what the operator decides about an account, and prints what it is now."""
-    request = SetAccountRequest(account_id=account_id, is_active=is_active, has_voice_analysis=voice_analysis)
-    account = AdminServiceStub(channel).SetAccount(request, timeout=DEADLINE_S)
+def change(channel: grpc.Channel, account_id: int, **decided: bool | int | None) -> None:
+    """Changes what the operator decides about an account, and prints what it is now. What is None stays; the names are those of SetAccountRequest."""
+    given: dict[str, Any] = {name: value for name, value in decided.items() if value is not None}
+    account = AdminServiceStub(channel).SetAccount(
+        SetAccountRequest(account_id=account_id, **given), timeout=DEADLINE_S
+    )
     print(json.dumps(_facts(account), ensure_ascii=False))
+
+
+def _row(account: Account) -> tuple[str, ...]:
+    return (
+        str(account.account_id),
+        account.name,
+        account.time_zone,
+        account.region,
+        "on" if account.has_call_upload else "off",
+        "on" if account.has_voice_analysis else "off",
+        f"{account.minute_limit:,}" if account.HasField("minute_limit") else "-",
+        f"{account.day_limit:,}" if account.HasField("day_limit") else "-",
+        "active" if account.is_active else "disabled",
+    )
 
 
 def _facts(account: Account) -> dict[str, object]:
@@ -65,7 +80,10 @@ def _facts(account: Account) -> dict[str, object]:
         "name": account.name,
         "time_zone": account.time_zone,
         "region": account.region,
+        "has_call_upload": account.has_call_upload,
         "has_voice_analysis": account.has_voice_analysis,
+        "minute_limit": account.minute_limit if account.HasField("minute_limit") else None,
+        "day_limit": account.day_limit if account.HasField("day_limit") else None,
         "is_active": account.is_active,
         "allowed_networks": list(account.allowed_networks),
     }

@@ -122,20 +122,37 @@ def update_account(
     voice_analysis: Annotated[
         bool | None, typer.Option("--voice-analysis/--no-voice-analysis", help="Whether wav_records are taken.")
     ] = None,
+    call_upload: Annotated[
+        bool | None, typer.Option("--call-upload/--no-call-upload", help="Whether it may upload calls.")
+    ] = None,
     active: Annotated[
         bool | None, typer.Option("--enable/--disable", help="Whether its tokens work; within 5 seconds.")
     ] = None,
+    minute_limit: Annotated[
+        int | None, typer.Option(min=0, help="Points it may spend in a minute; 0 takes the limit away.")
+    ] = None,
+    day_limit: Annotated[
+        int | None, typer.Option(min=0, help="Points it may spend in a day; 0 takes the limit away.")
+    ] = None,
 ) -> None:
-    """Changes what the operator decides about an account."""
+    """Changes what the operator decides about an account. An upload costs 5 points, any other request 1."""
     with internal_channel(data_dir, "intake") as channel:
-        accounts.change(channel, account_id, is_active=active, voice_analysis=voice_analysis)
+        accounts.change(
+            channel,
+            account_id,
+            is_active=active,
+            has_voice_analysis=voice_analysis,
+            has_call_upload=call_upload,
+            minute_limit=minute_limit,
+            day_limit=day_limit,
+        )
 
 
 @accounts_app.command("disable")
 def disable_account(account_id: Annotated[int, typer.Argument(min=1)], data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """Stops an account: none of its tokens works, within 5 seconds."""
     with internal_channel(data_dir, "intake") as channel:
-        accounts.change(channel, account_id, is_active=False, voice_analysis=None)
+        accounts.change(channel, account_id, is_active=False)
 
 
 @tokens_app.command("create")
@@ -149,6 +166,19 @@ def create_token(
 ) -> None:
     """Makes an access token, shown this once."""
     tokens.create(front_door(data_dir, url, token), name, role.value, as_json=json_output)
+
+
+@tokens_app.command("create-agent")
+def create_agent_token(
+    account: Annotated[int, typer.Option("--account", min=1, help="The agent's own account.")],
+    acts_for: Annotated[list[int], typer.Option("--for", min=1, help="An account for which it acts; repeatable.")],
+    name: Annotated[str, typer.Argument(help="What people call the token.")] = "",
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    json_output: Json = False,
+) -> None:
+    """Makes an agent's token, which acts for several accounts; shown this once. For the operator."""
+    with internal_channel(data_dir, "intake") as channel:
+        tokens.create_agent(channel, account, acts_for, name, as_json=json_output)
 
 
 @tokens_app.command("list")

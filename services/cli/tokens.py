@@ -1,8 +1,11 @@
-"""`calldock tokens`: an account's access tokens, by a token of role admin."""
+"""`calldock tokens`: an account's access tokens, by a token of role admin; agents' tokens, by the operator."""
 
 import json
 from enum import StrEnum
 
+import grpc
+from calldock.intake.internal.v1.admin_service_pb2 import CreateAgentTokenRequest
+from calldock.intake.internal.v1.admin_service_pb2_grpc import AdminServiceStub
 from calldock.intake.v1.account_pb2 import Role
 from calldock.intake.v1.account_service_pb2 import BlockTokenRequest, CreateTokenRequest, ListTokensRequest, Token
 from calldock.intake.v1.account_service_pb2_grpc import AccountServiceStub
@@ -26,12 +29,14 @@ def create(door: Door, name: str, role: str, *, as_json: bool) -> None:
     """Makes a token and prints its text."""
     request = CreateTokenRequest(name=name, role=value_of(Role, role))
     made = AccountServiceStub(door.channel).CreateToken(request, timeout=DEADLINE_S, metadata=door.metadata)
-    if as_json:
-        print(json.dumps({**as_dict(made.token), "access_token": made.access_token}, ensure_ascii=False))
-        return
-    console = Console(soft_wrap=True)
-    console.print(f"token {made.token.token_id} ({role}): {made.access_token}", markup=False)
-    console.print("Keep it: it is not shown again.")
+    _print_made(made.token, made.access_token, as_json=as_json)
+
+
+def create_agent(channel: grpc.Channel, account_id: int, acts_for: list[int], name: str, *, as_json: bool) -> None:
+    """Makes an agent's token and prints its text."""
+    request = CreateAgentTokenRequest(account_id=account_id, agent_account_ids=acts_for, name=name)
+    made = AdminServiceStub(channel).CreateAgentToken(request, timeout=DEADLINE_S)
+    _print_made(made.token, made.access_token, as_json=as_json)
 
 
 def print_list(door: Door, *, as_json: bool) -> None:
@@ -52,6 +57,15 @@ def block(door: Door, token_id: int) -> None:
     request = BlockTokenRequest(token_id=token_id)
     AccountServiceStub(door.channel).BlockToken(request, timeout=DEADLINE_S, metadata=door.metadata)
     Console().print(f"Token {token_id} is blocked; within 5 seconds it works nowhere.")
+
+
+def _print_made(token: Token, text: str, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({**as_dict(token), "access_token": text}, ensure_ascii=False))
+        return
+    console = Console(soft_wrap=True)
+    console.print(f"token {token.token_id} ({word_of(Role, token.role)}): {text}", markup=False)
+    console.print("Keep it: it is not shown again.")
 
 
 def _row(token: Token) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from services.intake.call import AccountClock
 from services.intake.call_rules import MAX_NAME
 from services.intake.phone import is_region
+from services.intake.points import Limits
 from services.intake.wall_time import zone_of
 from services.shared.errors import Mnemonic, Refusal
 from services.shared.identity import AccountId, Role, is_within
@@ -15,6 +16,8 @@ from services.shared.identity import AccountId, Role, is_within
 DEFAULT_TIME_ZONE = "Europe/Moscow"
 DEFAULT_REGION = "RU"
 
+CALL_UPLOAD = "call_upload"
+"""The component that uploads need."""
 VOICE_ANALYSIS = "voice_analysis"
 """The component that wav_records need."""
 
@@ -37,8 +40,10 @@ class Account:
     name: str
     time_zone: str
     region: str
+    has_call_upload: bool
     has_voice_analysis: bool
     is_active: bool
+    limits: Limits
     allowed_networks: tuple[str, ...]
     create_time: datetime
 
@@ -49,12 +54,24 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorChange:
+    """What the operator is to change of an account; None stays, a limit of 0 is taken away."""
+
+    is_active: bool | None = None
+    has_call_upload: bool | None = None
+    has_voice_analysis: bool | None = None
+    minute_limit: int | None = None
+    day_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewToken:
-    """A token to be made; it never expires when there is no time."""
+    """A token to be made; it never expires when there is no time. An agent's lists the accounts for which it acts beside its own."""
 
     role: Role
     name: str = ""
     expire_time: datetime | None = None
+    agent_account_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +84,7 @@ class Token:
     create_time: datetime
     expire_time: datetime | None
     is_blocked: bool
+    agent_account_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,14 @@
 """Making accounts, and telling whose token it is."""
 
 import secrets
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeAlias
 
-from services.intake.account import Account, AccountChange, NewAccount, NewToken, Token, check_change
+from services.intake.account import Account, AccountChange, NewAccount, NewToken, OperatorChange, Token, check_change
 from services.intake.peers import Notify
 from services.intake.store.accounts import (
+    add_agent_token,
     add_token,
     block_token,
     create_account,
@@ -23,6 +27,9 @@ from services.shared.identity import AccountId, Identity, token_sha256
 TOKEN_BYTES = 32
 MOST_ACCOUNTS = 10_000
 MOST_TOKENS = 1_000
+
+# The first argument is the store's connection.
+_AddToken: TypeAlias = Callable[[Any, AccountId, bytes, NewToken, datetime], Token]
 
 
 class Accounts:
@@ -43,9 +50,9 @@ class Accounts:
         """All accounts, oldest first."""
         return await self._db.read(list_accounts, MOST_ACCOUNTS)
 
-    async def set(self, account_id: AccountId, is_active: bool | None, has_voice_analysis: bool | None) -> Account:
+    async def set(self, account_id: AccountId, change: OperatorChange) -> Account:
         """Changes what the operator decides. Raises Refusal entity_not_found."""
-        return await self._db.write(set_account, account_id, is_active, has_voice_analysis)
+        return await self._db.write(set_account, account_id, change)
 
     async def get(self, account_id: AccountId) -> Account:
         """The caller's account."""
@@ -57,10 +64,11 @@ class Accounts:
 
     async def create_token(self, account_id: AccountId, new: NewToken) -> tuple[Token, str]:
         """A new token and its text. Raises Refusal for an expiry that has passed."""
-        if new.expire_time is not None and new.expire_time <= self._clock.now():
-            raise Refusal(Mnemonic.INVALID_DATE_TIME, path=("expire_time",), why="this moment has passed")
-        text = secrets.token_urlsafe(TOKEN_BYTES)
-        return await self._db.write(add_token, account_id, token_sha256(text), new, self._clock.now()), text
+        return await self._add_token(add_token, account_id, new)
+
+    async def create_agent_token(self, account_id: AccountId, new: NewToken) -> tuple[Token, str]:
+        """A new agent's token and its text. Raises Refusal for an expiry that has passed, and for an account that is not there."""
+        return await self._add_token(add_agent_token, account_id, new)
 
     async def list_tokens(self, account_id: AccountId) -> list[Token]:
         """The account's tokens, newest first."""
@@ -76,6 +84,12 @@ class Accounts:
             )
         return await self._db.write(block_token, identity.account_id, token_id)
 
-    async def authenticate(self, sha256: bytes) -> Identity:
-        """Whose token has this hash. Raises Refusal access_token_* and account_inactive."""
-        return await self._db.read(identify, sha256, self._clock.now())
+    async def authenticate(self, sha256: bytes, acting_for: AccountId | None) -> Identity:
+        """Whose token has this hash, acting for an account. Raises Refusal access_token_* and forbidden."""
+        return await self._db.read(identify, sha256, acting_for, self._clock.now())
+
+    async def _add_token(self, add: _AddToken, account_id: AccountId, new: NewToken) -> tuple[Token, str]:
+        if new.expire_time is not None and new.expire_time <= self._clock.now():
+            raise Refusal(Mnemonic.INVALID_DATE_TIME, path=("expire_time",), why="this moment has passed")
+        text = secrets.token_urlsafe(TOKEN_BYTES)
+        return await self._db.write(add, account_id, token_sha256(text), new, self._clock.now()), text

@@ -1,9 +1,11 @@
 """The methods of the JSON-RPC door (docs/contract.md 8): who calls, what is asked, what is answered."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
-from services.intake.call_rules import MAX_NAME
+from services.intake.account import CALL_UPLOAD
+from services.intake.call_rules import MAX_ID, MAX_NAME
 from services.intake.directory import DirectoryEntries
 from services.intake.directory_entry import TAG, Tag
 from services.intake.filters import ListFields, ListQuery, last_of_second, read_moment, read_query
@@ -19,22 +21,35 @@ from services.intake.jsonrpc import (
 )
 from services.intake.jsonrpc_rows import call_row, chosen, employee_row
 from services.intake.lists import EMPLOYEES, TAGS, UPLOADED_CALLS
+from services.intake.points import METHOD_POINTS, UPLOAD_POINTS
+from services.intake.quota import Quota
 from services.intake.store.accounts import get_account
 from services.intake.store.lists import query_calls, query_employees, query_tags
 from services.intake.store.sales import NewSale, add_sale
 from services.intake.upload import Uploads
-from services.shared.clock import Clock
 from services.shared.db.engine import SqliteDatabase
 from services.shared.errors import Mnemonic, Refusal
-from services.shared.identity import Authenticate, Identity, Role, token_sha256
+from services.shared.identity import AccountId, Authenticate, Identity, Role, token_sha256
+from services.shared.quota import spending
 
-Result: TypeAlias = Mapping[str, object]
-_Method: TypeAlias = Callable[[Identity, Mapping[str, Any], str], Awaitable[Result]]
+Result: TypeAlias = Mapping[str, Any]
+"""Members of `result`; `metadata.limits` is added to it."""
+_Run: TypeAlias = Callable[[Identity, Mapping[str, Any], str], Awaitable[Result]]
 
 _ALWAYS_KNOWN = frozenset({TOKEN, "user_id"})
 _LIST = frozenset({"limit", "offset", "filter", "sort", "fields"})
-_NO_LIMITS: Mapping[str, object] = {"limits": {}}
 MAX_SALE_COMMENT = 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Method:
+    """A method, and what it takes: a role, members of params, points, and of some the account's component."""
+
+    run: _Run
+    role: Role
+    params: frozenset[str] = frozenset()
+    points: int = METHOD_POINTS
+    component: str | None = None
 
 
 class JsonRpcMethods:
@@ -43,59 +58,72 @@ class JsonRpcMethods:
     def __init__(
         self,
         db: SqliteDatabase,
-        clock: Clock,
         uploads: Uploads,
         entries: DirectoryEntries,
+        quota: Quota,
         authenticate: Authenticate,
     ) -> None:
         self._db = db
-        self._clock = clock
         self._uploads = uploads
         self._entries = entries
+        self._quota = quota
         self._authenticate = authenticate
-        self._methods: Mapping[str, tuple[_Method, Role, frozenset[str]]] = {
-            "upload.calls": (self._upload_calls, Role.UPLOAD, frozenset({"calls"})),
-            "get.uploaded_calls": (
-                self._get_uploaded_calls,
-                Role.READ,
-                _LIST | {"date_from", "date_till", "report_id"},
+        sale = {"communication_id", "communication_type", "date_time", "transaction_value", "comment"}
+        self._methods: Mapping[str, _Method] = {
+            "upload.calls": _Method(
+                run=self._upload_calls,
+                role=Role.UPLOAD,
+                params=frozenset({"calls"}),
+                points=UPLOAD_POINTS,
+                component=CALL_UPLOAD,
             ),
-            "get.tags": (self._get_tags, Role.READ, _LIST),
-            "create.tags": (self._create_tags, Role.UPLOAD, frozenset({"name"})),
-            "set.tag_sales": (
-                self._set_tag_sales,
-                Role.UPLOAD,
-                frozenset({"communication_id", "communication_type", "date_time", "transaction_value", "comment"}),
+            "get.uploaded_calls": _Method(
+                run=self._get_uploaded_calls, role=Role.READ, params=_LIST | {"date_from", "date_till", "report_id"}
             ),
-            "get.employees": (self._get_employees, Role.READ, _LIST),
-            "get.account": (self._get_account, Role.READ, frozenset()),
+            "get.tags": _Method(run=self._get_tags, role=Role.READ, params=_LIST),
+            "create.tags": _Method(run=self._create_tags, role=Role.UPLOAD, params=frozenset({"name"})),
+            "set.tag_sales": _Method(run=self._set_tag_sales, role=Role.UPLOAD, params=frozenset(sale)),
+            "get.employees": _Method(run=self._get_employees, role=Role.READ, params=_LIST),
+            "get.account": _Method(run=self._get_account, role=Role.READ),
         }
 
     async def run(self, request: RpcRequest, address: str) -> Result:
-        """The result of a request, checked in the contract's order: method, token, user_id, address, account, members of params, then the method's own. Raises Refusal or Refusals."""
-        found = self._methods.get(request.method)
-        if found is None:
+        """The result of a request, checked in the contract's order: method, token, user_id, address, account, component of the method, points, members of params, then the method's own.
+
+        Raises Refusal or Refusals.
+        """
+        method = self._methods.get(request.method)
+        if method is None:
             raise Refusal(Mnemonic.METHOD_NOT_FOUND)
-        method, role, known = found
         identity = await self._identify(request.params)
         identity.admit(address)
-        identity.require(role)
-        refuse_unknown(request.params, _ALWAYS_KNOWN | known)
-        return await method(identity, request.params, id_text(request.id))
+        identity.require(method.role)
+        if method.component is not None:
+            identity.require_component(method.component)
+        async with spending(self._quota, identity, method.points) as taken:
+            refuse_unknown(request.params, _ALWAYS_KNOWN | method.params)
+            result = await method.run(identity, request.params, id_text(request.id))
+        limits = asdict(taken.left) if taken and taken.left else {}
+        return {**result, "metadata": {**result.get("metadata", {}), "limits": limits}}
 
     async def _identify(self, params: Mapping[str, Any]) -> Identity:
+        sha256 = token_sha256(token_of(params))
         try:
-            identity = await self._authenticate(token_sha256(token_of(params)))
+            identity = await self._authenticate(sha256, None)
         except Refusal as refusal:
             raise Refusal(refusal.mnemonic, path=(TOKEN,), why=refusal.why) from refusal
-        user_id = params.get("user_id")
-        if user_id is None:
+        came = params.get("user_id")
+        if came is None:
             return identity
-        if whole(user_id) is None:
-            raise Refusal(Mnemonic.DATA_TYPE_ERROR, path=("user_id",), value=user_id)
-        if user_id != identity.account_id:
-            raise Refusal(Mnemonic.FORBIDDEN, path=("user_id",), value=user_id)
-        return identity
+        user_id = whole(came)
+        if user_id is None:
+            raise Refusal(Mnemonic.DATA_TYPE_ERROR, path=("user_id",), value=came)
+        if not 1 <= user_id <= MAX_ID:
+            raise Refusal(Mnemonic.FORBIDDEN, path=("user_id",), value=came)
+        try:
+            return await self._authenticate(sha256, AccountId(user_id))
+        except Refusal as refusal:
+            raise Refusal(refusal.mnemonic, path=("user_id",), value=came, why=refusal.why) from refusal
 
     async def _upload_calls(self, identity: Identity, params: Mapping[str, Any], request_id: str) -> Result:
         calls = params.get("calls")
@@ -104,7 +132,7 @@ class JsonRpcMethods:
         self._uploads.check_count(len(calls or ()))
         drafts = [read_call(call, index, Spelling.JSON_RPC) for index, call in enumerate(calls or ())]
         await self._uploads.upload(identity, drafts, ext_request_id=request_id)
-        return {"data": {"success": True}, "metadata": _NO_LIMITS}
+        return {"data": {"success": True}}
 
     async def _get_uploaded_calls(self, identity: Identity, params: Mapping[str, Any], _request_id: str) -> Result:
         zone = (await self._db.read(get_account, identity.account_id)).clock.zone
@@ -149,7 +177,7 @@ class JsonRpcMethods:
     async def _get_account(self, identity: Identity, _params: Mapping[str, Any], _request_id: str) -> Result:
         account = await self._db.read(get_account, identity.account_id)
         told = {"app_id": account.account_id, "name": account.name, "timezone": account.time_zone}
-        return {"data": [told], "metadata": _NO_LIMITS}
+        return {"data": [told]}
 
     async def _query(self, identity: Identity, params: Mapping[str, Any], fields: ListFields) -> ListQuery:
         account = await self._db.read(get_account, identity.account_id)
@@ -157,9 +185,9 @@ class JsonRpcMethods:
 
 
 def _listed(total: int, rows: Sequence[Mapping[str, object]], query: ListQuery) -> Result:
-    return {"data": chosen(rows, query.fields), "metadata": {"total_items": total, **_NO_LIMITS}}
+    return {"data": chosen(rows, query.fields), "metadata": {"total_items": total}}
 
 
 def _made(number: int) -> Result:
     # The public documents say `id`, its clients read `data`.
-    return {"id": number, "data": {"id": number}, "metadata": _NO_LIMITS}
+    return {"id": number, "data": {"id": number}}

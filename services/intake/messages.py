@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from calldock.intake.internal.v1 import admin_service_pb2
 from calldock.intake.v1 import account_pb2, account_service_pb2, call_pb2, call_service_pb2
 from calldock.media.v1.audio_pb2 import AudioReport, RecordingErrorCode
 from calldock.media.v1.audio_pb2 import RecordingFormat as RecordingFormatMessage
@@ -14,7 +15,7 @@ from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from services.intake.account import Account, AccountChange, NewToken, Token
+from services.intake.account import Account, AccountChange, NewToken, OperatorChange, Token
 from services.intake.attribution import Attribution
 from services.intake.call_filter import CallFilter
 from services.intake.call_rules import MAX_EVENTS, MAX_RECORDINGS, MAX_SPAN, MAX_TAGS, SPAN_LIMITS
@@ -156,11 +157,7 @@ def read_filter(request: call_service_pb2.ListCallsRequest) -> CallFilter:
     def moment(name: str) -> datetime | None:
         if not request.HasField(name):  # type: ignore[arg-type]
             return None
-        stamp: Timestamp = getattr(request, name)
-        try:
-            return EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos / 1000)
-        except OverflowError as error:
-            raise Refusal(Mnemonic.INVALID_DATE_TIME, path=(name,), value=stamp.seconds) from error
+        return read_moment(getattr(request, name), name)
 
     return CallFilter(
         statuses=tuple(sorted({CallStatus(word_of(call_pb2.CallStatus, each)) for each in request.statuses})),
@@ -171,6 +168,14 @@ def read_filter(request: call_service_pb2.ListCallsRequest) -> CallFilter:
         upload_time_from=moment("upload_time_from"),
         upload_time_before=moment("upload_time_before"),
     )
+
+
+def read_moment(stamp: Timestamp, name: str) -> datetime:
+    """A moment of a request. Raises Refusal for one beyond what a calendar holds."""
+    try:
+        return EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos / 1000)
+    except OverflowError as error:
+        raise Refusal(Mnemonic.INVALID_DATE_TIME, path=(name,), value=stamp.seconds) from error
 
 
 def call_message(stored: StoredCall) -> call_pb2.Call:
@@ -222,6 +227,9 @@ def account_message(account: Account) -> account_pb2.Account:
         create_time=timestamp(account.create_time),
         allowed_networks=account.allowed_networks,
         is_active=account.is_active,
+        has_call_upload=account.has_call_upload,
+        minute_limit=account.limits.minute,
+        day_limit=account.limits.day,
     )
 
 
@@ -249,14 +257,29 @@ def named_fields(message: Message, mask: FieldMask, known: Collection[str]) -> l
 
 def read_new_token(request: account_service_pb2.CreateTokenRequest) -> NewToken:
     """The token to make. Raises Refusal for an expiry beyond what a calendar holds."""
-    expire_time = None
-    if request.HasField("expire_time"):
-        try:
-            expire_time = EPOCH + timedelta(seconds=request.expire_time.seconds)
-        except OverflowError as error:
-            raise Refusal(Mnemonic.INVALID_DATE_TIME, path=("expire_time",)) from error
     role = Role(word_of(account_pb2.Role, request.role))
-    return NewToken(role=role, name=request.name, expire_time=expire_time)
+    return NewToken(role=role, name=request.name, expire_time=_expire_time(request))
+
+
+def read_new_agent_token(request: admin_service_pb2.CreateAgentTokenRequest) -> NewToken:
+    """The agent's token to make. Raises Refusal as `read_new_token`."""
+    return NewToken(
+        role=Role.AGENT,
+        name=request.name,
+        expire_time=_expire_time(request),
+        agent_account_ids=tuple(sorted({*request.agent_account_ids} - {request.account_id})),
+    )
+
+
+def read_operator_change(request: admin_service_pb2.SetAccountRequest) -> OperatorChange:
+    """What the operator changes: what the request sets."""
+    return OperatorChange(
+        is_active=request.is_active if request.HasField("is_active") else None,
+        has_call_upload=request.has_call_upload if request.HasField("has_call_upload") else None,
+        has_voice_analysis=request.has_voice_analysis if request.HasField("has_voice_analysis") else None,
+        minute_limit=request.minute_limit if request.HasField("minute_limit") else None,
+        day_limit=request.day_limit if request.HasField("day_limit") else None,
+    )
 
 
 def token_message(token: Token) -> account_service_pb2.Token:
@@ -268,7 +291,14 @@ def token_message(token: Token) -> account_service_pb2.Token:
         create_time=timestamp(token.create_time),
         expire_time=None if token.expire_time is None else timestamp(token.expire_time),
         is_blocked=token.is_blocked,
+        agent_account_ids=token.agent_account_ids,
     )
+
+
+def _expire_time(
+    request: account_service_pb2.CreateTokenRequest | admin_service_pb2.CreateAgentTokenRequest,
+) -> datetime | None:
+    return read_moment(request.expire_time, "expire_time") if request.HasField("expire_time") else None
 
 
 def _add_record(message: call_pb2.Call, recording: StoredRecording) -> None:

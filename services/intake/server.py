@@ -10,6 +10,7 @@ import structlog
 from calldock.intake.internal.v1 import (
     admin_service_pb2_grpc,
     identity_service_pb2_grpc,
+    points_service_pb2_grpc,
     recording_index_service_pb2_grpc,
 )
 from calldock.intake.v1 import (
@@ -19,6 +20,7 @@ from calldock.intake.v1 import (
     json_door_service_pb2_grpc,
 )
 
+from services.intake.account import CALL_UPLOAD
 from services.intake.accounts import Accounts
 from services.intake.changing import Changes
 from services.intake.directory import DirectoryEntries
@@ -27,7 +29,9 @@ from services.intake.fetching import Fetching
 from services.intake.json_door import JsonDoorServicer
 from services.intake.jsonrpc_methods import JsonRpcMethods
 from services.intake.peers import Media, Notify
+from services.intake.points import METHOD_POINTS, UPLOAD_POINTS
 from services.intake.processing import Processing
+from services.intake.quota import Quota
 from services.intake.readback import Readback
 from services.intake.relay import Relay
 from services.intake.servicer import (
@@ -35,6 +39,7 @@ from services.intake.servicer import (
     AdminServicer,
     CallServicer,
     IdentityServicer,
+    PointsServicer,
     RecordingIndexServicer,
 )
 from services.intake.settings import IntakeSettings
@@ -49,7 +54,8 @@ from services.shared.db.migrate import migrate
 from services.shared.db.work_queue import WorkQueue
 from services.shared.db.work_table import Claim
 from services.shared.identity import Role
-from services.shared.rpc.identity import IdentityCache, identity_guard, internal_key_guard
+from services.shared.quota import metered
+from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_key_guard
 from services.shared.rpc.serve import Listener, until_stopped
 from services.shared.rpc.validate import check_rules
 from services.shared.settings import FRONT_DOOR_ROOM
@@ -67,6 +73,7 @@ _JSON = "calldock.intake.v1.JsonDoorService"
 _INTERNAL = (
     "calldock.intake.internal.v1.AdminService",
     "calldock.intake.internal.v1.IdentityService",
+    "calldock.intake.internal.v1.PointsService",
     "calldock.intake.internal.v1.RecordingIndexService",
 )
 
@@ -100,6 +107,18 @@ ROLES = {
     **{f"/{_DIRECTORY}/BatchCreate{entry}s": create for entry, (create, _) in _ENTRIES.items()},
     **{f"/{_DIRECTORY}/Update{entry}": change for entry, (_, change) in _ENTRIES.items()},
 }
+
+
+COSTS = dict.fromkeys(ROLES, METHOD_POINTS) | {
+    f"/{_CALLS}/UploadCalls": UPLOAD_POINTS,
+    f"/{_JSON}/UploadCallsJson": UPLOAD_POINTS,
+    # Meters each method of its own.
+    f"/{_JSON}/CallJsonRpc": 0,
+}
+"""Points of each method (docs/contract.md 8)."""
+
+COMPONENTS = {f"/{_CALLS}/UploadCalls": CALL_UPLOAD, f"/{_JSON}/UploadCallsJson": CALL_UPLOAD}
+"""The component of each method that needs one."""
 
 
 async def serve(settings: IntakeSettings) -> None:
@@ -189,12 +208,14 @@ def _listeners(
     accounts = Accounts(db, notify, clock)
     uploads = Uploads(db, clock, max_calls=settings.max_calls_per_request, stored=wake)
     readback = Readback(db)
+    quota = Quota(db, clock)
     authenticate = IdentityCache(accounts.authenticate, clock).authenticate
     unchecked = {f"/{_CALLS}/UploadCalls", f"/{_JSON}/UploadCallsJson", f"/{_JSON}/CallJsonRpc"}
     public = Listener(
         (_CALLS, _ACCOUNT, _DIRECTORY, _JSON),
-        [identity_guard(authenticate, ROLES)],
+        [identity_guard(authenticate, ROLES, COMPONENTS)],
         check_rules(except_methods=unchecked),
+        meter=metered(quota, COSTS, current_identity),
         # What the front door lets through to the JSON doors, and the same for gRPC.
         max_request_bytes=settings.max_request_bytes * FRONT_DOOR_ROOM + ENVELOPE_BYTES,
     )
@@ -206,13 +227,14 @@ def _listeners(
     directory_service_pb2_grpc.add_DirectoryServiceServicer_to_server(DirectoryServicer(entries), public.server)
     json_door_service_pb2_grpc.add_JsonDoorServiceServicer_to_server(
         JsonDoorServicer(
-            JsonRpcMethods(db, clock, uploads, entries, authenticate), uploads, settings.max_request_bytes
+            JsonRpcMethods(db, uploads, entries, quota, authenticate), uploads, settings.max_request_bytes
         ),
         public.server,
     )
     internal = Listener(_INTERNAL, [internal_key_guard(settings.internal_key)], check_rules())
     admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(accounts), internal.server)
     identity_service_pb2_grpc.add_IdentityServiceServicer_to_server(IdentityServicer(accounts), internal.server)
+    points_service_pb2_grpc.add_PointsServiceServicer_to_server(PointsServicer(quota), internal.server)
     recording_index_service_pb2_grpc.add_RecordingIndexServiceServicer_to_server(
         RecordingIndexServicer(readback), internal.server
     )

@@ -5,6 +5,8 @@ from calldock.intake.internal.v1 import (
     admin_service_pb2_grpc,
     identity_service_pb2,
     identity_service_pb2_grpc,
+    points_service_pb2,
+    points_service_pb2_grpc,
     recording_index_service_pb2,
     recording_index_service_pb2_grpc,
 )
@@ -27,12 +29,16 @@ from services.intake.messages import (
     read_change,
     read_draft,
     read_filter,
+    read_moment,
+    read_new_agent_token,
     read_new_token,
+    read_operator_change,
     read_priority,
     token_message,
     upload_response,
     violations_response,
 )
+from services.intake.quota import Quota
 from services.intake.readback import Readback
 from services.intake.upload import Uploads
 from services.shared.errors import Mnemonic, Refusal, Refusals
@@ -40,7 +46,7 @@ from services.shared.identity import AccountId
 from services.shared.paging import Page, fitting, page_token_below
 from services.shared.rpc.identity import client_address, current_identity
 from services.shared.rpc.status import Context
-from services.shared.rpc.values import value_of
+from services.shared.rpc.values import timestamp, value_of
 
 
 class CallServicer(call_service_pb2_grpc.CallServiceServicer):
@@ -111,13 +117,15 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         return admin_service_pb2.ListAccountsResponse(accounts=map(account_message, await self._accounts.list_all()))
 
     async def SetAccount(self, request: admin_service_pb2.SetAccountRequest, context: Context) -> account_pb2.Account:
-        return account_message(
-            await self._accounts.set(
-                AccountId(request.account_id),
-                request.is_active if request.HasField("is_active") else None,
-                request.has_voice_analysis if request.HasField("has_voice_analysis") else None,
-            )
+        return account_message(await self._accounts.set(AccountId(request.account_id), read_operator_change(request)))
+
+    async def CreateAgentToken(
+        self, request: admin_service_pb2.CreateAgentTokenRequest, context: Context
+    ) -> admin_service_pb2.CreateAgentTokenResponse:
+        token, text = await self._accounts.create_agent_token(
+            AccountId(request.account_id), read_new_agent_token(request)
         )
+        return admin_service_pb2.CreateAgentTokenResponse(token=token_message(token), access_token=text)
 
 
 class AccountServicer(account_service_pb2_grpc.AccountServiceServicer):
@@ -164,14 +172,38 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
     async def Authenticate(
         self, request: identity_service_pb2.AuthenticateRequest, context: Context
     ) -> identity_service_pb2.AuthenticateResponse:
-        identity = await self._accounts.authenticate(request.token_sha256)
+        acting_for = AccountId(request.acting_for) if request.acting_for else None
+        identity = await self._accounts.authenticate(request.token_sha256, acting_for)
         if not identity.is_active:
             raise Refusal(Mnemonic.ACCOUNT_INACTIVE)
         return identity_service_pb2.AuthenticateResponse(
             account_id=identity.account_id,
             role=value_of(account_pb2.Role, identity.role),
             allowed_networks=identity.allowed_networks,
+            has_limits=identity.has_limits,
         )
+
+
+class PointsServicer(points_service_pb2_grpc.PointsServiceServicer):
+    """PointsService."""
+
+    def __init__(self, quota: Quota) -> None:
+        self._quota = quota
+
+    async def SpendPoints(
+        self, request: points_service_pb2.SpendPointsRequest, context: Context
+    ) -> points_service_pb2.SpendPointsResponse:
+        taken = await self._quota.spend(AccountId(request.account_id), request.points)
+        return points_service_pb2.SpendPointsResponse(
+            spend_time=None if taken.left is None else timestamp(taken.spend_time)
+        )
+
+    async def RefundPoints(
+        self, request: points_service_pb2.RefundPointsRequest, context: Context
+    ) -> points_service_pb2.RefundPointsResponse:
+        spend_time = read_moment(request.spend_time, "spend_time")
+        await self._quota.give_back(AccountId(request.account_id), request.points, spend_time)
+        return points_service_pb2.RefundPointsResponse()
 
 
 class RecordingIndexServicer(recording_index_service_pb2_grpc.RecordingIndexServiceServicer):

@@ -20,7 +20,8 @@ from services.shared.clock import SystemClock
 from services.shared.egress import EgressGuard, trusting
 from services.shared.identity import Role
 from services.shared.objects import ObjectStore
-from services.shared.rpc.identity import IdentityCache, identity_guard, internal_key_guard
+from services.shared.quota import metered
+from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_key_guard
 from services.shared.rpc.serve import Listener, until_stopped
 from services.shared.rpc.validate import check_rules
 
@@ -33,6 +34,8 @@ _RECORDINGS = "calldock.media.v1.RecordingService"
 _PROCESSING = "calldock.media.internal.v1.ProcessingService"
 
 ROLES = {f"/{_RECORDINGS}/GetRecordingAudio": Role.READ}
+COSTS = dict.fromkeys(ROLES, 1)
+"""Points of each method (docs/contract.md 8)."""
 
 
 async def serve(settings: MediaSettings) -> None:
@@ -44,8 +47,13 @@ async def serve(settings: MediaSettings) -> None:
     sandbox = Sandbox(settings.media_workers, settings.media_decode_timeout_s, warm_up)
     intake = Intake(settings.intake_address, settings.internal_key)
     try:
-        authenticate = IdentityCache(intake.authenticate, SystemClock()).authenticate
-        public = Listener((_RECORDINGS,), [identity_guard(authenticate, ROLES)], check_rules())
+        authenticate = IdentityCache(intake.callers.authenticate, SystemClock()).authenticate
+        public = Listener(
+            (_RECORDINGS,),
+            [identity_guard(authenticate, ROLES)],
+            check_rules(),
+            meter=metered(intake.callers, COSTS, current_identity),
+        )
         recording_service_pb2_grpc.add_RecordingServiceServicer_to_server(
             RecordingServicer(Listening(intake, objects)), public.server
         )

@@ -26,7 +26,8 @@ from services.shared.db.migrate import migrate
 from services.shared.db.work_queue import WorkQueue
 from services.shared.egress import EgressGuard, trusting
 from services.shared.identity import Role
-from services.shared.rpc.identity import IdentityCache, identity_guard, internal_key_guard
+from services.shared.quota import metered
+from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_key_guard
 from services.shared.rpc.serve import Listener, until_stopped
 from services.shared.rpc.validate import check_rules
 from services.shared.work import WorkLoop, sweep_until_cancelled
@@ -39,6 +40,8 @@ _NOTIFICATIONS = "calldock.notify.v1.NotificationService"
 _DELIVERY = "calldock.notify.internal.v1.DeliveryService"
 
 ROLES = {f"/{_NOTIFICATIONS}/ListNotifications": Role.READ}
+COSTS = dict.fromkeys(ROLES, 1)
+"""Points of each method (docs/contract.md 8)."""
 
 
 async def serve(settings: NotifySettings) -> None:
@@ -95,8 +98,13 @@ async def serve(settings: NotifySettings) -> None:
 def _listeners(
     db: SqliteDatabase, enqueueing: Enqueueing, secrets: Secrets, intake: Intake, settings: NotifySettings
 ) -> tuple[Listener, Listener]:
-    authenticate = IdentityCache(intake.authenticate, SystemClock()).authenticate
-    public = Listener((_NOTIFICATIONS,), [identity_guard(authenticate, ROLES)], check_rules())
+    authenticate = IdentityCache(intake.callers.authenticate, SystemClock()).authenticate
+    public = Listener(
+        (_NOTIFICATIONS,),
+        [identity_guard(authenticate, ROLES)],
+        check_rules(),
+        meter=metered(intake.callers, COSTS, current_identity),
+    )
     notification_service_pb2_grpc.add_NotificationServiceServicer_to_server(
         NotificationServicer(Readback(db)), public.server
     )

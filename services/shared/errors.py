@@ -44,8 +44,10 @@ class Mnemonic(StrEnum):
     ACCESS_TOKEN_BLOCKED = "access_token_blocked"
     FORBIDDEN = "forbidden"
     IP_NOT_WHITELISTED = "ip_not_whitelisted"
+    METHOD_COMPONENT_DISABLED = "method_component_disabled"
     PARAMETER_COMPONENT_DISABLED = "parameter_component_disabled"
     ACCOUNT_INACTIVE = "account_inactive"
+    LIMIT_EXCEEDED = "limit_exceeded"
     INTERNAL_ERROR = "internal_error"
 
 
@@ -90,6 +92,11 @@ ERRORS: Mapping[Mnemonic, ErrorKind] = MappingProxyType(
         Mnemonic.ACCESS_TOKEN_BLOCKED: ErrorKind("UNAUTHENTICATED", -32001, "Access token has been blocked"),
         Mnemonic.FORBIDDEN: ErrorKind("PERMISSION_DENIED", -32003, "Permission denied"),
         Mnemonic.IP_NOT_WHITELISTED: ErrorKind("PERMISSION_DENIED", -32003, "Your IP {ip} is not whitelisted"),
+        Mnemonic.METHOD_COMPONENT_DISABLED: ErrorKind(
+            "PERMISSION_DENIED",
+            -32008,
+            "You need at least one of the following components to access this method: {components}",
+        ),
         Mnemonic.PARAMETER_COMPONENT_DISABLED: ErrorKind(
             "PERMISSION_DENIED",
             -32008,
@@ -97,6 +104,11 @@ ERRORS: Mapping[Mnemonic, ErrorKind] = MappingProxyType(
         ),
         Mnemonic.ACCOUNT_INACTIVE: ErrorKind(
             "PERMISSION_DENIED", -32009, "Your account has been disabled, contact the support service"
+        ),
+        Mnemonic.LIMIT_EXCEEDED: ErrorKind(
+            "RESOURCE_EXHAUSTED",
+            -32029,
+            "Limit per {limit_type} has been exceeded. Value of current limit per {limit_type} is {limit_max_value}",
         ),
         Mnemonic.INTERNAL_ERROR: ErrorKind("INTERNAL", -32603, "Internal error, contact the support service"),
     }
@@ -107,7 +119,7 @@ class Refusal(Exception):
     """The peer is wrong, and this is where and why.
 
     `grpc_code` is the name of another status than the mnemonic's: NOT_FOUND when the request itself names what is missing (a Get), FAILED_PRECONDITION
-    when what it names stands elsewhere than it would have to.
+    when what it names stands elsewhere than it would have to. `retry_after_s` is when the same request may succeed.
     """
 
     def __init__(
@@ -119,6 +131,7 @@ class Refusal(Exception):
         why: str = "",
         params: Mapping[str, str] | None = None,
         grpc_code: str | None = None,
+        retry_after_s: float | None = None,
     ) -> None:
         self.mnemonic = mnemonic
         self.path = path
@@ -127,6 +140,7 @@ class Refusal(Exception):
         self.why = why or ERRORS[mnemonic].message
         self.params = dict(params or {})
         self.grpc_code = grpc_code
+        self.retry_after_s = retry_after_s
         super().__init__(f"{mnemonic} at {'.'.join(map(str, path)) or '-'}: {self.why}")
 
 

@@ -37,13 +37,16 @@ _ALLOWS: Mapping[Role, frozenset[Role]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """The account that a token speaks for, and what it may do."""
+    """The account that a token speaks for in a request, and what it may do."""
 
     account_id: AccountId
     role: Role
     allowed_networks: tuple[str, ...] = EVERYWHERE
     token_id: int = 0
     is_active: bool = True
+    components: frozenset[str] = frozenset()
+    has_limits: bool = False
+    """Whether the account's requests cost points."""
 
     def admit(self, address: str) -> None:
         """Raises Refusal ip_not_whitelisted when the token does not work from this address, account_inactive when its account is disabled."""
@@ -59,9 +62,18 @@ class Identity:
             why = f"this needs a token of role {needed}, this token's role is {self.role}"
             raise Refusal(Mnemonic.FORBIDDEN, why=why)
 
+    def require_component(self, needed: str) -> None:
+        """Raises Refusal method_component_disabled when the account does not have the component that a method needs."""
+        if needed not in self.components:
+            why = f"the account does not have the component {needed}"
+            raise Refusal(Mnemonic.METHOD_COMPONENT_DISABLED, why=why, params={"components": needed})
 
-Authenticate: TypeAlias = Callable[[bytes], Awaitable[Identity]]
-"""Answers whose token has this SHA-256. Raises Refusal access_token_* or account_inactive, Trouble when it cannot be known."""
+
+Authenticate: TypeAlias = Callable[[bytes, AccountId | None], Awaitable[Identity]]
+"""Answers whose token has this SHA-256, acting for the given account or, with None, for its own.
+
+Raises Refusal access_token_*, forbidden for an account for which it does not act, account_inactive; Trouble when it cannot be known.
+"""
 
 
 def is_within(address: str, networks: Sequence[str]) -> bool:

@@ -48,8 +48,8 @@ def peer_trouble(peer: str) -> Iterator[None]:
         yield
     except aio.AioRpcError as error:
         code = error.code()
-        if code in _REFUSALS and (mnemonic := _mnemonic(error)) is not None:
-            raise Refusal(mnemonic, why=error.details() or "", grpc_code=code.name) from error
+        if code in _REFUSALS and (refusal := _refusal(error)) is not None:
+            raise refusal from error
         if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
             raise Busy(f"{peer} has no room") from error
         if code in _AWAY:
@@ -58,13 +58,31 @@ def peer_trouble(peer: str) -> Iterator[None]:
 
 
 _AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.ABORTED)
-_REFUSALS = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
+_REFUSALS = (
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+)
 
 
-def _mnemonic(error: aio.AioRpcError) -> Mnemonic | None:
+def _refusal(error: aio.AioRpcError) -> Refusal | None:
+    """The refusal that a peer told of; None when it is none of ours."""
     status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    found: error_details_pb2.ErrorInfo | None = None
+    retry_after_s: float | None = None
     for detail in status.details if status is not None else ():
-        info = error_details_pb2.ErrorInfo()
+        info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
         if detail.Unpack(info) and info.domain == DOMAIN:
-            return Mnemonic(info.reason.lower())
-    return None
+            found = info
+        elif detail.Unpack(retry):
+            retry_after_s = retry.retry_delay.ToTimedelta().total_seconds()
+    if found is None:
+        return None
+    return Refusal(
+        Mnemonic(found.reason.lower()),
+        why=error.details() or "",
+        params=dict(found.metadata),
+        grpc_code=error.code().name,
+        retry_after_s=retry_after_s,
+    )

@@ -4,13 +4,14 @@ import hmac
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextvars import ContextVar
+from typing import TypeAlias
 from urllib.parse import unquote
 
 from pydantic import SecretStr
 
 from services.shared.clock import Clock
 from services.shared.errors import Mnemonic, Refusal
-from services.shared.identity import Authenticate, Identity, Role, token_sha256
+from services.shared.identity import AccountId, Authenticate, Identity, Role, token_sha256
 from services.shared.rpc.status import Context, Guard, header
 
 FOUND_KEPT_S = 5.0
@@ -23,6 +24,11 @@ CLIENT_ADDRESS_HEADER = "x-calldock-client-address"
 """Set by Envoy on every request that came through the front door."""
 
 
+ACTING_FOR_HEADER = "x-calldock-account"
+"""Names the account that an agent's token means."""
+
+MAX_ACCOUNT_DIGITS = 18
+
 _current: ContextVar[Identity] = ContextVar("identity")
 
 
@@ -31,16 +37,25 @@ def current_identity() -> Identity:
     return _current.get()
 
 
-def identity_guard(authenticate: Authenticate, roles: Mapping[str, Role | None]) -> Guard:
-    """Demands a bearer token of the role that each method path needs; None leaves a method to find its caller itself. A path that is not listed is a bug."""
+def identity_guard(
+    authenticate: Authenticate, roles: Mapping[str, Role | None], components: Mapping[str, str] | None = None
+) -> Guard:
+    """Demands a bearer token of the role that each method path needs, and the component that some need; None leaves a method to find its caller itself.
+
+    A path that is not listed in `roles` is a bug.
+    """
+    needed_components = components or {}
 
     async def guard(method: str, context: Context) -> None:
         needed = roles[method]
         if needed is None:
             return
-        identity = await authenticate(token_sha256(bearer_token(context)))
+        sha256 = token_sha256(bearer_token(context))
+        identity = await authenticate(sha256, acting_for(context))
         identity.admit(client_address(context))
         identity.require(needed)
+        if method in needed_components:
+            identity.require_component(needed_components[method])
         _current.set(identity)
 
     return guard
@@ -67,6 +82,17 @@ def client_address(context: Context) -> str:
     return host.removeprefix("[").removesuffix("]") if kind in ("ipv4", "ipv6") else ""
 
 
+def acting_for(context: Context) -> AccountId | None:
+    """The account that the caller names as the one meant, if any. Raises Refusal for what is no account's number."""
+    named = header(context, ACTING_FOR_HEADER)
+    if not named:
+        return None
+    if not named.isascii() or not named.isdigit() or len(named) > MAX_ACCOUNT_DIGITS:
+        why = "an account's number is due"
+        raise Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=(ACTING_FOR_HEADER,), value=named, why=why)
+    return AccountId(int(named))
+
+
 def bearer_token(context: Context) -> str:
     """The token of `authorization: Bearer <token>`. Raises Refusal access_token_invalid when there is none."""
     scheme, _, token = header(context, "authorization").partition(" ")
@@ -77,33 +103,36 @@ def bearer_token(context: Context) -> str:
     return token.strip()
 
 
+_Key: TypeAlias = tuple[bytes, AccountId | None]
+
+
 class IdentityCache:
     """Remembers answers about tokens for a short while, by hash, so that not every call asks. Trouble is never remembered."""
 
     def __init__(self, ask: Authenticate, clock: Clock) -> None:
         self._ask = ask
         self._clock = clock
-        self._kept: OrderedDict[bytes, tuple[float, Identity | Refusal]] = OrderedDict()
+        self._kept: OrderedDict[_Key, tuple[float, Identity | Refusal]] = OrderedDict()
 
-    async def authenticate(self, sha256: bytes) -> Identity:
+    async def authenticate(self, sha256: bytes, acting_for: AccountId | None) -> Identity:
         """As the wrapped function, at most 5 s out of date (1 s for a token that was not found)."""
-        kept = self._kept.get(sha256)
+        kept = self._kept.get((sha256, acting_for))
         if kept is None or kept[0] < self._clock.monotonic():
-            kept = await self._fresh(sha256)
+            kept = await self._fresh(sha256, acting_for)
         answer = kept[1]
         if isinstance(answer, Refusal):
             raise Refusal(answer.mnemonic, why=answer.why)
         return answer
 
-    async def _fresh(self, sha256: bytes) -> tuple[float, Identity | Refusal]:
+    async def _fresh(self, sha256: bytes, acting_for: AccountId | None) -> tuple[float, Identity | Refusal]:
         answer: Identity | Refusal
         try:
-            answer, kept_s = await self._ask(sha256), FOUND_KEPT_S
+            answer, kept_s = await self._ask(sha256, acting_for), FOUND_KEPT_S
         except Refusal as refusal:
             answer, kept_s = refusal, NOT_FOUND_KEPT_S
         entry = (self._clock.monotonic() + kept_s, answer)
-        self._kept[sha256] = entry
-        self._kept.move_to_end(sha256)
+        self._kept[sha256, acting_for] = entry
+        self._kept.move_to_end((sha256, acting_for))
         if len(self._kept) > CACHE_ENTRIES:
             self._kept.popitem(last=False)
         return entry

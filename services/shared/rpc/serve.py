@@ -9,8 +9,9 @@ import structlog
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from services.shared.quota import Meter
 from services.shared.rpc.reflection import add_reflection
-from services.shared.rpc.status import Check, Guard, StatusInterceptor
+from services.shared.rpc.status import Check, Guard, StatusInterceptor, unmetered
 
 log = structlog.get_logger()
 
@@ -27,10 +28,11 @@ class Listener:
         guards: Sequence[Guard],
         check: Check,
         *,
+        meter: Meter = unmetered,
         max_request_bytes: int = MAX_REQUEST_BYTES,
     ) -> None:
         self.server = aio.server(
-            interceptors=[StatusInterceptor(guards, check)],
+            interceptors=[StatusInterceptor(guards, check, meter)],
             options=[
                 ("grpc.max_receive_message_length", max_request_bytes),
                 ("grpc.max_send_message_length", MAX_ANSWER_BYTES),

@@ -1,7 +1,8 @@
 """From the domain's "no" to gRPC's: one interceptor round every method of ours (docs/contract.md 8, style S21-S23)."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from datetime import timedelta
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
@@ -13,6 +14,7 @@ from grpc import aio
 from grpc_status import rpc_status
 
 from services.shared.errors import ERRORS, MISSING, Busy, Mnemonic, Path, Refusal, Refusals, Trouble
+from services.shared.quota import Meter
 
 log = structlog.get_logger()
 
@@ -30,15 +32,22 @@ Check: TypeAlias = Callable[[str, Message], None]
 """Looks at a parsed request (method path, message), and raises Refusal or Refusals to stop it."""
 
 
+def unmetered(_method: str) -> AbstractAsyncContextManager[None]:
+    """The meter of methods that cost nothing."""
+    return nullcontext()
+
+
 class StatusInterceptor(aio.ServerInterceptor):
-    """Runs the guards, parses, runs the check, then the handler, and turns what they raise into a status with details.
+    """Runs the guards, takes what the request costs, parses, runs the check, then the handler, and turns what they raise into a status with details.
 
     A stranger's bytes are not parsed. A bug answers INTERNAL with the request id and no more.
     """
 
-    def __init__(self, guards: Sequence[Guard], check: Check) -> None:
+    def __init__(self, guards: Sequence[Guard], check: Check, meter: Meter = unmetered) -> None:
+        """`meter` goes round what comes after the guards."""
         self._guards = tuple(guards)
         self._check = check
+        self._meter = meter
 
     async def intercept_service(
         self,
@@ -61,7 +70,9 @@ class StatusInterceptor(aio.ServerInterceptor):
     def _around_unary(self, method: str, handle: Any, parse: Any) -> Callable[[bytes, Context], Awaitable[Message]]:
         async def around(data: bytes, context: Context) -> Message:
             async with _answering(method, context):
-                answer: Message = await handle(await self._admitted(method, data, parse, context), context)
+                await self._guard(method, context)
+                async with self._meter(method):
+                    answer: Message = await handle(self._parsed(method, data, parse), context)
                 return answer
             raise AssertionError("an aborted call does not come here")
 
@@ -72,14 +83,18 @@ class StatusInterceptor(aio.ServerInterceptor):
     ) -> Callable[[bytes, Context], AsyncIterator[Message]]:
         async def around(data: bytes, context: Context) -> AsyncIterator[Message]:
             async with _answering(method, context):
-                async for piece in handle(await self._admitted(method, data, parse, context), context):
-                    yield piece
+                await self._guard(method, context)
+                async with self._meter(method):
+                    async for piece in handle(self._parsed(method, data, parse), context):
+                        yield piece
 
         return around
 
-    async def _admitted(self, method: str, data: bytes, parse: Callable[[bytes], Message], context: Context) -> Message:
+    async def _guard(self, method: str, context: Context) -> None:
         for guard in self._guards:
             await guard(method, context)
+
+    def _parsed(self, method: str, data: bytes, parse: Callable[[bytes], Message]) -> Message:
         try:
             request = parse(data)
         except DecodeError as error:
@@ -127,6 +142,9 @@ def status_of(refused: Refusal | Refusals) -> status_pb2.Status:
     info = error_details_pb2.ErrorInfo(reason=first.mnemonic.upper(), domain=DOMAIN, metadata=_metadata(refusals))
     status = status_pb2.Status(code=grpc_code(first).value[0], message=_sentence(first))
     status.details.append(_packed(info))
+    if first.retry_after_s is not None:
+        status.details.append(_packed(_quota_failure(first)))
+        status.details.append(_packed(_retry_info(first.retry_after_s)))
     if len(refusals) > 1 or first.path:
         status.details.append(_packed(_bad_request(refusals, MAX_DETAILS_BYTES - status.ByteSize())))
     return status
@@ -169,6 +187,18 @@ def _bad_request(refusals: Sequence[Refusal], room_bytes: int) -> error_details_
             del bad.field_violations[-1]
             break
     return bad
+
+
+def _quota_failure(refusal: Refusal) -> error_details_pb2.QuotaFailure:
+    failure = error_details_pb2.QuotaFailure()
+    failure.violations.add(subject="account", description=refusal.why[:MAX_WHY_CHARACTERS])
+    return failure
+
+
+def _retry_info(retry_after_s: float) -> error_details_pb2.RetryInfo:
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.FromTimedelta(timedelta(seconds=retry_after_s))
+    return retry
 
 
 def _shown(value: object) -> str:

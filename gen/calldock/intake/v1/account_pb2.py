@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n calldock/intake/v1/account.proto\x12\x12\x63\x61lldock.intake.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\x01\n\x07\x41\x63\x63ount\x12\x18\n\naccount_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\ttime_zone\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06region\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12 \n\x12has_voice_analysis\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1e\n\x10\x61llowed_networks\x18\x07 \x03(\tB\x04\xe2\x41\x01\x01\x12\x17\n\tis_active\x18\x08 \x01(\x08\x42\x04\xe2\x41\x01\x03*\\\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_ADMIN\x10\x01\x12\x0f\n\x0bROLE_UPLOAD\x10\x02\x12\r\n\tROLE_READ\x10\x03\x12\x0e\n\nROLE_AGENT\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n calldock/intake/v1/account.proto\x12\x12\x63\x61lldock.intake.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf5\x02\n\x07\x41\x63\x63ount\x12\x18\n\naccount_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\ttime_zone\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06region\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12 \n\x12has_voice_analysis\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1e\n\x10\x61llowed_networks\x18\x07 \x03(\tB\x04\xe2\x41\x01\x01\x12\x17\n\tis_active\x18\x08 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1d\n\x0fhas_call_upload\x18\t \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1f\n\x0cminute_limit\x18\n \x01(\x03\x42\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x1c\n\tday_limit\x18\x0b \x01(\x03\x42\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x42\x0f\n\r_minute_limitB\x0c\n\n_day_limit*\\\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_ADMIN\x10\x01\x12\x0f\n\x0bROLE_UPLOAD\x10\x02\x12\r\n\tROLE_READ\x10\x03\x12\x0e\n\nROLE_AGENT\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,8 +49,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCOUNT'].fields_by_name['allowed_networks']._serialized_options = b'\342A\001\001'
   _globals['_ACCOUNT'].fields_by_name['is_active']._loaded_options = None
   _globals['_ACCOUNT'].fields_by_name['is_active']._serialized_options = b'\342A\001\003'
-  _globals['_ROLE']._serialized_start=373
-  _globals['_ROLE']._serialized_end=465
+  _globals['_ACCOUNT'].fields_by_name['has_call_upload']._loaded_options = None
+  _globals['_ACCOUNT'].fields_by_name['has_call_upload']._serialized_options = b'\342A\001\003'
+  _globals['_ACCOUNT'].fields_by_name['minute_limit']._loaded_options = None
+  _globals['_ACCOUNT'].fields_by_name['minute_limit']._serialized_options = b'\342A\001\003'
+  _globals['_ACCOUNT'].fields_by_name['day_limit']._loaded_options = None
+  _globals['_ACCOUNT'].fields_by_name['day_limit']._serialized_options = b'\342A\001\003'
+  _globals['_ROLE']._serialized_start=498
+  _globals['_ROLE']._serialized_end=590
   _globals['_ACCOUNT']._serialized_start=123
-  _globals['_ACCOUNT']._serialized_end=371
+  _globals['_ACCOUNT']._serialized_end=496
 # @@protoc_insertion_point(module_scope)

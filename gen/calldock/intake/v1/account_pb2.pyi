@@ -13,10 +13,10 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 11):
-    from typing import TypeAlias as _TypeAlias, Never as _Never
+if sys.version_info >= (3, 10):
+    from typing import TypeAlias as _TypeAlias
 else:
-    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
+    from typing_extensions import TypeAlias as _TypeAlias
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -35,7 +35,7 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     ROLE_READ: _Role.ValueType  # 3
     """Reads only."""
     ROLE_AGENT: _Role.ValueType  # 4
-    """As upload, for the accounts that it lists."""
+    """As upload, for its own account and for those that it lists: the metadata entry or header `x-calldock-account`, or JSON-RPC's `user_id`, names the one meant. Made by the operator."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
     """What a token may do."""
@@ -49,7 +49,7 @@ ROLE_UPLOAD: Role.ValueType  # 2
 ROLE_READ: Role.ValueType  # 3
 """Reads only."""
 ROLE_AGENT: Role.ValueType  # 4
-"""As upload, for the accounts that it lists."""
+"""As upload, for its own account and for those that it lists: the metadata entry or header `x-calldock-account`, or JSON-RPC's `user_id`, names the one meant. Made by the operator."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
 @_typing.final
@@ -66,6 +66,9 @@ class Account(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     ALLOWED_NETWORKS_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
+    HAS_CALL_UPLOAD_FIELD_NUMBER: _builtins.int
+    MINUTE_LIMIT_FIELD_NUMBER: _builtins.int
+    DAY_LIMIT_FIELD_NUMBER: _builtins.int
     account_id: _builtins.int
     """Output only. Our number of the account. REST JSON shows it as a string."""
     name: _builtins.str
@@ -78,6 +81,12 @@ class Account(_message.Message):
     """Output only. True when the account may upload `wav_records`; the operator decides."""
     is_active: _builtins.bool
     """Output only. False when the operator disabled the account."""
+    has_call_upload: _builtins.bool
+    """Output only. True when the account may upload calls; the operator decides. Reading works without it."""
+    minute_limit: _builtins.int
+    """Output only. Points that the account may spend in a minute: an upload costs 5, checking a recording 5, any other method 1, and only successful requests count. Absent: as many as it likes. The operator decides. REST JSON shows it as a string."""
+    day_limit: _builtins.int
+    """Output only. Points that the account may spend in a day, which begins at midnight in its time zone. Absent: as many as it likes. The operator decides. REST JSON shows it as a string."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When the account was made."""
@@ -97,11 +106,21 @@ class Account(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         allowed_networks: _abc.Iterable[_builtins.str] | None = ...,
         is_active: _builtins.bool = ...,
+        has_call_upload: _builtins.bool = ...,
+        minute_limit: _builtins.int | None = ...,
+        day_limit: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_day_limit", b"_day_limit", "_minute_limit", b"_minute_limit", "create_time", b"create_time", "day_limit", b"day_limit", "minute_limit", b"minute_limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "allowed_networks", b"allowed_networks", "create_time", b"create_time", "has_voice_analysis", b"has_voice_analysis", "is_active", b"is_active", "name", b"name", "region", b"region", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_day_limit", b"_day_limit", "_minute_limit", b"_minute_limit", "account_id", b"account_id", "allowed_networks", b"allowed_networks", "create_time", b"create_time", "day_limit", b"day_limit", "has_call_upload", b"has_call_upload", "has_voice_analysis", b"has_voice_analysis", "is_active", b"is_active", "minute_limit", b"minute_limit", "name", b"name", "region", b"region", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__day_limit: _TypeAlias = _typing.Literal["day_limit"]  # noqa: Y015
+    _WhichOneofArgType__day_limit: _TypeAlias = _typing.Literal["_day_limit", b"_day_limit"]  # noqa: Y015
+    _WhichOneofReturnType__minute_limit: _TypeAlias = _typing.Literal["minute_limit"]  # noqa: Y015
+    _WhichOneofArgType__minute_limit: _TypeAlias = _typing.Literal["_minute_limit", b"_minute_limit"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__day_limit) -> _WhichOneofReturnType__day_limit | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__minute_limit) -> _WhichOneofReturnType__minute_limit | None: ...
 
 Global___Account: _TypeAlias = Account  # noqa: Y015

@@ -203,6 +203,7 @@ class Token(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     IS_BLOCKED_FIELD_NUMBER: _builtins.int
+    AGENT_ACCOUNT_IDS_FIELD_NUMBER: _builtins.int
     token_id: _builtins.int
     """Output only. Our number of the token. REST JSON shows it as a string."""
     name: _builtins.str
@@ -219,6 +220,10 @@ class Token(_message.Message):
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When it stops working. Absent: never."""
 
+    @_builtins.property
+    def agent_account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Output only. For an agent's token: the accounts for which it acts beside its own. REST JSON shows them as strings."""
+
     def __init__(
         self,
         *,
@@ -228,10 +233,11 @@ class Token(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         is_blocked: _builtins.bool = ...,
+        agent_account_ids: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "is_blocked", b"is_blocked", "name", b"name", "role", b"role", "token_id", b"token_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_account_ids", b"agent_account_ids", "create_time", b"create_time", "expire_time", b"expire_time", "is_blocked", b"is_blocked", "name", b"name", "role", b"role", "token_id", b"token_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

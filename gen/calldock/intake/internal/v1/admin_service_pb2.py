@@ -24,16 +24,30 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from calldock.intake.v1 import account_pb2 as calldock_dot_intake_dot_v1_dot_account__pb2
+from calldock.intake.v1 import account_service_pb2 as calldock_dot_intake_dot_v1_dot_account__service__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/calldock/intake/internal/v1/admin_service.proto\x12\x1b\x63\x61lldock.intake.internal.v1\x1a\x1b\x62uf/validate/validate.proto\x1a calldock/intake/v1/account.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x15\n\x13ListAccountsRequest\"K\n\x14ListAccountsResponse\x12\x33\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x1b.calldock.intake.v1.AccountB\x04\xe2\x41\x01\x03\"\xa1\x01\n\x11SetAccountRequest\x12\"\n\naccount_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\x12\x1c\n\tis_active\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12%\n\x12has_voice_analysis\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x42\x0c\n\n_is_activeB\x15\n\x13_has_voice_analysis\"\xe2\x01\n\x14\x43reateAccountRequest\x12\x1d\n\x04name\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\x18\xff\x01\xc8\x01\x01\x12\x1e\n\ttime_zone\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12(\n\x06region\x18\x03 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x32\r^([A-Z]{2})?$\x12%\n\x12has_voice_analysis\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12#\n\nrequest_id\x18\x05 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x42\x15\n\x13_has_voice_analysis\"\x85\x01\n\x15\x43reateAccountResponse\x12\x32\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1b.calldock.intake.v1.AccountB\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x61\x63\x63\x65ss_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x0ewebhook_secret\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x32\xd6\x02\n\x0c\x41\x64minService\x12v\n\rCreateAccount\x12\x31.calldock.intake.internal.v1.CreateAccountRequest\x1a\x32.calldock.intake.internal.v1.CreateAccountResponse\x12s\n\x0cListAccounts\x12\x30.calldock.intake.internal.v1.ListAccountsRequest\x1a\x31.calldock.intake.internal.v1.ListAccountsResponse\x12Y\n\nSetAccount\x12..calldock.intake.internal.v1.SetAccountRequest\x1a\x1b.calldock.intake.v1.Accountb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/calldock/intake/internal/v1/admin_service.proto\x12\x1b\x63\x61lldock.intake.internal.v1\x1a\x1b\x62uf/validate/validate.proto\x1a calldock/intake/v1/account.proto\x1a(calldock/intake/v1/account_service.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcf\x01\n\x17\x43reateAgentTokenRequest\x12\"\n\naccount_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\x12\x31\n\x11\x61gent_account_ids\x18\x02 \x03(\x03\x42\x16\xe2\x41\x01\x02\xbaH\x0f\x92\x01\t\x10\xe8\x07\"\x04\"\x02(\x01\xc8\x01\x01\x12&\n\x04name\x18\x03 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x18\xff\x01\x32\n^[^\\x00]*$\x12\x35\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"f\n\x18\x43reateAgentTokenResponse\x12.\n\x05token\x18\x01 \x01(\x0b\x32\x19.calldock.intake.v1.TokenB\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x61\x63\x63\x65ss_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\x15\n\x13ListAccountsRequest\"K\n\x14ListAccountsResponse\x12\x33\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x1b.calldock.intake.v1.AccountB\x04\xe2\x41\x01\x03\"\xd1\x02\n\x11SetAccountRequest\x12\"\n\naccount_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\x12\x1c\n\tis_active\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12%\n\x12has_voice_analysis\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\"\n\x0fhas_call_upload\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x02\x88\x01\x01\x12,\n\x0cminute_limit\x18\x05 \x01(\x03\x42\x11\xe2\x41\x01\x01\xbaH\n\"\x08\x18\x80\x94\xeb\xdc\x03(\x00H\x03\x88\x01\x01\x12)\n\tday_limit\x18\x06 \x01(\x03\x42\x11\xe2\x41\x01\x01\xbaH\n\"\x08\x18\x80\x94\xeb\xdc\x03(\x00H\x04\x88\x01\x01\x42\x0c\n\n_is_activeB\x15\n\x13_has_voice_analysisB\x12\n\x10_has_call_uploadB\x0f\n\r_minute_limitB\x0c\n\n_day_limit\"\xe2\x01\n\x14\x43reateAccountRequest\x12\x1d\n\x04name\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\x18\xff\x01\xc8\x01\x01\x12\x1e\n\ttime_zone\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@\x12(\n\x06region\x18\x03 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x32\r^([A-Z]{2})?$\x12%\n\x12has_voice_analysis\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12#\n\nrequest_id\x18\x05 \x01(\tB\x0f\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x42\x15\n\x13_has_voice_analysis\"\x85\x01\n\x15\x43reateAccountResponse\x12\x32\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1b.calldock.intake.v1.AccountB\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x61\x63\x63\x65ss_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1c\n\x0ewebhook_secret\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x32\xd7\x03\n\x0c\x41\x64minService\x12v\n\rCreateAccount\x12\x31.calldock.intake.internal.v1.CreateAccountRequest\x1a\x32.calldock.intake.internal.v1.CreateAccountResponse\x12s\n\x0cListAccounts\x12\x30.calldock.intake.internal.v1.ListAccountsRequest\x1a\x31.calldock.intake.internal.v1.ListAccountsResponse\x12Y\n\nSetAccount\x12..calldock.intake.internal.v1.SetAccountRequest\x1a\x1b.calldock.intake.v1.Account\x12\x7f\n\x10\x43reateAgentToken\x12\x34.calldock.intake.internal.v1.CreateAgentTokenRequest\x1a\x35.calldock.intake.internal.v1.CreateAgentTokenResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'calldock.intake.internal.v1.admin_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_CREATEAGENTTOKENREQUEST'].fields_by_name['account_id']._loaded_options = None
+  _globals['_CREATEAGENTTOKENREQUEST'].fields_by_name['account_id']._serialized_options = b'\342A\001\002\272H\007\"\002(\001\310\001\001'
+  _globals['_CREATEAGENTTOKENREQUEST'].fields_by_name['agent_account_ids']._loaded_options = None
+  _globals['_CREATEAGENTTOKENREQUEST'].fields_by_name['agent_account_ids']._serialized_options = b'\342A\001\002\272H\017\222\001\t\020\350\007\"\004\"\002(\001\310\001\001'
+  _globals['_CREATEAGENTTOKENREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_CREATEAGENTTOKENREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\001\272H\021r\017\030\377\0012\n^[^\\x00]*$'
+  _globals['_CREATEAGENTTOKENREQUEST'].fields_by_name['expire_time']._loaded_options = None
+  _globals['_CREATEAGENTTOKENREQUEST'].fields_by_name['expire_time']._serialized_options = b'\342A\001\001'
+  _globals['_CREATEAGENTTOKENRESPONSE'].fields_by_name['token']._loaded_options = None
+  _globals['_CREATEAGENTTOKENRESPONSE'].fields_by_name['token']._serialized_options = b'\342A\001\003'
+  _globals['_CREATEAGENTTOKENRESPONSE'].fields_by_name['access_token']._loaded_options = None
+  _globals['_CREATEAGENTTOKENRESPONSE'].fields_by_name['access_token']._serialized_options = b'\342A\001\003'
   _globals['_LISTACCOUNTSRESPONSE'].fields_by_name['accounts']._loaded_options = None
   _globals['_LISTACCOUNTSRESPONSE'].fields_by_name['accounts']._serialized_options = b'\342A\001\003'
   _globals['_SETACCOUNTREQUEST'].fields_by_name['account_id']._loaded_options = None
@@ -42,6 +56,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETACCOUNTREQUEST'].fields_by_name['is_active']._serialized_options = b'\342A\001\001'
   _globals['_SETACCOUNTREQUEST'].fields_by_name['has_voice_analysis']._loaded_options = None
   _globals['_SETACCOUNTREQUEST'].fields_by_name['has_voice_analysis']._serialized_options = b'\342A\001\001'
+  _globals['_SETACCOUNTREQUEST'].fields_by_name['has_call_upload']._loaded_options = None
+  _globals['_SETACCOUNTREQUEST'].fields_by_name['has_call_upload']._serialized_options = b'\342A\001\001'
+  _globals['_SETACCOUNTREQUEST'].fields_by_name['minute_limit']._loaded_options = None
+  _globals['_SETACCOUNTREQUEST'].fields_by_name['minute_limit']._serialized_options = b'\342A\001\001\272H\n\"\010\030\200\224\353\334\003(\000'
+  _globals['_SETACCOUNTREQUEST'].fields_by_name['day_limit']._loaded_options = None
+  _globals['_SETACCOUNTREQUEST'].fields_by_name['day_limit']._serialized_options = b'\342A\001\001\272H\n\"\010\030\200\224\353\334\003(\000'
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\010r\003\030\377\001\310\001\001'
   _globals['_CREATEACCOUNTREQUEST'].fields_by_name['time_zone']._loaded_options = None
@@ -58,16 +78,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEACCOUNTRESPONSE'].fields_by_name['access_token']._serialized_options = b'\342A\001\003'
   _globals['_CREATEACCOUNTRESPONSE'].fields_by_name['webhook_secret']._loaded_options = None
   _globals['_CREATEACCOUNTRESPONSE'].fields_by_name['webhook_secret']._serialized_options = b'\342A\001\003'
-  _globals['_LISTACCOUNTSREQUEST']._serialized_start=176
-  _globals['_LISTACCOUNTSREQUEST']._serialized_end=197
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=199
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=274
-  _globals['_SETACCOUNTREQUEST']._serialized_start=277
-  _globals['_SETACCOUNTREQUEST']._serialized_end=438
-  _globals['_CREATEACCOUNTREQUEST']._serialized_start=441
-  _globals['_CREATEACCOUNTREQUEST']._serialized_end=667
-  _globals['_CREATEACCOUNTRESPONSE']._serialized_start=670
-  _globals['_CREATEACCOUNTRESPONSE']._serialized_end=803
-  _globals['_ADMINSERVICE']._serialized_start=806
-  _globals['_ADMINSERVICE']._serialized_end=1148
+  _globals['_CREATEAGENTTOKENREQUEST']._serialized_start=252
+  _globals['_CREATEAGENTTOKENREQUEST']._serialized_end=459
+  _globals['_CREATEAGENTTOKENRESPONSE']._serialized_start=461
+  _globals['_CREATEAGENTTOKENRESPONSE']._serialized_end=563
+  _globals['_LISTACCOUNTSREQUEST']._serialized_start=565
+  _globals['_LISTACCOUNTSREQUEST']._serialized_end=586
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=588
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=663
+  _globals['_SETACCOUNTREQUEST']._serialized_start=666
+  _globals['_SETACCOUNTREQUEST']._serialized_end=1003
+  _globals['_CREATEACCOUNTREQUEST']._serialized_start=1006
+  _globals['_CREATEACCOUNTREQUEST']._serialized_end=1232
+  _globals['_CREATEACCOUNTRESPONSE']._serialized_start=1235
+  _globals['_CREATEACCOUNTRESPONSE']._serialized_end=1368
+  _globals['_ADMINSERVICE']._serialized_start=1371
+  _globals['_ADMINSERVICE']._serialized_end=1842
 # @@protoc_insertion_point(module_scope)

@@ -4,9 +4,11 @@ isort:skip_file
 """
 
 from calldock.intake.v1 import account_pb2 as _account_pb2
+from calldock.intake.v1 import account_service_pb2 as _account_service_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
@@ -18,6 +20,72 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+@_typing.final
+class CreateAgentTokenRequest(_message.Message):
+    """The agent's token to make."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    AGENT_ACCOUNT_IDS_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.int
+    """Required. The agent's own account, which lists and blocks the token."""
+    name: _builtins.str
+    """Optional. What people call it, up to 255 characters."""
+    @_builtins.property
+    def agent_account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Required. The accounts for which it acts beside its own, 1 to 1,000."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. When it stops working. Absent: never."""
+
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.int = ...,
+        agent_account_ids: _abc.Iterable[_builtins.int] | None = ...,
+        name: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "agent_account_ids", b"agent_account_ids", "expire_time", b"expire_time", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateAgentTokenRequest: _TypeAlias = CreateAgentTokenRequest  # noqa: Y015
+
+@_typing.final
+class CreateAgentTokenResponse(_message.Message):
+    """The token and its text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """Output only. The text that the agent sends. Only its hash is kept."""
+    @_builtins.property
+    def token(self) -> _account_service_pb2.Token:
+        """Output only. The token as stored."""
+
+    def __init__(
+        self,
+        *,
+        token: _account_service_pb2.Token | None = ...,
+        access_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["token", b"token"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateAgentTokenResponse: _TypeAlias = CreateAgentTokenResponse  # noqa: Y015
 
 @_typing.final
 class ListAccountsRequest(_message.Message):
@@ -69,31 +137,55 @@ class SetAccountRequest(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     IS_ACTIVE_FIELD_NUMBER: _builtins.int
     HAS_VOICE_ANALYSIS_FIELD_NUMBER: _builtins.int
+    HAS_CALL_UPLOAD_FIELD_NUMBER: _builtins.int
+    MINUTE_LIMIT_FIELD_NUMBER: _builtins.int
+    DAY_LIMIT_FIELD_NUMBER: _builtins.int
     account_id: _builtins.int
     """Required. Our number of the account."""
     is_active: _builtins.bool
     """Optional. Whether its tokens work and its uploads are taken."""
     has_voice_analysis: _builtins.bool
     """Optional. Whether it may upload `wav_records`."""
+    has_call_upload: _builtins.bool
+    """Optional. Whether it may upload calls."""
+    minute_limit: _builtins.int
+    """Optional. Points that it may spend in a minute. 0 takes the limit away."""
+    day_limit: _builtins.int
+    """Optional. Points that it may spend in a day. 0 takes the limit away."""
     def __init__(
         self,
         *,
         account_id: _builtins.int = ...,
         is_active: _builtins.bool | None = ...,
         has_voice_analysis: _builtins.bool | None = ...,
+        has_call_upload: _builtins.bool | None = ...,
+        minute_limit: _builtins.int | None = ...,
+        day_limit: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_has_voice_analysis", b"_has_voice_analysis", "_is_active", b"_is_active", "has_voice_analysis", b"has_voice_analysis", "is_active", b"is_active"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_day_limit", b"_day_limit", "_has_call_upload", b"_has_call_upload", "_has_voice_analysis", b"_has_voice_analysis", "_is_active", b"_is_active", "_minute_limit", b"_minute_limit", "day_limit", b"day_limit", "has_call_upload", b"has_call_upload", "has_voice_analysis", b"has_voice_analysis", "is_active", b"is_active", "minute_limit", b"minute_limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_has_voice_analysis", b"_has_voice_analysis", "_is_active", b"_is_active", "account_id", b"account_id", "has_voice_analysis", b"has_voice_analysis", "is_active", b"is_active"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_day_limit", b"_day_limit", "_has_call_upload", b"_has_call_upload", "_has_voice_analysis", b"_has_voice_analysis", "_is_active", b"_is_active", "_minute_limit", b"_minute_limit", "account_id", b"account_id", "day_limit", b"day_limit", "has_call_upload", b"has_call_upload", "has_voice_analysis", b"has_voice_analysis", "is_active", b"is_active", "minute_limit", b"minute_limit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__day_limit: _TypeAlias = _typing.Literal["day_limit"]  # noqa: Y015
+    _WhichOneofArgType__day_limit: _TypeAlias = _typing.Literal["_day_limit", b"_day_limit"]  # noqa: Y015
+    _WhichOneofReturnType__has_call_upload: _TypeAlias = _typing.Literal["has_call_upload"]  # noqa: Y015
+    _WhichOneofArgType__has_call_upload: _TypeAlias = _typing.Literal["_has_call_upload", b"_has_call_upload"]  # noqa: Y015
     _WhichOneofReturnType__has_voice_analysis: _TypeAlias = _typing.Literal["has_voice_analysis"]  # noqa: Y015
     _WhichOneofArgType__has_voice_analysis: _TypeAlias = _typing.Literal["_has_voice_analysis", b"_has_voice_analysis"]  # noqa: Y015
     _WhichOneofReturnType__is_active: _TypeAlias = _typing.Literal["is_active"]  # noqa: Y015
     _WhichOneofArgType__is_active: _TypeAlias = _typing.Literal["_is_active", b"_is_active"]  # noqa: Y015
+    _WhichOneofReturnType__minute_limit: _TypeAlias = _typing.Literal["minute_limit"]  # noqa: Y015
+    _WhichOneofArgType__minute_limit: _TypeAlias = _typing.Literal["_minute_limit", b"_minute_limit"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__day_limit) -> _WhichOneofReturnType__day_limit | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__has_call_upload) -> _WhichOneofReturnType__has_call_upload | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__has_voice_analysis) -> _WhichOneofReturnType__has_voice_analysis | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__is_active) -> _WhichOneofReturnType__is_active | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__minute_limit) -> _WhichOneofReturnType__minute_limit | None: ...
 
 Global___SetAccountRequest: _TypeAlias = SetAccountRequest  # noqa: Y015
 

@@ -51,6 +51,11 @@ class AdminServiceStub:
                 request_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2.SetAccountRequest.SerializeToString,
                 response_deserializer=calldock_dot_intake_dot_v1_dot_account__pb2.Account.FromString,
                 _registered_method=True)
+        self.CreateAgentToken = channel.unary_unary(
+                '/calldock.intake.internal.v1.AdminService/CreateAgentToken',
+                request_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2.CreateAgentTokenRequest.SerializeToString,
+                response_deserializer=calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2.CreateAgentTokenResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -76,9 +81,18 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetAccount(self, request, context):
-        """Changes what the operator decides about an account: whether it is active, whether it has voice analysis. Effective within 5 seconds. Safe to repeat.
+        """Changes what the operator decides about an account: whether it is active, which components it has, its limits. Effective within 5 seconds. Safe to repeat.
 
         Errors: NOT_FOUND (ENTITY_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateAgentToken(self, request, context):
+        """Makes an access token of role agent, which acts for its own account and for those that it lists; its text is shown this once. A repeat makes another token: block the one whose answer was lost (AccountService.BlockToken of its own account).
+
+        Errors: NOT_FOUND (ENTITY_NOT_FOUND) for an account that is not there; INVALID_ARGUMENT (INVALID_PARAMETER_VALUE, INVALID_DATE_TIME for an expiry in the past).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,6 +115,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.SetAccount,
                     request_deserializer=calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2.SetAccountRequest.FromString,
                     response_serializer=calldock_dot_intake_dot_v1_dot_account__pb2.Account.SerializeToString,
+            ),
+            'CreateAgentToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateAgentToken,
+                    request_deserializer=calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2.CreateAgentTokenRequest.FromString,
+                    response_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2.CreateAgentTokenResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -185,6 +204,33 @@ class AdminService:
             '/calldock.intake.internal.v1.AdminService/SetAccount',
             calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2.SetAccountRequest.SerializeToString,
             calldock_dot_intake_dot_v1_dot_account__pb2.Account.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateAgentToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.intake.internal.v1.AdminService/CreateAgentToken',
+            calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2.CreateAgentTokenRequest.SerializeToString,
+            calldock_dot_intake_dot_internal_dot_v1_dot_admin__service__pb2.CreateAgentTokenResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,9 +44,14 @@ class AdminServiceStub:
     ListAccounts: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListAccountsRequest, _admin_service_pb2.ListAccountsResponse]
     """Lists all accounts, oldest first. Reads only."""
     SetAccount: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.SetAccountRequest, _account_pb2.Account]
-    """Changes what the operator decides about an account: whether it is active, whether it has voice analysis. Effective within 5 seconds. Safe to repeat.
+    """Changes what the operator decides about an account: whether it is active, which components it has, its limits. Effective within 5 seconds. Safe to repeat.
 
     Errors: NOT_FOUND (ENTITY_NOT_FOUND).
+    """
+    CreateAgentToken: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.CreateAgentTokenRequest, _admin_service_pb2.CreateAgentTokenResponse]
+    """Makes an access token of role agent, which acts for its own account and for those that it lists; its text is shown this once. A repeat makes another token: block the one whose answer was lost (AccountService.BlockToken of its own account).
+
+    Errors: NOT_FOUND (ENTITY_NOT_FOUND) for an account that is not there; INVALID_ARGUMENT (INVALID_PARAMETER_VALUE, INVALID_DATE_TIME for an expiry in the past).
     """
 
 @_typing.type_check_only
@@ -64,9 +69,14 @@ class AdminServiceAsyncStub(AdminServiceStub):
     ListAccounts: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListAccountsRequest, _admin_service_pb2.ListAccountsResponse]  # type: ignore[assignment]
     """Lists all accounts, oldest first. Reads only."""
     SetAccount: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.SetAccountRequest, _account_pb2.Account]  # type: ignore[assignment]
-    """Changes what the operator decides about an account: whether it is active, whether it has voice analysis. Effective within 5 seconds. Safe to repeat.
+    """Changes what the operator decides about an account: whether it is active, which components it has, its limits. Effective within 5 seconds. Safe to repeat.
 
     Errors: NOT_FOUND (ENTITY_NOT_FOUND).
+    """
+    CreateAgentToken: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.CreateAgentTokenRequest, _admin_service_pb2.CreateAgentTokenResponse]  # type: ignore[assignment]
+    """Makes an access token of role agent, which acts for its own account and for those that it lists; its text is shown this once. A repeat makes another token: block the one whose answer was lost (AccountService.BlockToken of its own account).
+
+    Errors: NOT_FOUND (ENTITY_NOT_FOUND) for an account that is not there; INVALID_ARGUMENT (INVALID_PARAMETER_VALUE, INVALID_DATE_TIME for an expiry in the past).
     """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -99,9 +109,20 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_service_pb2.SetAccountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_account_pb2.Account, _abc.Awaitable[_account_pb2.Account]]:
-        """Changes what the operator decides about an account: whether it is active, whether it has voice analysis. Effective within 5 seconds. Safe to repeat.
+        """Changes what the operator decides about an account: whether it is active, which components it has, its limits. Effective within 5 seconds. Safe to repeat.
 
         Errors: NOT_FOUND (ENTITY_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def CreateAgentToken(
+        self,
+        request: _admin_service_pb2.CreateAgentTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.CreateAgentTokenResponse, _abc.Awaitable[_admin_service_pb2.CreateAgentTokenResponse]]:
+        """Makes an access token of role agent, which acts for its own account and for those that it lists; its text is shown this once. A repeat makes another token: block the one whose answer was lost (AccountService.BlockToken of its own account).
+
+        Errors: NOT_FOUND (ENTITY_NOT_FOUND) for an account that is not there; INVALID_ARGUMENT (INVALID_PARAMETER_VALUE, INVALID_DATE_TIME for an expiry in the past).
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -27,7 +27,7 @@ from calldock.intake.v1 import account_pb2 as calldock_dot_intake_dot_v1_dot_acc
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2calldock/intake/internal/v1/identity_service.proto\x12\x1b\x63\x61lldock.intake.internal.v1\x1a\x1b\x62uf/validate/validate.proto\x1a calldock/intake/v1/account.proto\x1a\x1fgoogle/api/field_behavior.proto\";\n\x13\x41uthenticateRequest\x12$\n\x0ctoken_sha256\x18\x01 \x01(\x0c\x42\x0e\xe2\x41\x01\x02\xbaH\x07z\x02h \xc8\x01\x01\"~\n\x14\x41uthenticateResponse\x12\x18\n\naccount_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12,\n\x04role\x18\x02 \x01(\x0e\x32\x18.calldock.intake.v1.RoleB\x04\xe2\x41\x01\x03\x12\x1e\n\x10\x61llowed_networks\x18\x03 \x03(\tB\x04\xe2\x41\x01\x03\x32\x86\x01\n\x0fIdentityService\x12s\n\x0c\x41uthenticate\x12\x30.calldock.intake.internal.v1.AuthenticateRequest\x1a\x31.calldock.intake.internal.v1.AuthenticateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2calldock/intake/internal/v1/identity_service.proto\x12\x1b\x63\x61lldock.intake.internal.v1\x1a\x1b\x62uf/validate/validate.proto\x1a calldock/intake/v1/account.proto\x1a\x1fgoogle/api/field_behavior.proto\"i\n\x13\x41uthenticateRequest\x12$\n\x0ctoken_sha256\x18\x01 \x01(\x0c\x42\x0e\xe2\x41\x01\x02\xbaH\x07z\x02h \xc8\x01\x01\x12\x1d\n\nacting_for\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\r\n\x0b_acting_for\"\x98\x01\n\x14\x41uthenticateResponse\x12\x18\n\naccount_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12,\n\x04role\x18\x02 \x01(\x0e\x32\x18.calldock.intake.v1.RoleB\x04\xe2\x41\x01\x03\x12\x1e\n\x10\x61llowed_networks\x18\x03 \x03(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nhas_limits\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x03\x32\x86\x01\n\x0fIdentityService\x12s\n\x0c\x41uthenticate\x12\x30.calldock.intake.internal.v1.AuthenticateRequest\x1a\x31.calldock.intake.internal.v1.AuthenticateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,16 +36,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_AUTHENTICATEREQUEST'].fields_by_name['token_sha256']._loaded_options = None
   _globals['_AUTHENTICATEREQUEST'].fields_by_name['token_sha256']._serialized_options = b'\342A\001\002\272H\007z\002h \310\001\001'
+  _globals['_AUTHENTICATEREQUEST'].fields_by_name['acting_for']._loaded_options = None
+  _globals['_AUTHENTICATEREQUEST'].fields_by_name['acting_for']._serialized_options = b'\342A\001\001'
   _globals['_AUTHENTICATERESPONSE'].fields_by_name['account_id']._loaded_options = None
   _globals['_AUTHENTICATERESPONSE'].fields_by_name['account_id']._serialized_options = b'\342A\001\003'
   _globals['_AUTHENTICATERESPONSE'].fields_by_name['role']._loaded_options = None
   _globals['_AUTHENTICATERESPONSE'].fields_by_name['role']._serialized_options = b'\342A\001\003'
   _globals['_AUTHENTICATERESPONSE'].fields_by_name['allowed_networks']._loaded_options = None
   _globals['_AUTHENTICATERESPONSE'].fields_by_name['allowed_networks']._serialized_options = b'\342A\001\003'
+  _globals['_AUTHENTICATERESPONSE'].fields_by_name['has_limits']._loaded_options = None
+  _globals['_AUTHENTICATERESPONSE'].fields_by_name['has_limits']._serialized_options = b'\342A\001\003'
   _globals['_AUTHENTICATEREQUEST']._serialized_start=179
-  _globals['_AUTHENTICATEREQUEST']._serialized_end=238
-  _globals['_AUTHENTICATERESPONSE']._serialized_start=240
-  _globals['_AUTHENTICATERESPONSE']._serialized_end=366
-  _globals['_IDENTITYSERVICE']._serialized_start=369
-  _globals['_IDENTITYSERVICE']._serialized_end=503
+  _globals['_AUTHENTICATEREQUEST']._serialized_end=284
+  _globals['_AUTHENTICATERESPONSE']._serialized_start=287
+  _globals['_AUTHENTICATERESPONSE']._serialized_end=439
+  _globals['_IDENTITYSERVICE']._serialized_start=442
+  _globals['_IDENTITYSERVICE']._serialized_end=576
 # @@protoc_insertion_point(module_scope)

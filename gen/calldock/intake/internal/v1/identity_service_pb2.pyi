@@ -26,18 +26,24 @@ class AuthenticateRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TOKEN_SHA256_FIELD_NUMBER: _builtins.int
+    ACTING_FOR_FIELD_NUMBER: _builtins.int
     token_sha256: _builtins.bytes
     """Required. SHA-256 of the token's text, 32 bytes."""
+    acting_for: _builtins.int
+    """Optional. The account that the caller names as the one meant. Absent: the token's own."""
     def __init__(
         self,
         *,
         token_sha256: _builtins.bytes = ...,
+        acting_for: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_acting_for", b"_acting_for", "acting_for", b"acting_for"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["token_sha256", b"token_sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acting_for", b"_acting_for", "acting_for", b"acting_for", "token_sha256", b"token_sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__acting_for: _TypeAlias = _typing.Literal["acting_for"]  # noqa: Y015
+    _WhichOneofArgType__acting_for: _TypeAlias = _typing.Literal["_acting_for", b"_acting_for"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__acting_for) -> _WhichOneofReturnType__acting_for | None: ...
 
 Global___AuthenticateRequest: _TypeAlias = AuthenticateRequest  # noqa: Y015
 
@@ -50,10 +56,13 @@ class AuthenticateResponse(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
     ALLOWED_NETWORKS_FIELD_NUMBER: _builtins.int
+    HAS_LIMITS_FIELD_NUMBER: _builtins.int
     account_id: _builtins.int
-    """Output only. The token's account."""
+    """Output only. The account for which it acts."""
     role: _account_pb2.Role.ValueType
     """Output only. What the token may do."""
+    has_limits: _builtins.bool
+    """Output only. True when the account's requests cost points."""
     @_builtins.property
     def allowed_networks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Output only. The networks from which it works."""
@@ -64,10 +73,11 @@ class AuthenticateResponse(_message.Message):
         account_id: _builtins.int = ...,
         role: _account_pb2.Role.ValueType = ...,
         allowed_networks: _abc.Iterable[_builtins.str] | None = ...,
+        has_limits: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "allowed_networks", b"allowed_networks", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "allowed_networks", b"allowed_networks", "has_limits", b"has_limits", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

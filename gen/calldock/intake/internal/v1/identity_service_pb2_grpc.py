@@ -49,7 +49,7 @@ class IdentityServiceServicer:
     def Authenticate(self, request, context):
         """Answers whose token has this hash. Reads only.
 
-        Errors: UNAUTHENTICATED (ACCESS_TOKEN_INVALID, ACCESS_TOKEN_EXPIRED, ACCESS_TOKEN_BLOCKED); PERMISSION_DENIED (ACCOUNT_INACTIVE).
+        Errors: UNAUTHENTICATED (ACCESS_TOKEN_INVALID, ACCESS_TOKEN_EXPIRED, ACCESS_TOKEN_BLOCKED); PERMISSION_DENIED (ACCOUNT_INACTIVE; FORBIDDEN for an account for which it does not act).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,7 @@ class IdentityServiceStub:
     Authenticate: _grpc.UnaryUnaryMultiCallable[_identity_service_pb2.AuthenticateRequest, _identity_service_pb2.AuthenticateResponse]
     """Answers whose token has this hash. Reads only.
 
-    Errors: UNAUTHENTICATED (ACCESS_TOKEN_INVALID, ACCESS_TOKEN_EXPIRED, ACCESS_TOKEN_BLOCKED); PERMISSION_DENIED (ACCOUNT_INACTIVE).
+    Errors: UNAUTHENTICATED (ACCESS_TOKEN_INVALID, ACCESS_TOKEN_EXPIRED, ACCESS_TOKEN_BLOCKED); PERMISSION_DENIED (ACCOUNT_INACTIVE; FORBIDDEN for an account for which it does not act).
     """
 
 @_typing.type_check_only
@@ -47,7 +47,7 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     Authenticate: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.AuthenticateRequest, _identity_service_pb2.AuthenticateResponse]  # type: ignore[assignment]
     """Answers whose token has this hash. Reads only.
 
-    Errors: UNAUTHENTICATED (ACCESS_TOKEN_INVALID, ACCESS_TOKEN_EXPIRED, ACCESS_TOKEN_BLOCKED); PERMISSION_DENIED (ACCOUNT_INACTIVE).
+    Errors: UNAUTHENTICATED (ACCESS_TOKEN_INVALID, ACCESS_TOKEN_EXPIRED, ACCESS_TOKEN_BLOCKED); PERMISSION_DENIED (ACCOUNT_INACTIVE; FORBIDDEN for an account for which it does not act).
     """
 
 class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -61,7 +61,7 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_identity_service_pb2.AuthenticateResponse, _abc.Awaitable[_identity_service_pb2.AuthenticateResponse]]:
         """Answers whose token has this hash. Reads only.
 
-        Errors: UNAUTHENTICATED (ACCESS_TOKEN_INVALID, ACCESS_TOKEN_EXPIRED, ACCESS_TOKEN_BLOCKED); PERMISSION_DENIED (ACCOUNT_INACTIVE).
+        Errors: UNAUTHENTICATED (ACCESS_TOKEN_INVALID, ACCESS_TOKEN_EXPIRED, ACCESS_TOKEN_BLOCKED); PERMISSION_DENIED (ACCOUNT_INACTIVE; FORBIDDEN for an account for which it does not act).
         """
 
 def add_IdentityServiceServicer_to_server(servicer: IdentityServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
