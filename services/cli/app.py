@@ -11,7 +11,9 @@ from rich.console import Console
 from services.cli import accounts, calls, tokens
 from services.cli.call_files import Report, report_path
 from services.cli.connect import DEFAULT_DATA_DIR, CommandFailed, explain, front_door, internal_channel
+from services.cli.directory_commands import DIRECTORY
 from services.cli.instance import CannotStart, InstanceRunning, KeyMissing
+from services.cli.options import DataDir, Json, Token, Url
 from services.cli.tokens import TokenRole
 from services.cli.upload import print_tally, upload_file
 
@@ -24,14 +26,8 @@ tokens_app = typer.Typer(help="An account's access tokens.", no_args_is_help=Tru
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(tokens_app, name="tokens")
 app.add_typer(calls_app, name="calls")
-
-DataDir = Annotated[Path, typer.Option("--data-dir", envvar="CALLDOCK_DATA_DIR", help="Folder of the instance.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
-Url = Annotated[
-    str | None,
-    typer.Option("--url", envvar="CALLDOCK_URL", help="Front door; the instance on --data-dir by default."),
-]
-Token = Annotated[str | None, typer.Option("--token", envvar="CALLDOCK_TOKEN", help="Access token of the account.")]
+for _name, _commands in DIRECTORY.items():
+    app.add_typer(_commands, name=_name)
 
 
 @app.command()
@@ -223,6 +219,19 @@ def show_call(
 ) -> None:
     """Shows a call with its recordings and what was measured."""
     calls.print_call(front_door(data_dir, url, token), call, is_ext_id=ext_id, as_json=json_output)
+
+
+@calls_app.command("watch")
+def watch_calls(
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    url: Url = None,
+    token: Token = None,
+    last: Annotated[int, typer.Option(min=0, max=1000, help="Calls to show that are there already.")] = 10,
+    interval: Annotated[float, typer.Option(min=0.2, max=3600, help="Seconds between looks.")] = 1.0,
+    json_output: Json = False,
+) -> None:
+    """Shows calls as they come and as their status changes, until it is interrupted."""
+    calls.watch(front_door(data_dir, url, token), last, interval, as_json=json_output)
 
 
 def main() -> None:

@@ -1,8 +1,11 @@
 """`calldock calls`."""
 
 import json
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 
+import grpc
 from calldock.intake.v1.call_pb2 import Call, CallStatus, Direction, Mp3Record, Recording, RecordingStatus, WavRecord
 from calldock.intake.v1.call_service_pb2 import GetCallRequest, ListCallsRequest, LookupCallRequest
 from calldock.intake.v1.call_service_pb2_grpc import CallServiceStub
@@ -15,6 +18,7 @@ from services.cli.connect import DEADLINE_S, CommandFailed, Door, as_dict
 from services.shared.rpc.values import word_of
 
 PAGE = 200
+WATCHED = 1000
 
 
 def print_list(door: Door, limit: int, *, as_json: bool) -> None:
@@ -52,6 +56,43 @@ def print_call(door: Door, name: str, *, is_ext_id: bool, as_json: bool) -> None
     console.print(facts)
     if call.wav_records or call.mp3_records:
         console.print(_recordings(call))
+
+
+def watch(door: Door, last: int, interval_s: float, *, as_json: bool) -> None:
+    """Prints calls as they come and as they change, oldest first, one a line, until interrupted. Looks at the newest 1,000 calls each time; while calldock is away it goes on asking."""
+    console = Console(soft_wrap=True)
+    seen: dict[int, tuple[int, int]] | None = None
+    with suppress(KeyboardInterrupt):
+        while True:
+            try:
+                newest = list(reversed(list(_newest(door, WATCHED))))
+            except grpc.RpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+                console.print("calldock is away, waiting", style="dim")
+            else:
+                stands: dict[int, tuple[int, int]] = {
+                    call.call_session_id: (call.status, call.status_time.ToNanoseconds()) for call in newest
+                }
+                known = seen if seen is not None else _all_but(newest, last, stands)
+                for call in newest:
+                    if known.get(call.call_session_id) != stands[call.call_session_id]:
+                        _print_line(console, call, as_json=as_json)
+                seen = stands
+            time.sleep(interval_s)
+
+
+def _all_but(newest: list[Call], last: int, stands: dict[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:
+    shown = {call.call_session_id for call in newest[len(newest) - last :]} if last else set()
+    return {number: stand for number, stand in stands.items() if number not in shown}
+
+
+def _print_line(console: Console, call: Call, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(as_dict(call), ensure_ascii=False), flush=True)
+    else:
+        number, ext_id, start, direction, caller, dialled, status, error = _row(call)
+        console.print(f"{number}  {start}  {direction:3}  {caller} > {dialled}  {status} {error}  {ext_id}", markup=False, highlight=False)  # fmt: skip
 
 
 def records_of(call: Call) -> list[WavRecord | Mp3Record]:
