@@ -178,7 +178,7 @@ class DirectoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateTag(self, request, context):
-        """Creates a tag. Role: upload.
+        """Creates a tag. Role: upload. A repeat is refused: nothing is made twice.
 
         Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE); ALREADY_EXISTS (DUPLICATE_ENTITY) for one of this name.
         """
@@ -214,7 +214,7 @@ class DirectoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateEmployee(self, request, context):
-        """Creates an employee. Role: upload.
+        """Creates an employee. Role: upload. A repeat is refused: nothing is made twice.
 
         Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE); ALREADY_EXISTS (DUPLICATE_ENTITY) for one of this name.
         """
@@ -250,7 +250,7 @@ class DirectoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateSite(self, request, context):
-        """Creates a site. Role: admin.
+        """Creates a site. Role: admin. A repeat is refused: nothing is made twice.
 
         Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE); ALREADY_EXISTS (DUPLICATE_ENTITY) for one of this name or number.
         """
@@ -286,7 +286,7 @@ class DirectoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateCampaign(self, request, context):
-        """Creates a campaign. Role: admin.
+        """Creates a campaign. Role: admin. A repeat is refused: nothing is made twice.
 
         Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE); ALREADY_EXISTS (DUPLICATE_ENTITY) for one of this name or number.
         """
@@ -322,7 +322,7 @@ class DirectoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateSource(self, request, context):
-        """Creates a source. Role: admin.
+        """Creates a source. Role: admin. A repeat is refused: nothing is made twice.
 
         Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE); ALREADY_EXISTS (DUPLICATE_ENTITY) for one of this name or number.
         """

@@ -44,7 +44,7 @@ class DirectoryServiceStub:
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not ours.
     """
     CreateTag: _grpc.UnaryUnaryMultiCallable[_directory_service_pb2.CreateTagRequest, _directory_pb2.Tag]
-    """Creates a tag. Role: upload.
+    """Creates a tag. Role: upload. A repeat is refused: nothing is made twice.
 
     Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE); ALREADY_EXISTS (DUPLICATE_ENTITY) for one of this name.
     """
@@ -64,7 +64,7 @@ class DirectoryServiceStub:
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not ours.
     """
     CreateEmployee: _grpc.UnaryUnaryMultiCallable[_directory_service_pb2.CreateEmployeeRequest, _directory_pb2.Employee]
-    """Creates an employee. Role: upload.
+    """Creates an employee. Role: upload. A repeat is refused: nothing is made twice.
 
     Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE); ALREADY_EXISTS (DUPLICATE_ENTITY) for one of this name.
     """
@@ -84,7 +84,7 @@ class DirectoryServiceStub:
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not ours.
     """
     CreateSite: _grpc.UnaryUnaryMultiCallable[_directory_service_pb2.CreateSiteRequest, _directory_pb2.Site]
-    """Creates a site. Role: admin.
+    """Creates a site. Role: admin. A repeat is refused: nothing is made twice.
 
     Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE); ALREADY_EXISTS (DUPLICATE_ENTITY) for one of this name or number.
     """
@@ -104,7 +104,7 @@ class DirectoryServiceStub:
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not ours.
     """
     CreateCampaign: _grpc.UnaryUnaryMultiCallable[_directory_service_pb2.CreateCampaignRequest, _directory_pb2.Campaign]
-    """Creates a campaign. Role: admin.
+    """Creates a campaign. Role: admin. A repeat is refused: nothing is made twice.
 
     Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE); ALREADY_EXISTS (DUPLICATE_ENTITY) for one of this name or number.
     """
@@ -124,7 +124,7 @@ class DirectoryServiceStub:
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not ours.
     """
     CreateSource: _grpc.UnaryUnaryMultiCallable[_directory_service_pb2.CreateSourceRequest, _directory_pb2.Source]
-    """Creates a source. Role: admin.
+    """Creates a source. Role: admin. A repeat is refused: nothing is made twice.
 
     Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE); ALREADY_EXISTS (DUPLICATE_ENTITY) for one of this name or number.
     """
@@ -174,7 +174,7 @@ class DirectoryServiceAsyncStub(DirectoryServiceStub):
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not ours.
     """
     CreateTag: _aio.UnaryUnaryMultiCallable[_directory_service_pb2.CreateTagRequest, _directory_pb2.Tag]  # type: ignore[assignment]
-    """Creates a tag. Role: upload.
+    """Creates a tag. Role: upload. A repeat is refused: nothing is made twice.
 
     Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE); ALREADY_EXISTS (DUPLICATE_ENTITY) for one of this name.
     """
@@ -194,7 +194,7 @@ class DirectoryServiceAsyncStub(DirectoryServiceStub):
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not ours.
     """
     CreateEmployee: _aio.UnaryUnaryMultiCallable[_directory_service_pb2.CreateEmployeeRequest, _directory_pb2.Employee]  # type: ignore[assignment]
-    """Creates an employee. Role: upload.
+    """Creates an employee. Role: upload. A repeat is refused: nothing is made twice.
 
     Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE); ALREADY_EXISTS (DUPLICATE_ENTITY) for one of this name.
     """
@@ -214,7 +214,7 @@ class DirectoryServiceAsyncStub(DirectoryServiceStub):
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not ours.
     """
     CreateSite: _aio.UnaryUnaryMultiCallable[_directory_service_pb2.CreateSiteRequest, _directory_pb2.Site]  # type: ignore[assignment]
-    """Creates a site. Role: admin.
+    """Creates a site. Role: admin. A repeat is refused: nothing is made twice.
 
     Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE); ALREADY_EXISTS (DUPLICATE_ENTITY) for one of this name or number.
     """
@@ -234,7 +234,7 @@ class DirectoryServiceAsyncStub(DirectoryServiceStub):
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not ours.
     """
     CreateCampaign: _aio.UnaryUnaryMultiCallable[_directory_service_pb2.CreateCampaignRequest, _directory_pb2.Campaign]  # type: ignore[assignment]
-    """Creates a campaign. Role: admin.
+    """Creates a campaign. Role: admin. A repeat is refused: nothing is made twice.
 
     Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE); ALREADY_EXISTS (DUPLICATE_ENTITY) for one of this name or number.
     """
@@ -254,7 +254,7 @@ class DirectoryServiceAsyncStub(DirectoryServiceStub):
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not ours.
     """
     CreateSource: _aio.UnaryUnaryMultiCallable[_directory_service_pb2.CreateSourceRequest, _directory_pb2.Source]  # type: ignore[assignment]
-    """Creates a source. Role: admin.
+    """Creates a source. Role: admin. A repeat is refused: nothing is made twice.
 
     Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE); ALREADY_EXISTS (DUPLICATE_ENTITY) for one of this name or number.
     """
@@ -313,7 +313,7 @@ class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _directory_service_pb2.CreateTagRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_directory_pb2.Tag, _abc.Awaitable[_directory_pb2.Tag]]:
-        """Creates a tag. Role: upload.
+        """Creates a tag. Role: upload. A repeat is refused: nothing is made twice.
 
         Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE); ALREADY_EXISTS (DUPLICATE_ENTITY) for one of this name.
         """
@@ -357,7 +357,7 @@ class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _directory_service_pb2.CreateEmployeeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_directory_pb2.Employee, _abc.Awaitable[_directory_pb2.Employee]]:
-        """Creates an employee. Role: upload.
+        """Creates an employee. Role: upload. A repeat is refused: nothing is made twice.
 
         Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE); ALREADY_EXISTS (DUPLICATE_ENTITY) for one of this name.
         """
@@ -401,7 +401,7 @@ class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _directory_service_pb2.CreateSiteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_directory_pb2.Site, _abc.Awaitable[_directory_pb2.Site]]:
-        """Creates a site. Role: admin.
+        """Creates a site. Role: admin. A repeat is refused: nothing is made twice.
 
         Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE); ALREADY_EXISTS (DUPLICATE_ENTITY) for one of this name or number.
         """
@@ -445,7 +445,7 @@ class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _directory_service_pb2.CreateCampaignRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_directory_pb2.Campaign, _abc.Awaitable[_directory_pb2.Campaign]]:
-        """Creates a campaign. Role: admin.
+        """Creates a campaign. Role: admin. A repeat is refused: nothing is made twice.
 
         Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE); ALREADY_EXISTS (DUPLICATE_ENTITY) for one of this name or number.
         """
@@ -489,7 +489,7 @@ class DirectoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _directory_service_pb2.CreateSourceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_directory_pb2.Source, _abc.Awaitable[_directory_pb2.Source]]:
-        """Creates a source. Role: admin.
+        """Creates a source. Role: admin. A repeat is refused: nothing is made twice.
 
         Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE); ALREADY_EXISTS (DUPLICATE_ENTITY) for one of this name or number.
         """
