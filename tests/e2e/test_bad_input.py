@@ -277,3 +277,27 @@ def test_another_accounts_call_recording_and_notification_are_not_there(
         calldock.http("GET", f"/v1/notifications?call_session_id={number}", token=empty.token).json["notifications"]
         == []
     )
+
+
+@pytest.mark.parametrize("name", ["x-a$b", "%", "x-trace-bin"])
+def test_a_header_that_grpc_would_not_take_does_no_harm(calldock: Calldock, account: Account, name: str) -> None:
+    answer = calldock.http("GET", "/v1/account", token=account.token, **{name: "%"})
+
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("length", [9_000, 15_000, 25_000])
+def test_a_long_query_is_judged_by_its_rules(calldock: Calldock, account: Account, length: int) -> None:
+    answers = [calldock.http("GET", f"/v1/calls?page_token={'x' * length}", token=account.token) for _ in range(5)]
+
+    assert {answer.status for answer in answers} == {400}
+    assert b"page_token" in answers[0].body
+
+
+def test_a_query_longer_than_the_front_door_takes_is_refused_without_a_word_of_the_inside(
+    calldock: Calldock, account: Account
+) -> None:
+    answer = calldock.http("GET", f"/v1/calls?page_token={'x' * 40_000}", token=account.token)
+
+    assert answer.status == 431
+    assert b"x-calldock" not in answer.body

@@ -17,6 +17,8 @@ log = structlog.get_logger()
 
 MAX_REQUEST_BYTES = 1024 * 1024
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
+MAX_METADATA_BYTES = 64 * 1024
+"""Above what Envoy lets through (32 KiB of headers) with all that it adds: beyond it gRPC answers with the names of its own headers."""
 
 
 class Listener:
@@ -36,6 +38,8 @@ class Listener:
             options=[
                 ("grpc.max_receive_message_length", max_request_bytes),
                 ("grpc.max_send_message_length", MAX_ANSWER_BYTES),
+                ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+                ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
                 ("grpc.so_reuseport", 0),
                 ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
             ],
