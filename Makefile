@@ -24,7 +24,7 @@ lock: ## Resolve the dependencies anew into the lock file
 	@command -v $(UV) >/dev/null || { python3 -m venv .tools && .tools/bin/pip install --quiet uv; }
 	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
 
-protos: $(READY) ## Generate the stubs and descriptor sets from protos/
+protos: $(READY) ## Generate the stubs, descriptor sets and the OpenAPI document from protos/
 	$(BIN)/python tools/protos.py generate
 
 fmt: $(READY) ## Format the code

@@ -1,6 +1,6 @@
-"""The whole proto toolchain: stubs, descriptor sets and lint, from installed packages only.
+"""The whole proto toolchain: stubs, descriptor sets, the OpenAPI document and lint, from installed packages only.
 
-`python tools/protos.py generate [--out gen]` writes the stubs and `public.binpb`; `python tools/protos.py lint` runs buf over the sources.
+`python tools/protos.py generate [--out gen]` writes the stubs, `public.binpb` and `openapi.json`; `python tools/protos.py lint` runs buf over the sources.
 Nothing is fetched: Google's protos lie in googleapis-common-protos, protovalidate carries the descriptor of its own.
 """
 
@@ -15,6 +15,8 @@ from pathlib import Path
 
 from google.protobuf import descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2
 from protovalidate import ViolationPb
+
+from tools.openapi.document import document
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
@@ -36,7 +38,7 @@ PUBLIC_SERVICES = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    generate_parser = commands.add_parser("generate", help="write stubs and descriptor sets")
+    generate_parser = commands.add_parser("generate", help="write stubs, descriptor sets and the OpenAPI document")
     generate_parser.add_argument("--out", type=Path, default=ROOT / "gen")
     commands.add_parser("lint", help="run buf lint over the protos")
     arguments = parser.parse_args()
@@ -44,6 +46,7 @@ def main() -> None:
         protoc = Protoc(Path(scratch))
         if arguments.command == "generate":
             generate(protoc, arguments.out)
+            describe(protoc, Path(scratch), arguments.out)
         else:
             sys.exit(lint(protoc, Path(scratch)))
 
@@ -110,6 +113,16 @@ def generate(protoc: Protoc, out: Path) -> None:
         *PUBLIC_SERVICES,
         *ERROR_DETAILS,
     )
+
+
+def describe(protoc: Protoc, scratch: Path, out: Path) -> None:
+    """Writes `calldock/openapi.json` below `out`, from the public protos with their comments."""
+    image = scratch / "described.binpb"
+    protoc.run(
+        "--include_imports", "--include_source_info", f"--descriptor_set_out={image}", *PUBLIC_SERVICES, *ERROR_DETAILS
+    )
+    text = document(image.read_bytes(), (ROOT / "docs" / "contract.md").read_text())
+    (out / "calldock" / "openapi.json").write_text(text)
 
 
 def lint(protoc: Protoc, scratch: Path) -> int:
