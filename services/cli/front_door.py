@@ -18,6 +18,7 @@ class FrontDoor:
     listen_port: int
     sockets: Path
     descriptors: Path
+    openapi: Path
     max_request_bytes: int
     trusted_proxies: int = 0
 
@@ -30,6 +31,7 @@ class FrontDoor:
             listen_port=self.listen_port,
             trusted_proxies=self.trusted_proxies,
             descriptors=self.descriptors,
+            openapi=self.openapi,
             max_body_bytes=self.max_request_bytes * FRONT_DOOR_ROOM,
             intake_socket=self.sockets / "intake.sock",
             media_socket=self.sockets / "media.sock",
@@ -51,3 +53,8 @@ def envoy_binary() -> str:
 def descriptor_set() -> Path:
     """The file that tells Envoy of the public services."""
     return Path(str(resources.files("calldock").joinpath("public.binpb")))
+
+
+def openapi_document() -> Path:
+    """The file that Envoy serves at /openapi.json."""
+    return Path(str(resources.files("calldock").joinpath("openapi.json")))

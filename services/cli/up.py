@@ -17,7 +17,7 @@ from typing import IO
 import aiohttp
 import structlog
 
-from services.cli.front_door import FrontDoor, descriptor_set, envoy_binary
+from services.cli.front_door import FrontDoor, descriptor_set, envoy_binary, openapi_document
 from services.cli.instance import MAX_SOCKET_PATH, CannotStart, Runtime, lock_data_dir, secret_key, write_runtime
 from services.cli.supervisor import Child, Supervisor
 from services.shared.settings import DEFAULT_MAX_REQUEST_BYTES
@@ -187,6 +187,7 @@ def _children(
         listen_port=port,
         sockets=sockets,
         descriptors=descriptor_set(),
+        openapi=openapi_document(),
         max_request_bytes=int(environment.get("CALLDOCK_MAX_REQUEST_BYTES", DEFAULT_MAX_REQUEST_BYTES)),
         trusted_proxies=int(environment.get("CALLDOCK_TRUSTED_PROXIES", "0")),
     )

@@ -32,7 +32,8 @@ def test_the_migrations_make_the_tables(tmp_path: Path, folder: Path, metadata: 
 
 def test_the_deployed_envoy_configuration_is_what_the_template_gives() -> None:
     front = FrontDoor(
-        listen_address="0.0.0.0", listen_port=8080, sockets=Path("/run/calldock"), descriptors=Path("/etc/calldock/public.binpb"), max_request_bytes=524_288
+        listen_address="0.0.0.0", listen_port=8080, sockets=Path("/run/calldock"), descriptors=Path("/etc/calldock/public.binpb"),
+        openapi=Path("/etc/calldock/openapi.json"), max_request_bytes=524_288,
     )  # fmt: skip
 
     assert (ROOT / "deploy/envoy.yaml").read_text() == front.config()
