@@ -43,7 +43,7 @@ test: $(READY) ## Run all tests: real Envoy, TLS, speech, processes that get kil
 	$(BIN)/pytest
 
 fuzz: $(READY) ## Try anything at every door, many times
-	CALLDOCK_FUZZ_EXAMPLES=3000 $(BIN)/pytest tests/e2e/test_fuzz.py --timeout 3600
+	CALLDOCK_FUZZ_EXAMPLES=3000 $(BIN)/pytest tests/e2e/test_fuzz.py tests/e2e/test_openapi.py --timeout 3600
 
 demo: $(READY) ## Play the whole story on real speech
 	$(BIN)/calldock demo
