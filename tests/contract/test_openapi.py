@@ -1,6 +1,7 @@
 """The OpenAPI document says what the protos, the strict reader and the contract say, of public methods only."""
 
 import json
+import re
 from importlib import resources
 from typing import Any
 
@@ -30,7 +31,9 @@ def public_bindings() -> dict[tuple[str, str], str]:
                 http: Any = method.options.Extensions[annotations_pb2.http]
                 verb = http.WhichOneof("pattern")
                 if verb is not None:
-                    found[verb, getattr(http, verb)] = f"{service.name}_{method.name}"
+                    # A variable is named by its field, wherever that stands.
+                    path = re.sub(r"\{(?:\w+\.)*", "{", getattr(http, verb))
+                    found[verb, path] = f"{service.name}_{method.name}"
     return found
 
 

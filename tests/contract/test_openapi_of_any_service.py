@@ -181,8 +181,8 @@ def test_it_is_valid_and_has_every_annotated_method(document: dict[str, Any]) ->
         ("get", "/v1/shops"),
         ("post", "/v1/shops"),
         ("post", "/v1/shops:batchCreate"),
-        ("patch", "/v1/shops/{shop.shop_id}"),
-        ("patch", "/v1/owners/{owner}/shops/{shop.shop_id}"),
+        ("patch", "/v1/shops/{shop_id}"),
+        ("patch", "/v1/owners/{owner}/shops/{shop_id}"),
         ("delete", "/v1/shops/{shop_id}"),
         ("get", "/v1/shops:watch"),
         ("post", "/v1/shops:load"),
@@ -196,8 +196,8 @@ def test_a_query_carries_what_is_left_over(document: dict[str, Any]) -> None:
         ("query", "kinds", False), ("query", "opened_from", False), ("query", "place.town", False),
     ]  # fmt: skip
     assert parameters(paths["/v1/shops"]["post"]) == [("query", "request_id", False)]
-    assert parameters(paths["/v1/shops/{shop.shop_id}"]["patch"]) == [
-        ("path", "shop.shop_id", True), ("query", "update_mask", False), ("query", "owner", False),
+    assert parameters(paths["/v1/shops/{shop_id}"]["patch"]) == [
+        ("path", "shop_id", True), ("query", "update_mask", False), ("query", "owner", False),
     ]  # fmt: skip
     kinds = paths["/v1/shops"]["get"]["parameters"][0]["schema"]
     assert kinds == {"type": "array", "items": {"type": "string", "enum": ["KIND_BAKERY"]}, "maxItems": 2}

@@ -252,3 +252,14 @@ def test_grpc_changes_only_what_the_mask_names(calldock: Calldock, fresh: Accoun
     changed = stub.UpdateSite(UpdateSiteRequest(site=change, update_mask=FieldMask(paths=["name"])), **asked)
 
     assert (changed.name, list(changed.phone_numbers)) == ("two", ["+74955140576"])
+
+
+def test_a_number_in_the_body_does_not_win_over_the_one_in_the_path(calldock: Calldock, fresh: Account) -> None:
+    one, two = (post(calldock, fresh, "tags", name=name).json["tag_id"] for name in ("one", "two"))
+
+    same = patch(calldock, fresh, f"tags/{one}", tag_id=one, name="first")
+    other = patch(calldock, fresh, f"tags/{one}", tag_id=two, name="lost")
+
+    assert same.json["name"] == "first"
+    assert other.status == 400
+    assert {entry["name"] for entry in entries(calldock, fresh, "tags")} == {"first", "two"}

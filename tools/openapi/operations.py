@@ -75,7 +75,7 @@ def words(comment: str) -> Schema:
 def _operation(
     image: Image, schemas: Schemas, method: MethodDescriptor, binding: Options, verb: str, place: int
 ) -> Operation:
-    path = _VARIABLE.sub(r"{\1}", binding[verb])
+    path = _VARIABLE.sub(lambda match: f"{{{_last(match[1])}}}", binding[verb])
     in_path = _VARIABLE.findall(binding[verb])
     body = binding.get("body", "")
     statuses = {*ALWAYS, *_named_statuses(image.comment(method))}
@@ -106,7 +106,12 @@ def _named_statuses(comment: str) -> set[int]:
 
 def _path_parameter(schemas: Schemas, message: Descriptor, name: str) -> Schema:
     field = _field_at(message, name)
-    return {"name": name, "in": "path", "required": True, **_apart(schemas.field(field, Spelling.PARAMETER))}
+    return {"name": _last(name), "in": "path", "required": True, **_apart(schemas.field(field, Spelling.PARAMETER))}
+
+
+def _last(path: str) -> str:
+    """The name of an inner field without where it stands: clients' templates read a dot as something of their own."""
+    return path.rpartition(".")[2]
 
 
 def _field_at(message: Descriptor, path: str) -> FieldDescriptor:
