@@ -103,6 +103,7 @@ def test_reflection_lists_the_public_services_of_all_processes(calldock: Calldoc
     assert {name for name in listed if name.startswith("calldock.")} == {
         "calldock.intake.v1.AccountService",
         "calldock.intake.v1.CallService",
+        "calldock.intake.v1.DirectoryService",
         "calldock.media.v1.RecordingService",
         "calldock.notify.v1.NotificationService",
     }
