@@ -8,6 +8,9 @@ from services.media.verdict import AudioReport, AudioRules, ErrorCode, Examinati
 from services.shared.errors import Busy
 from services.shared.objects import ObjectStore
 
+_NO_RESULT = {RecordingFormat.WAV: ErrorCode.WAV_PROCESSING, RecordingFormat.MP3: ErrorCode.PROCESSING}
+"""The contract's "any other failure to process": a worker that crashed or ran out of time or memory did not say at which step."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Processed:
@@ -50,5 +53,5 @@ class Processing:
         try:
             return await self._sandbox.run(examine, source, kind, rules, tags)
         except WorkerFailed as failed:
-            fault = Fault(ErrorCode.DECODE, str(failed))
+            fault = Fault(_NO_RESULT[kind], str(failed))
             return Examination(fault=fault, report=AudioReport(rules_version=rules.version))

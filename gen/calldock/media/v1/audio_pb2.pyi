@@ -41,15 +41,15 @@ class _RecordingErrorCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Re
     RECORDING_ERROR_CODE_TIMEOUT_DOWNLOAD_ERROR: _RecordingErrorCode.ValueType  # 6
     """The download took longer than the limit (30 seconds by the contract)."""
     RECORDING_ERROR_CODE_DECODE_ERROR: _RecordingErrorCode.ValueType  # 7
-    """Could not be opened, wrong first bytes, or decoding failed or did not come to an end."""
+    """Could not be opened, wrong first bytes, or decoding failed."""
     RECORDING_ERROR_CODE_WAV_CHANNELS_PROCESSING_ERROR: _RecordingErrorCode.ValueType  # 8
     """A WAV without exactly 2 channels."""
     RECORDING_ERROR_CODE_WAV_PROCESSING_ERROR: _RecordingErrorCode.ValueType  # 9
-    """Any other failure of a WAV: not PCM 16 bit, not 8000 Hz, too narrow a band, too little signal over noise."""
+    """Any other failure of a WAV: not PCM 16 bit, not 8000 Hz, too narrow a band, too little signal over noise, or work on it that crashed or did not come to an end."""
     RECORDING_ERROR_CODE_WAV_MIN_DURATION_PROCESSING_ERROR: _RecordingErrorCode.ValueType  # 10
     """A WAV shorter than the limit (16 seconds by the contract)."""
     RECORDING_ERROR_CODE_PROCESSING_ERROR: _RecordingErrorCode.ValueType  # 11
-    """Any other failure while processing an MP3."""
+    """Any other failure while processing an MP3: work on it that crashed or did not come to an end."""
     RECORDING_ERROR_CODE_INTERNAL_ERROR: _RecordingErrorCode.ValueType  # 12
     """Ours, when nothing else fits."""
 
@@ -71,15 +71,15 @@ RECORDING_ERROR_CODE_MAX_FILE_SIZE_DOWNLOAD_ERROR: RecordingErrorCode.ValueType 
 RECORDING_ERROR_CODE_TIMEOUT_DOWNLOAD_ERROR: RecordingErrorCode.ValueType  # 6
 """The download took longer than the limit (30 seconds by the contract)."""
 RECORDING_ERROR_CODE_DECODE_ERROR: RecordingErrorCode.ValueType  # 7
-"""Could not be opened, wrong first bytes, or decoding failed or did not come to an end."""
+"""Could not be opened, wrong first bytes, or decoding failed."""
 RECORDING_ERROR_CODE_WAV_CHANNELS_PROCESSING_ERROR: RecordingErrorCode.ValueType  # 8
 """A WAV without exactly 2 channels."""
 RECORDING_ERROR_CODE_WAV_PROCESSING_ERROR: RecordingErrorCode.ValueType  # 9
-"""Any other failure of a WAV: not PCM 16 bit, not 8000 Hz, too narrow a band, too little signal over noise."""
+"""Any other failure of a WAV: not PCM 16 bit, not 8000 Hz, too narrow a band, too little signal over noise, or work on it that crashed or did not come to an end."""
 RECORDING_ERROR_CODE_WAV_MIN_DURATION_PROCESSING_ERROR: RecordingErrorCode.ValueType  # 10
 """A WAV shorter than the limit (16 seconds by the contract)."""
 RECORDING_ERROR_CODE_PROCESSING_ERROR: RecordingErrorCode.ValueType  # 11
-"""Any other failure while processing an MP3."""
+"""Any other failure while processing an MP3: work on it that crashed or did not come to an end."""
 RECORDING_ERROR_CODE_INTERNAL_ERROR: RecordingErrorCode.ValueType  # 12
 """Ours, when nothing else fits."""
 Global___RecordingErrorCode: _TypeAlias = RecordingErrorCode  # noqa: Y015
