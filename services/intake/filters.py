@@ -152,7 +152,7 @@ class _Reader:
         inner = value["filters"]
         if not isinstance(inner, list):
             raise Refusal(Mnemonic.DATA_TYPE_ERROR, path=(*path, "filters"), value=inner)
-        condition = value.get("condition", "and")
+        condition = "and" if value.get("condition") is None else value["condition"]
         if condition not in ("and", "or"):
             mnemonic = Mnemonic.INVALID_PARAMETER_VALUE if isinstance(condition, str) else Mnemonic.DATA_TYPE_ERROR
             raise Refusal(mnemonic, path=(*path, "condition"), value=condition)

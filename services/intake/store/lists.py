@@ -24,6 +24,9 @@ _CALL_COLUMNS: dict[str, ColumnElement[Any]] = {
     "upload_time": type_coerce(_uploaded_us - _uploaded_us % 1_000_000, Moment()),
     "calling_phone_number": func.ltrim(_calls.c.calling_phone_number, "+"),
     "called_phone_number": func.ltrim(_calls.c.called_phone_number, "+"),
+    # Shown as null when empty, so null finds them.
+    "comment": func.nullif(_calls.c.comment, ""),
+    "ext_request_id": func.nullif(_calls.c.ext_request_id, ""),
     "wait_duration": _calls.c.wait_ms / 1000.0,
     "talk_duration": _calls.c.talk_ms / 1000.0,
     "record_type": select(_recordings.c.format)
