@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from services.intake.call_rules import check_calls, in_contract_order, sort_out
+from services.intake.call_rules import check_calls, sort_out
 from services.intake.draft import ReadDraft
 from services.intake.store.accounts import get_account
 from services.intake.store.uploads import Priority, UploadedCall, find_refusals, save_upload
@@ -37,12 +37,12 @@ class Uploads:
             )
 
     async def validate(self, identity: Identity, drafts: Sequence[ReadDraft]) -> list[Refusal]:
-        """All that is wrong with the calls, in the contract's order; stores nothing. Raises Refusal for what is wrong with the request itself."""
+        """All that is wrong with the calls, in the contract's order, so that an upload's error is the first; stores nothing. Raises Refusal for what is wrong with the request itself."""
         identity.require(Role.UPLOAD)
         self.check_count(len(drafts))
         account = await self._db.read(get_account, identity.account_id)
         calls, refusals = sort_out(drafts, account.clock)
-        return in_contract_order([*refusals, *await self._db.read(find_refusals, identity.account_id, calls)])
+        return [*refusals, *await self._db.read(find_refusals, identity.account_id, calls)]
 
     async def upload(
         self,
