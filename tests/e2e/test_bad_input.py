@@ -44,6 +44,7 @@ WRONG_CALLS = [
 
 
 @pytest.mark.parametrize(("call", "field", "mnemonic"), WRONG_CALLS)
+@pytest.mark.contract("8 an error's members", "8 field", "8 value", "8 value of nothing")
 def test_a_wrong_call_at_json_rpc(
     calldock: Calldock, empty: Account, call: dict[str, Any], field: str, mnemonic: str
 ) -> None:
@@ -67,6 +68,7 @@ def test_a_wrong_call_at_json_rpc(
 
 
 @pytest.mark.parametrize(("call", "field", "mnemonic"), WRONG_CALLS)
+@pytest.mark.contract("8 gRPC refused upload", "8 whole or not at all")
 def test_a_wrong_call_at_rest(
     calldock: Calldock, empty: Account, call: dict[str, Any], field: str, mnemonic: str
 ) -> None:
@@ -99,6 +101,7 @@ def test_a_wrong_call_at_grpc_names_the_field_that_came(calldock: Calldock, empt
 
 
 @pytest.mark.parametrize("token", ["nobody", "", "x" * 5000, "токен"])
+@pytest.mark.contract("8 access_token_invalid", "8 value of a token", "8 gRPC UNAUTHENTICATED")
 def test_an_unknown_token(calldock: Calldock, token: str) -> None:
     stranger = Account(0, token, "")
 
@@ -130,6 +133,7 @@ def test_no_token_at_all(calldock: Calldock) -> None:
     assert rest.status == 401
 
 
+@pytest.mark.contract("8 500 calls", "8 beyond either", "8 data_limit_exceeded")
 def test_501_calls(calldock: Calldock, empty: Account) -> None:
     calls = [{"ext_id": str(number)} for number in range(501)]
 
@@ -149,6 +153,7 @@ def test_501_calls(calldock: Calldock, empty: Account) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"not json", b'{"calls":[}', b"\xff\xfe", b'{"a":1,"a":2}', b"[" * 100_000])
+@pytest.mark.contract("8 id null", "8 gRPC parse_error")
 def test_a_body_that_is_not_json(calldock: Calldock, empty: Account, body: bytes) -> None:
     rpc = calldock.http("POST", "/v2.0", body)
     rest = calldock.http("POST", "/v1/calls:upload", body, empty.token)
@@ -162,20 +167,31 @@ def test_a_body_that_is_not_json(calldock: Calldock, empty: Account, body: bytes
 @pytest.mark.parametrize(
     ("body", "code", "mnemonic"),
     [
-        pytest.param([{}], -32099, "batch_operations_not_supported", id="a batch"),
-        pytest.param({"jsonrpc": "2.0", "method": "upload.calls"}, -32099, "notifications_not_supported", id="no id"),
-        pytest.param({"id": 1, "method": "upload.calls"}, -32600, "invalid_request", id="no version"),
-        pytest.param({"jsonrpc": "2.0", "id": 1}, -32600, "invalid_request", id="no method"),
+        pytest.param([{}], -32099, "batch_operations_not_supported", id="8 batch_operations_not_supported"),
         pytest.param(
-            {"jsonrpc": "2.0", "id": [], "method": "x"}, -32600, "invalid_request", id="an id of the wrong type"
+            {"jsonrpc": "2.0", "method": "upload.calls"},
+            -32099,
+            "notifications_not_supported",
+            id="8 notifications_not_supported",
+        ),
+        pytest.param({"id": 1, "method": "upload.calls"}, -32600, "invalid_request", id="8 invalid_request no version"),
+        pytest.param({"jsonrpc": "2.0", "id": 1}, -32600, "invalid_request", id="8 invalid_request no method"),
+        pytest.param(
+            {"jsonrpc": "2.0", "id": [], "method": "x"},
+            -32600,
+            "invalid_request",
+            id="8 invalid_request an id of the wrong type",
         ),
         pytest.param(
-            {"jsonrpc": "2.0", "id": 1, "method": "x", "params": []}, -32600, "invalid_request", id="params by position"
+            {"jsonrpc": "2.0", "id": 1, "method": "x", "params": []},
+            -32600,
+            "invalid_request",
+            id="8 invalid_request params by position",
         ),
         pytest.param(
-            {"jsonrpc": "2.0", "id": 1, "method": "drop.calls"}, -32601, "method_not_found", id="an unknown method"
+            {"jsonrpc": "2.0", "id": 1, "method": "drop.calls"}, -32601, "method_not_found", id="8 method_not_found"
         ),
-        pytest.param("x", -32600, "invalid_request", id="a string"),
+        pytest.param("x", -32600, "invalid_request", id="8 invalid_request a string"),
     ],
 )
 def test_an_envelope_that_is_no_request(calldock: Calldock, body: Any, code: int, mnemonic: str) -> None:
@@ -185,7 +201,17 @@ def test_an_envelope_that_is_no_request(calldock: Calldock, body: Any, code: int
     assert (answer.json["error"]["code"], answer.json["error"]["data"]["mnemonic"]) == (code, mnemonic)
 
 
-@pytest.mark.parametrize("request_id", [0, "number", "звонок", 2**70, 1.5, -1])
+@pytest.mark.parametrize(
+    "request_id",
+    [
+        pytest.param(0, id="8 id 0"),
+        pytest.param("number", id="8 id number"),
+        pytest.param("звонок", id="8 id beyond ASCII"),
+        pytest.param(2**70, id="8 id beyond 2^53"),
+        pytest.param(1.5, id="8 id number with a point"),
+        pytest.param(-1, id="8 id number below zero"),
+    ],
+)
 def test_an_id_comes_back_as_it_went(calldock: Calldock, request_id: Any) -> None:
     answer = calldock.http("POST", "/v2.0", json.dumps({"jsonrpc": "2.0", "id": request_id, "method": "x"}))
 
@@ -193,6 +219,7 @@ def test_an_id_comes_back_as_it_went(calldock: Calldock, request_id: Any) -> Non
     assert type(answer.json["id"]) is type(request_id)
 
 
+@pytest.mark.contract("8 unknown params", "8 user_id of anyone else")
 def test_members_of_params_that_are_not_known(calldock: Calldock, empty: Account) -> None:
     assert calldock.rpc(empty, a_json_call(), extra=1)["error"]["data"]["field"] == "extra"
     assert calldock.rpc(empty, a_json_call(), user_id=999)["error"]["data"]["mnemonic"] == "forbidden"
@@ -200,6 +227,7 @@ def test_members_of_params_that_are_not_known(calldock: Calldock, empty: Account
     assert stored(calldock, empty) == 0
 
 
+@pytest.mark.contract("8 524,288 bytes", "8 beyond either", "8 413")
 def test_a_body_over_the_limit_gets_the_contracts_error_and_one_far_over_it_413(
     calldock: Calldock, empty: Account
 ) -> None:

@@ -15,6 +15,7 @@ def upload(calldock: Calldock, account: Account, body: dict[str, Any]) -> Any:
     return calldock.http("POST", "/v1/calls:upload", json.dumps(body), account.token)
 
 
+@pytest.mark.contract("8 validate_only")
 def test_a_dry_run_names_everything_and_stores_nothing(calldock: Calldock) -> None:
     account = calldock.account("Dry")
     calls = [a_json_call(ext_id=str(number), is_lost=None) for number in range(30)]

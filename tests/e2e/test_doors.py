@@ -39,6 +39,7 @@ def wav_call(host: Host, ext_id: str, **fields: Any) -> dict[str, Any]:
     return a_json_call(ext_id=ext_id, wav_records=[record], callback={"url": host.hook, "events": ALL_EVENTS}, **fields)
 
 
+@pytest.mark.contract("6 wav_records afterwards", "7 POST", "7 events asked for")
 def test_a_call_with_a_recording_is_stored_judged_made_listenable_and_reported(
     calldock: Calldock, account: Account, host: Host
 ) -> None:
@@ -61,6 +62,7 @@ def test_a_call_with_a_recording_is_stored_judged_made_listenable_and_reported(
     assert b"whole-way" in audio.body[:200]
 
 
+@pytest.mark.contract("1 is_transfer", "6 several employees", "6 one file once")
 def test_two_employees_in_one_file_are_downloaded_once(calldock: Calldock, account: Account, host: Host) -> None:
     host.serve("/shared.wav", "audio/wav", good_wav())
     record = {"employee_channel": "left", "record_url": f"{host.url}/shared.wav"}
@@ -76,6 +78,7 @@ def test_two_employees_in_one_file_are_downloaded_once(calldock: Calldock, accou
     ]
 
 
+@pytest.mark.contract("2 gRPC says so", "3 Timestamp")
 def test_grpc_uploads_and_reads_back(calldock: Calldock, account: Account) -> None:
     uploaded = stub(calldock).UploadCalls(
         UploadCallsRequest(calls=[a_typed_call()]), metadata=bearer(account), timeout=20
@@ -92,6 +95,7 @@ def test_grpc_uploads_and_reads_back(calldock: Calldock, account: Account) -> No
     assert call.start_time.ToDatetime().isoformat() == "2026-11-02T07:00:00"
 
 
+@pytest.mark.contract("8 success", "8 POST /v2.0", "8 upload.calls", "8 ext_request_id")
 def test_json_rpc_uploads_and_rest_reads_back(calldock: Calldock, account: Account) -> None:
     answer = calldock.rpc(account, a_json_call(ext_id="rpc/1 ?#", direction="out", called_phone_number=""))
 
@@ -136,6 +140,7 @@ def test_pages_of_calls_neither_skip_nor_repeat(calldock: Calldock) -> None:
     assert seen == [str(number) for number in reversed(range(25))]
 
 
+@pytest.mark.contract("7 at least once")
 def test_notifications_are_listed_with_their_attempts(calldock: Calldock, account: Account, host: Host) -> None:
     host.refuse_next = 1
     call = a_json_call(ext_id="retried", callback={"url": host.hook, "events": ["processed"]})
@@ -157,6 +162,7 @@ def test_notifications_are_listed_with_their_attempts(calldock: Calldock, accoun
     assert json.loads(notification["body"]) == host.heard["retried"][0]
 
 
+@pytest.mark.contract("7 signed")
 def test_every_notification_that_came_was_signed_with_the_accounts_secret(
     calldock: Calldock, account: Account, host: Host
 ) -> None:

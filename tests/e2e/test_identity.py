@@ -40,6 +40,7 @@ ALLOWED = {
 
 
 @pytest.mark.parametrize("role", ["admin", "upload", "read"])
+@pytest.mark.contract("8 forbidden")
 def test_a_role_may_what_it_may_and_no_more(calldock: Calldock, role: str) -> None:
     token = a_token(calldock, calldock.account(f"Role {role}"), role)
     doors = {
@@ -58,6 +59,7 @@ def test_a_role_may_what_it_may_and_no_more(calldock: Calldock, role: str) -> No
     assert (refused is None) == ("upload" in ALLOWED[role])
 
 
+@pytest.mark.contract("8 access_token_blocked")
 def test_a_blocked_token_works_nowhere_within_five_seconds(calldock: Calldock) -> None:
     account = calldock.account("Blocked")
     token = a_token(calldock, account, "read")
@@ -97,6 +99,7 @@ def test_a_token_cannot_block_itself_nor_another_accounts(calldock: Calldock, ac
     assert calldock.http("POST", f"/v1/tokens/{mine}:block", "{}", account.token).status == 404
 
 
+@pytest.mark.contract("8 account_inactive")
 def test_a_disabled_account_is_told_so_at_every_door_and_comes_back(calldock: Calldock) -> None:
     account = calldock.account("Disabled")
     assert calldock.http("GET", "/v1/notifications", token=account.token).status == 200
@@ -111,6 +114,7 @@ def test_a_disabled_account_is_told_so_at_every_door_and_comes_back(calldock: Ca
     until(lambda: calldock.http("GET", "/v1/calls", token=account.token).status == 200, limit_s=6)
 
 
+@pytest.mark.contract("1 national form by region", "3 account's zone", "8 allowed networks")
 def test_an_account_changes_its_settings_and_reads_them(calldock: Calldock) -> None:
     account = calldock.account("Settings")
 
@@ -143,6 +147,7 @@ def test_a_wrong_setting_is_refused(calldock: Calldock, account: Account, fields
     assert patch(calldock, account, **fields).status == 400
 
 
+@pytest.mark.contract("8 ip_not_whitelisted", "8 params")
 def test_a_token_works_from_its_networks_only_whatever_the_headers_say(calldock: Calldock) -> None:
     account = calldock.account("Networks")
     assert patch(calldock, account, allowed_networks=["127.0.0.1", "203.0.113.0/24"]).status == 200
@@ -206,6 +211,7 @@ def test_the_command_line_makes_lists_and_blocks_tokens(calldock: Calldock) -> N
     assert "Command line" in [json.loads(line)["name"] for line in accounts.stdout.splitlines()]
 
 
+@pytest.mark.contract("8 gRPC PERMISSION_DENIED")
 def test_grpc_names_the_reason_too(calldock: Calldock, account: Account) -> None:
     token = a_token(calldock, account, "read")
 

@@ -172,6 +172,7 @@ async def test_a_key_that_is_another_is_said_before_anybody_waits_for_a_signatur
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.contract("8 durably", "7 in order")
 def test_fifty_calls_survive_the_killing_of_each_service(tmp_path: Path) -> None:
     """kill -9 of media, intake and notify in turn while 50 calls with recordings are in work."""
     with a_host(tmp_path) as host:

@@ -50,6 +50,7 @@ def left_behind(tmp_path: Path) -> list[Path]:
     return [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
+@pytest.mark.contract("6 Content-Type by case", "6 Content-Type parameters")
 async def test_a_good_file_lies_whole_under_its_key(host: Host, fetching: Fetching, tmp_path: Path) -> None:
     url = host.serve("/good.wav", "Audio/WAV; charset=x", DATA)
 
@@ -103,62 +104,87 @@ def redirect(to: str, status: int = 302) -> Answer:
             lambda request: reply(request, 404, "audio/wav", b""),
             ErrorCode.HTTP_STATUS,
             "answered 404, 200 is needed",
-            id="6 status 404",
+            id="6 http_status_download_error 404",
         ),
         pytest.param(
             lambda request: reply(request, 204, "audio/wav", b""),
             ErrorCode.HTTP_STATUS,
             "answered 204",
-            id="6 status 204",
+            id="6 http_status_download_error 204",
         ),
         pytest.param(
             lambda request: reply(request, 500, "text/html", b"x"),
             ErrorCode.HTTP_STATUS,
             "answered 500",
-            id="6 status before type",
+            id="6 status before content type",
         ),
         pytest.param(
             lambda request: reply(request, 200, "text/html", b"x"),
             ErrorCode.CONTENT_TYPE,
             "Content-Type is 'text/html', audio/wav is needed",
-            id="6 type",
+            id="6 http_content_type_download_error",
         ),
         pytest.param(
             lambda request: reply(request, 200, "audio/x-wav", DATA),
             ErrorCode.CONTENT_TYPE,
             "'audio/x-wav'",
-            id="6 type alias",
+            id="6 Content-Type alias refused",
         ),
         pytest.param(
             lambda request: reply(request, 200, "audio/mpeg", DATA),
             ErrorCode.CONTENT_TYPE,
             "'audio/mpeg'",
-            id="6 type of the other kind",
+            id="6 wav_records Content-Type of the download, the other kind's",
         ),
         pytest.param(
             lambda request: reply(request, 200, "audio/wav", bytes(MAX_BYTES + 1)),
             ErrorCode.MAX_FILE_SIZE,
             "100,001 bytes by its Content-Length",
-            id="6 size by header",
+            id="6 max_file_size_download_error by header",
         ),
-        pytest.param(without_length, ErrorCode.MAX_FILE_SIZE, "more than 100,000 bytes came", id="6 size by count"),
-        pytest.param(cut_short, ErrorCode.CONNECTION, "broke before the file was whole", id="6 cut short"),
-        pytest.param(reset, ErrorCode.CONNECTION, "connection broke", id="6 reset"),
+        pytest.param(
+            without_length,
+            ErrorCode.MAX_FILE_SIZE,
+            "more than 100,000 bytes came",
+            id="6 max_file_size_download_error by count",
+        ),
+        pytest.param(
+            cut_short,
+            ErrorCode.CONNECTION,
+            "broke before the file was whole",
+            id="6 connection_download_error cut short",
+        ),
+        pytest.param(reset, ErrorCode.CONNECTION, "connection broke", id="6 connection_download_error reset"),
         pytest.param(
             redirect("https://169.254.169.254/x"),
             ErrorCode.DOWNLOAD_ERROR,
             "CALLDOCK_EGRESS_ALLOW_DOWNLOADS",
-            id="6 redirect inside",
+            id="6 download_error redirect inside",
         ),
         pytest.param(
-            redirect("http://127.0.0.1:1/x"), ErrorCode.DOWNLOAD_ERROR, "from https to http", id="6 redirect to http"
+            redirect("http://127.0.0.1:1/x"),
+            ErrorCode.DOWNLOAD_ERROR,
+            "from https to http",
+            id="6 download_error redirect to http",
         ),
         pytest.param(
-            redirect("file:///etc/passwd"), ErrorCode.DOWNLOAD_ERROR, "no http or https link", id="6 redirect to a file"
+            redirect("file:///etc/passwd"),
+            ErrorCode.DOWNLOAD_ERROR,
+            "no http or https link",
+            id="6 download_error redirect to a file",
         ),
-        pytest.param(redirect("/page"), ErrorCode.DOWNLOAD_ERROR, "more than 5 redirects", id="6 redirect for ever"),
-        pytest.param(redirect(""), ErrorCode.DOWNLOAD_ERROR, "no http or https link", id="6 redirect nowhere"),
-        pytest.param(redirect("https://[::bad"), ErrorCode.DOWNLOAD_ERROR, "no link", id="6 redirect to nonsense"),
+        pytest.param(
+            redirect("/page"),
+            ErrorCode.DOWNLOAD_ERROR,
+            "more than 5 redirects",
+            id="6 download_error redirect for ever",
+        ),
+        pytest.param(
+            redirect(""), ErrorCode.DOWNLOAD_ERROR, "no http or https link", id="6 download_error redirect nowhere"
+        ),
+        pytest.param(
+            redirect("https://[::bad"), ErrorCode.DOWNLOAD_ERROR, "no link", id="6 download_error redirect to nonsense"
+        ),
     ],
 )
 async def test_a_failure_has_its_code_and_leaves_nothing(
@@ -181,6 +207,7 @@ async def test_a_redirect_within_the_rules_is_followed(host: Host, fetching: Fet
     assert not isinstance(await fetch(fetching, f"{host.url}/moved"), Fault)
 
 
+@pytest.mark.contract("6 timeout_download_error", "6 30 seconds")
 async def test_a_slow_drip_ends_at_the_limit(host: Host, tmp_path: Path) -> None:
     host.pages["/slow"] = stalling
 
@@ -193,16 +220,47 @@ async def test_a_slow_drip_ends_at_the_limit(host: Host, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("url", "code", "told"),
     [
-        pytest.param("https://127.0.0.1:1/x.wav", ErrorCode.CONNECTION, "could not connect", id="6 refused"),
-        pytest.param("https://no-such-host.invalid/x.wav", ErrorCode.CONNECTION, "no address", id="6 DNS"),
-        pytest.param("https://10.0.0.1/x.wav", ErrorCode.DOWNLOAD_ERROR, "not public and not allowed", id="6 address"),
         pytest.param(
-            "https://[::1]/x.wav", ErrorCode.DOWNLOAD_ERROR, "not public and not allowed", id="6 address, IPv6"
+            "https://10.0.0.1:1/x.wav",
+            ErrorCode.DOWNLOAD_ERROR,
+            "not public and not allowed",
+            id="6 address before connection",
         ),
-        pytest.param("https://xn--a/x.wav", ErrorCode.DOWNLOAD_ERROR, "not a link", id="6 broken IDN"),
-        pytest.param("https://" + "a" * 64 + ".example/x.wav", ErrorCode.CONNECTION, "", id="6 a label too long"),
-        pytest.param("https://x:99999/y.wav", ErrorCode.DOWNLOAD_ERROR, "not a link", id="6 no port"),
-        pytest.param("https://exa mple/x.wav", ErrorCode.CONNECTION, "", id="6 a space in the host"),
+        pytest.param(
+            "https://127.0.0.1:1/x.wav",
+            ErrorCode.CONNECTION,
+            "could not connect",
+            id="6 connection_download_error refused",
+        ),
+        pytest.param(
+            "https://no-such-host.invalid/x.wav",
+            ErrorCode.CONNECTION,
+            "no address",
+            id="6 connection_download_error DNS",
+        ),
+        pytest.param(
+            "https://10.0.0.1/x.wav",
+            ErrorCode.DOWNLOAD_ERROR,
+            "not public and not allowed",
+            id="6 download_error address",
+        ),
+        pytest.param(
+            "https://[::1]/x.wav",
+            ErrorCode.DOWNLOAD_ERROR,
+            "not public and not allowed",
+            id="6 download_error address, IPv6",
+        ),
+        pytest.param("https://xn--a/x.wav", ErrorCode.DOWNLOAD_ERROR, "not a link", id="6 download_error broken IDN"),
+        pytest.param(
+            "https://" + "a" * 64 + ".example/x.wav",
+            ErrorCode.CONNECTION,
+            "",
+            id="6 connection_download_error a label too long",
+        ),
+        pytest.param("https://x:99999/y.wav", ErrorCode.DOWNLOAD_ERROR, "not a link", id="6 download_error no port"),
+        pytest.param(
+            "https://exa mple/x.wav", ErrorCode.CONNECTION, "", id="6 connection_download_error a space in the host"
+        ),
     ],
 )
 async def test_an_address_that_cannot_be_had(fetching: Fetching, url: str, code: ErrorCode, told: str) -> None:
@@ -248,3 +306,76 @@ def test_the_proxies_of_the_environment_are_not_asked(
         return await fetch(a_fetching(host, tmp_path), url)
 
     assert not isinstance(asyncio.run(run()), Fault)
+
+
+@pytest.mark.contract("6 connection before status")
+async def test_a_host_that_nobody_vouches_for_is_not_asked_for_its_status(host: Host, tmp_path: Path) -> None:
+    fault = await fetch(a_fetching(host, tmp_path, trusts_host=False), f"{host.url}/not-there.wav")
+
+    assert isinstance(fault, Fault)
+    assert fault.code is ErrorCode.CONNECTION
+
+
+def endless(content_type: str, length: int) -> Answer:
+    """A page that promises so many bytes and sends them too slowly."""
+
+    def page(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("content-type", content_type)
+        request.send_header("content-length", str(length))
+        request.end_headers()
+        for _ in range(200):
+            request.wfile.write(b"x")
+            threading.Event().wait(0.05)
+
+    return page
+
+
+@pytest.mark.parametrize(
+    ("page", "code"),
+    [
+        pytest.param(endless("text/html", MAX_BYTES + 1), ErrorCode.CONTENT_TYPE, id="6 content type before size"),
+        pytest.param(endless("audio/wav", MAX_BYTES + 1), ErrorCode.MAX_FILE_SIZE, id="6 size before time"),
+        pytest.param(endless("audio/wav", MAX_BYTES), ErrorCode.TIMEOUT, id="6 time before first bytes"),
+    ],
+)
+async def test_a_download_that_breaks_two_rules_has_the_first_ones_code(
+    host: Host, tmp_path: Path, page: Answer, code: ErrorCode
+) -> None:
+    host.pages["/two"] = page
+
+    fault = await fetch(a_fetching(host, tmp_path, timeout_s=0.5), f"{host.url}/two")
+
+    assert isinstance(fault, Fault)
+    assert fault.code is code
+
+
+@pytest.mark.parametrize(
+    ("kind", "content_type", "size", "code"),
+    [
+        pytest.param("wav", "audio/wav", MAX_BYTES, None, id="6 50 MB, the limit itself"),
+        pytest.param("wav", "audio/wav", MAX_BYTES + 1, "max_file_size_download_error", id="6 50 MB, a byte more"),
+        pytest.param("mp3", "audio/mpeg", MAX_BYTES, None, id="6 50 MB of MP3, the limit itself"),
+        pytest.param("mp3", "audio/mpeg", MAX_BYTES + 1, "max_file_size_download_error", id="6 50 MB of MP3, a byte more"),
+        pytest.param("mp3", "AUDIO/MPEG;x=y", 9, None, id="6 mp3_records Content-Type of the download"),
+        pytest.param("mp3", "audio/mp3", 9, "http_content_type_download_error", id="6 Content-Type alias refused, audio/mp3"),
+        pytest.param("wav", "audio/wave", 9, "http_content_type_download_error", id="6 Content-Type alias refused, audio/wave"),
+        pytest.param("wav", "audio/vnd.wave", 9, "http_content_type_download_error", id="6 Content-Type alias refused, audio/vnd.wave"),
+        pytest.param("mp3", "audio/wav", 9, "http_content_type_download_error", id="6 mp3_records Content-Type of the download, the other kind's"),
+        pytest.param("wav", "Audio/Y; a=b", 9, "http_content_type_download_error", id="6 Content-Type quoted"),
+        pytest.param("wav", "", 9, "http_content_type_download_error", id="6 Content-Type quoted, empty"),
+    ],
+)  # fmt: skip
+async def test_type_and_size_are_those_of_the_kind(
+    host: Host, fetching: Fetching, kind: str, content_type: str, size: int, code: str | None
+) -> None:
+    url = host.serve("/kind", content_type, bytes(size))
+
+    found = await fetch(fetching, url, RecordingFormat(kind))
+
+    if code is None:
+        assert not isinstance(found, Fault)
+    else:
+        assert isinstance(found, Fault)
+        assert found.code == code
+        assert code == "max_file_size_download_error" or f"Content-Type is '{content_type}'" in found.message

@@ -17,8 +17,10 @@ from services.cli.demo.speech import conversation, wav_bytes, with_noise
 from services.media.encode import encode_mp3
 from services.media.examine import AudioTags, examine, warm_up
 from services.media.id3 import id3_tag
+from services.media.process import Processed, Processing
 from services.media.sandbox import Sandbox, WorkerFailed, WorkerKilled
 from services.media.verdict import AudioRules, Examination, RecordingFormat
+from services.shared.objects import ObjectStore
 from tests.support.audio import cliff, fmt_chunk, good_wav, riff, samples_of
 
 RULES = AudioRules(version=3, max_size_bytes=50 * 1024 * 1024, min_duration_s=16, min_snr_db=15)
@@ -40,6 +42,7 @@ def mp3(seconds: float = 5) -> bytes:
     return id3_tag(TAGS.start_time, {"title": "x"}) + encode_mp3(conversation(seconds), 8000)
 
 
+@pytest.mark.contract("6 wav_records afterwards")
 async def test_a_good_wav_becomes_an_mp3_that_says_which_call_it_is(sandbox: Sandbox) -> None:
     found = await judge(sandbox, good_wav())
 
@@ -64,41 +67,52 @@ async def test_a_good_wav_becomes_an_mp3_that_says_which_call_it_is(sandbox: San
             wav_bytes(conversation(16)[:, :-1]),
             "wav_min_duration_processing_error",
             "15.999 s",
-            id="6 one sample short",
+            id="6 wav_min_duration_processing_error by one sample",
         ),
-        pytest.param(wav_bytes(conversation(20)[:1]), "wav_channels_processing_error", "1 channel,", id="6 mono"),
         pytest.param(
-            wav_bytes(with_noise(conversation(20), -24)), "wav_processing_error", "signal-to-noise ratio", id="6 noise"
+            wav_bytes(conversation(20)[:1]),
+            "wav_channels_processing_error",
+            "1 channel,",
+            id="6 wav_channels_processing_error mono",
+        ),
+        pytest.param(
+            wav_bytes(with_noise(conversation(20), -24)),
+            "wav_processing_error",
+            "signal-to-noise ratio",
+            id="6 SNR too low",
         ),
         pytest.param(
             wav_bytes(np.stack([cliff(channel, above_hz=3000) for channel in conversation(20)])),
             "wav_processing_error",
             "too narrow a band",
-            id="6 band",
+            id="6 band to 3 kHz",
         ),
         pytest.param(
             wav_bytes(np.zeros((2, 160_000), np.int16)),
             "wav_processing_error",
             "no speech found (left no sound, right no sound)",
-            id="6 silence",
+            id="6 SNR of silence",
         ),
         pytest.param(
             wav_bytes(with_noise(np.zeros((2, 160_000), np.int16), -40)),
             "wav_processing_error",
             "no speech found",
-            id="6 noise alone",
+            id="6 SNR of noise alone",
         ),
-        pytest.param(good_wav()[:-1000], "decode_error", "cut short", id="6 truncated"),
-        pytest.param(b"", "decode_error", "RIFF is needed", id="6 zero bytes"),
-        pytest.param(b"<html>", "decode_error", "b'<htm'", id="6 a page"),
+        pytest.param(good_wav()[:-1000], "decode_error", "cut short", id="6 cut short"),
+        pytest.param(b"", "decode_error", "RIFF is needed", id="6 decode_error zero bytes"),
+        pytest.param(b"<html>", "decode_error", "b'<htm'", id="6 wav_records first bytes of a page"),
         pytest.param(
-            riff([(b"fmt ", fmt_chunk(tag=0x55)), (b"data", mp3())]), "wav_processing_error", "MP3", id="6 MP3 inside"
+            riff([(b"fmt ", fmt_chunk(tag=0x55)), (b"data", mp3())]),
+            "wav_processing_error",
+            "MP3",
+            id="6 MP3 inside WAV",
         ),
         pytest.param(
             riff([(b"fmt ", fmt_chunk()), (b"data", b"")]),
             "wav_min_duration_processing_error",
             "duration 0 s",
-            id="6 no samples",
+            id="6 wav_min_duration_processing_error no samples",
         ),
     ],
 )
@@ -115,9 +129,11 @@ async def test_a_bad_wav_has_its_verdict(sandbox: Sandbox, data: bytes, code: st
     "data",
     [
         pytest.param(
-            riff([(b"LIST", b"INFOabc"), (b"fmt ", fmt_chunk()), (b"data", samples_of())]), id="6 LIST before"
+            riff([(b"LIST", b"INFOabc"), (b"fmt ", fmt_chunk()), (b"data", samples_of())]), id="6 LIST before data"
         ),
-        pytest.param(riff([(b"fmt ", fmt_chunk(extensible=True)), (b"data", samples_of())]), id="6 extensible"),
+        pytest.param(
+            riff([(b"fmt ", fmt_chunk(extensible=True)), (b"data", samples_of())]), id="6 WAVE_FORMAT_EXTENSIBLE"
+        ),
         pytest.param(riff([(b"fmt ", fmt_chunk()), (b"data", samples_of())], data_length=0), id="6 data length 0"),
         pytest.param(
             riff([(b"fmt ", fmt_chunk()), (b"data", samples_of())], data_length=0xFFFFFFFF),
@@ -125,12 +141,19 @@ async def test_a_bad_wav_has_its_verdict(sandbox: Sandbox, data: bytes, code: st
         ),
         pytest.param(
             riff([(b"fmt ", fmt_chunk()), (b"data", samples_of()[:-2])], data_length=len(samples_of())),
-            id="6 last frame cut",
+            id="6 cut short by the last frame",
         ),
         pytest.param(
-            riff([(b"fmt ", fmt_chunk()), (b"data", samples_of()), (b"LIST", b"INFO" * 100)]), id="6 LIST after"
+            riff([(b"fmt ", fmt_chunk()), (b"data", samples_of()), (b"LIST", b"INFO" * 100)]),
+            id="6 decode_error not for LIST after",
         ),
-        pytest.param(wav_bytes(conversation(16)), id="6 sixteen seconds"),
+        pytest.param(wav_bytes(conversation(16)), id="6 16 seconds"),
+        pytest.param(
+            wav_bytes(
+                np.where(np.arange(20 * 8000) < 12 * 8000, with_noise(conversation(20), -62), 0).astype(np.int16)
+            ),
+            id="6 length of the file, whatever is said in it",
+        ),
     ],
 )
 async def test_an_accepted_variant_passes_the_whole_way(sandbox: Sandbox, data: bytes) -> None:
@@ -143,11 +166,11 @@ async def test_an_accepted_variant_passes_the_whole_way(sandbox: Sandbox, data: 
     ("data", "told"),
     [
         pytest.param(encode_mp3(conversation(5), 8000), "ID3 is needed", id="6 MP3 without ID3"),
-        pytest.param(id3_tag(TAGS.start_time, {}), "", id="6 ID3 alone"),
-        pytest.param(id3_tag(TAGS.start_time, {}) + bytes(5000), "", id="6 ID3 and zeros"),
-        pytest.param(b"ID3\x04\0\0\x7f\x7f\x7f\x7f" + mp3(), "", id="6 ID3 longer than the file"),
-        pytest.param(b"", "ID3 is needed", id="6 zero bytes, mp3"),
-        pytest.param(good_wav(), "b'RIF', ID3 is needed", id="6 a WAV as MP3"),
+        pytest.param(id3_tag(TAGS.start_time, {}), "", id="6 decode_error ID3 alone"),
+        pytest.param(id3_tag(TAGS.start_time, {}) + bytes(5000), "", id="6 decode_error ID3 and zeros"),
+        pytest.param(b"ID3\x04\0\0\x7f\x7f\x7f\x7f" + mp3(), "", id="6 decode_error ID3 longer than the file"),
+        pytest.param(b"", "ID3 is needed", id="6 mp3_records first bytes of nothing"),
+        pytest.param(good_wav(), "b'RIF', ID3 is needed", id="6 mp3_records first bytes of a WAV"),
     ],
 )
 async def test_a_bad_mp3_is_a_decode_error(sandbox: Sandbox, data: bytes, told: str) -> None:
@@ -232,3 +255,107 @@ async def test_workers_that_cannot_start_are_no_verdict_on_the_file() -> None:
 async def test_a_worker_that_somebody_kills_says_nothing_of_the_file(sandbox: Sandbox) -> None:
     with pytest.raises(WorkerKilled):
         await sandbox.run(signal.raise_signal, signal.SIGKILL)
+
+
+NARROW = np.stack([cliff(channel, above_hz=3000) for channel in conversation(20)])
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "told"),
+    [
+        pytest.param(b"RIFX" + good_wav()[4:20], "decode_error", "RIFF is needed", id="6 first bytes before chunks"),
+        pytest.param(
+            riff([(b"fmt ", fmt_chunk(channels=1)), (b"data", b"1234")], data_length=5000),
+            "decode_error",
+            "cut short",
+            id="6 chunks before channels",
+        ),
+        pytest.param(
+            riff([(b"fmt ", fmt_chunk(channels=1, tag=6, bits=8)), (b"data", b"1234")]),
+            "wav_channels_processing_error",
+            "1 channel,",
+            id="6 channels before codec, bits, rate",
+        ),
+        # A bext chunk of four bytes is more than the decoder takes.
+        pytest.param(
+            riff([(b"fmt ", fmt_chunk(rate=44_100)), (b"bext", b"1234"), (b"data", b"1234")]),
+            "wav_processing_error",
+            "44100 Hz",
+            id="6 codec, bits, rate before samples",
+        ),
+        pytest.param(
+            riff([(b"fmt ", fmt_chunk()), (b"bext", b"1234"), (b"data", b"1234")]),
+            "decode_error",
+            "the decoder stopped",
+            id="6 samples before duration",
+        ),
+        pytest.param(
+            wav_bytes(NARROW[:, : 10 * 8000]),
+            "wav_min_duration_processing_error",
+            "10 s",
+            id="6 duration before band",
+        ),
+        pytest.param(
+            wav_bytes(np.stack([cliff(channel, above_hz=3000) for channel in with_noise(conversation(20), -24)])),
+            "wav_processing_error",
+            "too narrow a band",
+            id="6 band before SNR",
+        ),
+    ],
+)
+async def test_a_file_that_breaks_two_rules_has_the_first_ones_verdict(
+    sandbox: Sandbox, data: bytes, code: str, told: str
+) -> None:
+    found = await judge(sandbox, data)
+
+    assert found.fault is not None
+    assert (found.fault.code, told in found.fault.message) == (code, True)
+
+
+async def process(sandbox: Sandbox, folder: Path, data: bytes, kind: RecordingFormat) -> tuple[Processed, ObjectStore]:
+    objects = ObjectStore(folder)
+    await objects.put("source", data)
+    return await Processing(sandbox, objects, most=1).process("source", kind, "target", RULES, TAGS), objects
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "code"),
+    [
+        pytest.param(mp3() + encode_mp3(conversation(5), 8000) * 2000, RecordingFormat.MP3, "processing_error", id="6 processing_error"),
+        pytest.param(
+            wav_bytes(np.tile(conversation(20), 40)), RecordingFormat.WAV, "wav_processing_error", id="6 wav_processing_error no result"
+        ),
+    ],
+)  # fmt: skip
+async def test_a_file_whose_processing_does_not_end_has_the_error_of_its_kind(
+    tmp_path: Path, data: bytes, kind: RecordingFormat, code: str
+) -> None:
+    sandbox = Sandbox(workers=1, timeout_s=0.01, warm_up=warm_up)
+    try:
+        processed, _ = await process(sandbox, tmp_path, data, kind)
+    finally:
+        sandbox.close()
+
+    assert processed.fault is not None
+    assert processed.fault.code == code
+    assert "did not end within" in processed.fault.message
+
+
+@pytest.mark.contract("6 mp3_records afterwards")
+async def test_an_mp3_is_kept_as_it_is_for_listening(sandbox: Sandbox, tmp_path: Path) -> None:
+    data = mp3()
+
+    processed, objects = await process(sandbox, tmp_path, data, RecordingFormat.MP3)
+
+    assert processed.fault is None
+    assert (processed.audio_key, processed.audio_size_bytes) == ("source", len(data))
+    assert await objects.get("source") == data
+
+
+@pytest.mark.contract("6 wav_records afterwards")
+async def test_a_wav_is_made_an_mp3_for_listening(sandbox: Sandbox, tmp_path: Path) -> None:
+    processed, objects = await process(sandbox, tmp_path, good_wav(), RecordingFormat.WAV)
+
+    assert processed.fault is None
+    assert processed.audio_key == "target"
+    assert (await objects.get("target")).startswith(b"ID3")

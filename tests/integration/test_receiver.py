@@ -51,27 +51,33 @@ def endless(request: BaseHTTPRequestHandler) -> None:
     ("page", "outcome", "status"),
     [
         pytest.param(
-            lambda request: reply(request, 200, "text/plain", b"ok"), AttemptOutcome.DELIVERED, 200, id="7 200"
+            lambda request: reply(request, 200, "text/plain", b"ok"),
+            AttemptOutcome.DELIVERED,
+            200,
+            id="7 at least once, 200",
         ),
         pytest.param(
             lambda request: reply(request, 202, "text/html", b"<garbage" * 10),
             AttemptOutcome.DELIVERED,
             202,
-            id="7 202 with garbage",
+            id="7 at least once, 202 with garbage",
         ),
         pytest.param(
             lambda request: reply(request, 302, "text/plain", b"", location="/other"),
             AttemptOutcome.HTTP_STATUS,
             302,
-            id="7 a redirect is a failure",
+            id="7 growing pauses after a redirect",
         ),
         pytest.param(
-            lambda request: reply(request, 500, "text/plain", b""), AttemptOutcome.HTTP_STATUS, 500, id="7 500"
+            lambda request: reply(request, 500, "text/plain", b""),
+            AttemptOutcome.HTTP_STATUS,
+            500,
+            id="7 growing pauses after 500",
         ),
-        pytest.param(hang, AttemptOutcome.TIMEOUT, None, id="7 hangs"),
-        pytest.param(cut, AttemptOutcome.CONNECTION, None, id="7 cut"),
-        pytest.param(hang_up, AttemptOutcome.DELIVERED, 204, id="7 204 and hangs up"),
-        pytest.param(endless, AttemptOutcome.DELIVERED, 200, id="7 answers gigabytes"),
+        pytest.param(hang, AttemptOutcome.TIMEOUT, None, id="7 growing pauses after it hangs"),
+        pytest.param(cut, AttemptOutcome.CONNECTION, None, id="7 growing pauses after a cut"),
+        pytest.param(hang_up, AttemptOutcome.DELIVERED, 204, id="7 at least once, 204 and hangs up"),
+        pytest.param(endless, AttemptOutcome.DELIVERED, 200, id="7 at least once, answers gigabytes"),
     ],
 )
 async def test_an_answer_has_its_outcome(host: Host, page: Answer, outcome: AttemptOutcome, status: int | None) -> None:

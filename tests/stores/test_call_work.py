@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import Connection, text
 
 from services.intake.recording import Fault, Source, Verdict
@@ -77,6 +78,7 @@ def accepted(token: int) -> Verdict:
 REFUSED = Verdict(fault=Fault(code="decode_error", message="broken"), report=None)
 
 
+@pytest.mark.contract("7 in_process", "7 processed")
 async def test_a_good_call_comes_to_processed_and_tells_in_process_and_processed(intake_db: SqliteDatabase) -> None:
     await an_uploaded_call(intake_db)
     fetch = await claim(intake_db)
@@ -99,6 +101,7 @@ async def test_a_good_call_comes_to_processed_and_tells_in_process_and_processed
     assert await rows(intake_db, "SELECT * FROM object_garbage") == []
 
 
+@pytest.mark.contract("6 all verdicts", "6 first that failed", "6 which one", "7 error", "7 one fails")
 async def test_the_error_is_that_of_the_first_refused_recording_in_upload_order(intake_db: SqliteDatabase) -> None:
     await an_uploaded_call(intake_db, recordings=3)
     fetch = await claim(intake_db)
@@ -131,6 +134,7 @@ async def test_a_call_whose_recordings_cannot_be_had_ends_without_processing(int
     assert (await stored(intake_db)).row.status == "error"
 
 
+@pytest.mark.contract("7 in_process once")
 async def test_in_process_is_told_once_over_many_claims(intake_db: SqliteDatabase) -> None:
     await an_uploaded_call(intake_db)
     await begin(intake_db, await claim(intake_db))
@@ -204,6 +208,7 @@ async def test_a_committed_source_is_not_noted_when_the_lease_is_freed(intake_db
     assert await rows(intake_db, "SELECT key FROM object_garbage") == []
 
 
+@pytest.mark.contract("6 internal_error")
 async def test_five_leases_that_run_out_end_the_call_as_internal_error(intake_db: SqliteDatabase) -> None:
     await an_uploaded_call(intake_db)
     for attempt in range(5):
@@ -217,6 +222,7 @@ async def test_five_leases_that_run_out_end_the_call_as_internal_error(intake_db
     assert await rows(intake_db, "SELECT * FROM call_work") == []
 
 
+@pytest.mark.contract("7 in order")
 async def test_the_seq_of_notifications_goes_on_over_uploads(intake_db: SqliteDatabase) -> None:
     await an_uploaded_call(intake_db)
     for _ in range(2):

@@ -53,6 +53,7 @@ async def stored(db: SqliteDatabase) -> StoredCall:
     return await db.read(lookup_call, ACCOUNT, "call-1")
 
 
+@pytest.mark.contract("8 cancelled")
 async def test_a_cancelled_call_is_worked_on_no_more_and_tells_nothing(intake_db: SqliteDatabase) -> None:
     await an_uploaded_call(intake_db)
     fetch = await claim(intake_db, FETCH)
@@ -85,6 +86,7 @@ async def test_a_call_in_process_cannot_be_cancelled(intake_db: SqliteDatabase) 
     assert caught.value.grpc_code == "FAILED_PRECONDITION"
 
 
+@pytest.mark.contract("6 good ones stay listenable", "6 not done again", "7 in_process once")
 async def test_a_reprocess_judges_only_what_was_refused_and_keeps_files_and_reports(intake_db: SqliteDatabase) -> None:
     await an_ended_call(intake_db)
 
@@ -105,6 +107,7 @@ async def test_a_reprocess_judges_only_what_was_refused_and_keeps_files_and_repo
     assert (await stored(intake_db)).row.event_seq == 4
 
 
+@pytest.mark.contract("6 not done again")
 async def test_other_rules_judge_accepted_recordings_too(intake_db: SqliteDatabase) -> None:
     await an_ended_call(intake_db, second_fault=None)
 

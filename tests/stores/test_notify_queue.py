@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from services.notify.notification import Attempt, AttemptOutcome, DueNotification, NewNotification
 from services.notify.payload import Event
 from services.notify.store.queue import HELD_BACK, enqueue, settle_attempt, sweep_notifications, take_due
@@ -56,6 +58,7 @@ async def statuses(db: SqliteDatabase) -> list[tuple[str, int]]:
     return [(each.row.status, len(each.attempts)) for each in reversed(found)]
 
 
+@pytest.mark.contract("7 in order")
 async def test_notifications_of_a_call_are_posted_one_after_another(notify_db: SqliteDatabase) -> None:
     await notify_db.write(enqueue, [a_notification(1), a_notification(2)], NOON)
 
@@ -108,6 +111,7 @@ async def test_enqueueing_again_changes_nothing(notify_db: SqliteDatabase) -> No
     assert await statuses(notify_db) == [("delivered", 1)]
 
 
+@pytest.mark.contract("7 at least once", "7 in order")
 async def test_a_failed_one_waits_for_its_time_and_holds_back_the_next(notify_db: SqliteDatabase) -> None:
     await notify_db.write(enqueue, [a_notification(1), a_notification(2)], NOON)
     await settle(notify_db, FAILED, next_s=5)

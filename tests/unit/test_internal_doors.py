@@ -57,6 +57,7 @@ def test_an_internal_listener_with_a_key_or_on_a_socket_is_taken() -> None:
     check_internal_listener(ServiceSettings(public_listen=public, internal_listen="unix:/y"))
 
 
+@pytest.mark.contract("8 gRPC INTERNAL")
 async def test_a_bug_answers_internal_with_the_request_id_and_no_word_of_itself() -> None:
     async def fails(_request: bytes, _context: Any) -> bytes:
         raise LookupError("secret inside")

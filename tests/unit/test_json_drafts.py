@@ -19,14 +19,14 @@ from tests.support.makers import a_json_call
         pytest.param(b"", id="empty"),
         pytest.param(b"{", id="cut short"),
         pytest.param(b"{} {}", id="two values"),
-        pytest.param(b'{"a":1,"a":2}', id="a key twice"),
-        pytest.param(b'{"a":{"b":1,"b":1}}', id="a key twice, inside"),
-        pytest.param(b'{"a":NaN}', id="NaN"),
+        pytest.param(b'{"a":1,"a":2}', id="1 key twice"),
+        pytest.param(b'{"a":{"b":1,"b":1}}', id="1 key twice, inside"),
+        pytest.param(b'{"a":NaN}', id="1 NaN"),
         pytest.param(b'{"a":-Infinity}', id="infinity"),
         pytest.param(b'{"a":1e999}', id="a number too large"),
-        pytest.param(b'{"a":"\\u0000"}', id="NUL, escaped"),
-        pytest.param(b'{"a":"\0"}', id="NUL, raw"),
-        pytest.param(b'{"\\ud800":1}', id="half a surrogate pair"),
+        pytest.param(b'{"a":"\\u0000"}', id="1 NUL escaped"),
+        pytest.param(b'{"a":"\0"}', id="1 NUL raw"),
+        pytest.param(b'{"\\ud800":1}', id="1 lone surrogates"),
         pytest.param(b'{"a":"\xff"}', id="not UTF-8"),
         pytest.param(b"[" * 200_000, id="nested without end"),
         pytest.param(b'{"a":' * 5_000 + b"1" + b"}" * 5_000, id="nested deep"),
@@ -59,6 +59,7 @@ WRONG_TYPES: list[tuple[str, Any]] = [
 @pytest.mark.parametrize(
     ("name", "value"), WRONG_TYPES, ids=[f"{name} {json.dumps(value)}" for name, value in WRONG_TYPES]
 )
+@pytest.mark.contract("1 string never a number")
 def test_a_wrong_type_is_named(name: str, value: Any) -> None:
     read = read_call(a_json_call(**{name: value}), 3, Spelling.JSON_RPC)
 
@@ -101,6 +102,7 @@ def test_a_call_that_is_no_object_is_named(value: Any) -> None:
     assert [(refusal.path, refusal.mnemonic) for refusal in read.refusals] == [(("calls", 1), "data_type_error")]
 
 
+@pytest.mark.contract("1 null", "1 whole number")
 def test_null_means_absent_and_whole_numbers_may_have_a_point() -> None:
     read = read_call(
         a_json_call(comment=None, tags=None, callback=None, campaign_id=12.0, wait_duration=5.25), 0, Spelling.JSON_RPC
@@ -160,3 +162,59 @@ def test_only_as_many_elements_are_read_as_may_be_there_and_one_more() -> None:
 
     assert len(read.refusals) == 51
     assert len(read.draft.tags) == 51
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        pytest.param("12", 12, id="1 whole number 12"),
+        pytest.param("12.0", 12, id="1 whole number 12.0"),
+        pytest.param("1.2e1", 12, id="1 whole number 1.2e1"),
+        pytest.param("9223372036854775807", 2**63 - 1, id="1 whole number largest"),
+    ],
+)
+def test_a_whole_number_is_read_however_it_is_written(written: str, number: int) -> None:
+    text = json.dumps(a_json_call()).replace("{", f'{{"tags": [{{"tag_id": {written}}}], "site_id": {written}, ', 1)
+
+    read = read_call(parse_json(text.encode()), 0, Spelling.JSON_RPC)
+
+    assert read.refusals == []
+    assert (read.draft.attribution.site_id, read.draft.tags[0].tag_id) == (number, number)
+
+
+@pytest.mark.contract("1 null")
+@pytest.mark.parametrize("name", sorted(a_json_call()))
+def test_a_required_field_that_is_null_did_not_come(name: str) -> None:
+    absent, null = (read_call(a_json_call(**{name: value}), 0, Spelling.JSON_RPC) for value in (..., None))
+
+    assert null.draft == absent.draft
+    assert null.refusals == absent.refusals == []
+
+
+NULLS: dict[str, Any] = {
+    "callback": {"url": None, "events": None},
+    "tags": [{"tag_id": None, "tag_name": None}],
+    "wav_records": [{"employee_id": None, "employee_name": None, "employee_channel": None, "record_url": None}],
+    "mp3_records": [{"employee_id": None, "employee_name": None, "record_url": None}],
+}
+
+
+@pytest.mark.parametrize("name", NULLS, ids=lambda name: f"1 null inside {name}")
+def test_a_null_inside_did_not_come(name: str) -> None:
+    empty: Any = {} if name == "callback" else [{}]
+
+    null = read_call(a_json_call(**{name: NULLS[name]}), 0, Spelling.JSON_RPC)
+
+    assert null.draft == read_call(a_json_call(**{name: empty}), 0, Spelling.JSON_RPC).draft
+    assert null.refusals == []
+
+
+@pytest.mark.contract("6 mp3_records employee_channel", "8 unexpected_parameters")
+def test_an_mp3_has_no_channel() -> None:
+    record = {"record_url": "https://x/1.mp3", "employee_channel": "left"}
+
+    read = read_call(a_json_call(mp3_records=[record]), 0, Spelling.JSON_RPC)
+
+    assert [(refusal.path, refusal.mnemonic) for refusal in read.refusals] == [
+        (("calls", 0, "mp3_records", 0, "employee_channel"), "unexpected_parameters")
+    ]

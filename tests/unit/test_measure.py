@@ -42,13 +42,13 @@ def test_digital_silence_between_phrases_is_clean() -> None:
 @pytest.mark.parametrize(
     ("low_hz", "high_hz", "passes"),
     [
-        pytest.param(0, 4000, True, id="6 whole band"),
-        pytest.param(330, 3400, True, id="6 just the telephone band"),
-        pytest.param(0, 3000, False, id="6 low-pass at 3 kHz"),
-        pytest.param(0, 3200, False, id="6 low-pass at 3.2 kHz"),
-        pytest.param(0, 2000, False, id="6 low-pass at 2 kHz"),
-        pytest.param(500, 4000, False, id="6 high-pass at 500 Hz"),
-        pytest.param(800, 4000, False, id="6 high-pass at 800 Hz"),
+        pytest.param(0, 4000, True, id="6 band whole"),
+        pytest.param(330, 3400, True, id="6 band of the telephone"),
+        pytest.param(0, 3000, False, id="6 band low-pass at 3 kHz"),
+        pytest.param(0, 3200, False, id="6 band low-pass at 3.2 kHz"),
+        pytest.param(0, 2000, False, id="6 band low-pass at 2 kHz"),
+        pytest.param(500, 4000, False, id="6 band high-pass at 500 Hz"),
+        pytest.param(800, 4000, False, id="6 band high-pass at 800 Hz"),
     ],
 )
 def test_a_cliff_inside_the_band_is_seen(low_hz: float, high_hz: float, passes: bool) -> None:
@@ -88,6 +88,7 @@ def test_full_scale_and_offset_are_measured() -> None:
     assert figures.level_dbfs == pytest.approx(-3.01, abs=0.01)
 
 
+@pytest.mark.contract("6 16 seconds")
 def test_sixteen_seconds_less_one_sample_are_too_short() -> None:
     assert check_duration(16 * 8000, RULES) is None
     fault = check_duration(16 * 8000 - 1, RULES)
@@ -128,9 +129,9 @@ def test_which_channels_are_judged(other: ChannelFigures, is_judged: bool) -> No
 @pytest.mark.parametrize(
     ("channels", "told"),
     [
-        pytest.param([figures(30.0), figures(15.0)], None, id="6 just enough"),
+        pytest.param([figures(30.0), figures(15.0)], None, id="6 SNR just enough"),
         pytest.param(
-            [figures(30.0), figures(14.99)], "right channel: signal-to-noise ratio 14.9 dB", id="6 too little signal"
+            [figures(30.0), figures(14.99)], "right channel: signal-to-noise ratio 14.9 dB", id="6 SNR too little"
         ),
         pytest.param(
             [figures(30.0, low=-20.1), figures(5.0)],
@@ -140,12 +141,12 @@ def test_which_channels_are_judged(other: ChannelFigures, is_judged: bool) -> No
         pytest.param(
             [figures(30.0), figures(30.0, high=-26)],
             "right channel: too narrow a band, 3200-3400 Hz lies 26.0 dB",
-            id="6 upper edge",
+            id="6 band upper edge",
         ),
         pytest.param(
             [figures(None, speech_s=0), figures(-2.0, speech_s=3, power=0)],
             "no speech found (left no sound, right -2.0 dB over noise, 3.0 s of speech)",
-            id="6 no speech",
+            id="6 SNR no speech",
         ),
     ],
 )

@@ -8,10 +8,10 @@ from services.intake.names import name_key
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        pytest.param("Anna Petrova", "anna PETROVA", id="letter case"),
-        pytest.param("Анна Петрова", "АННА петрова", id="Cyrillic"),
-        pytest.param("  Anna   Petrova ", "Anna Petrova", id="spaces"),
-        pytest.param("Anna\u00a0Petrova", "Anna Petrova", id="no-break space"),
+        pytest.param("Anna Petrova", "anna PETROVA", id="5 employee_name any case, letters"),
+        pytest.param("Анна Петрова", "АННА петрова", id="5 employee_name any case, Cyrillic"),
+        pytest.param("  Anna   Petrova ", "Anna Petrova", id="5 employee_name spaces"),
+        pytest.param("Anna\u00a0Petrova", "Anna Petrova", id="5 employee_name spaces, no-break"),
         pytest.param("Jose\u0301", "José", id="composed and not"),
         pytest.param("Straße", "STRASSE", id="sharp s"),
     ],

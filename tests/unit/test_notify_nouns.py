@@ -44,10 +44,14 @@ def an_event(name: str) -> Event:
         ),
     ],
 )
+@pytest.mark.contract(
+    "7 body exactly", "7 status", "7 ext_id", "7 call_session_id", "7 timestamp", "7 error_message", "7 error_code"
+)
 def test_a_notification_is_exactly_the_contracts_object(name: str, told: dict[str, object]) -> None:
     assert json.loads(payload(an_event(name))) == told
 
 
+@pytest.mark.contract("7 signed")
 def test_the_standard_library_of_receivers_verifies_the_signature() -> None:
     secret = new_secret(os.urandom(32))
     body = payload(an_event("error")).encode()

@@ -1,5 +1,6 @@
 """docs/contract.md 8, design: a refusal as google.rpc.Status, within the bounds of trailers."""
 
+import pytest
 from google.rpc import error_details_pb2
 
 from services.shared.errors import Mnemonic, Refusal, Refusals
@@ -19,6 +20,7 @@ def test_a_path_is_spelled_as_grpc_spells_it() -> None:
     assert spelled(("calls", 0, "wav_records", 1, "record_url")) == "calls[0].wav_records[1].record_url"
 
 
+@pytest.mark.contract("8 up to 20", "8 gRPC first reason")
 def test_twenty_violations_are_told_and_all_are_counted() -> None:
     status = status_of(refusals(500))
 
@@ -40,6 +42,7 @@ def test_a_long_name_of_a_member_is_cut_in_path_and_message() -> None:
     assert "secret" not in str(status)
 
 
+@pytest.mark.contract("8 value of a token")
 def test_a_token_is_never_told_back() -> None:
     assert "secret" not in str(
         status_of(Refusal(Mnemonic.UNEXPECTED_PARAMETERS, path=("calls", 0, "access_token"), value="secret"))

@@ -12,15 +12,18 @@ from services.intake.wall_time import BadTime, to_moment, to_wall, zone_of
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
+@pytest.mark.contract("3 account's zone")
 def test_a_wall_time_is_read_in_the_zone() -> None:
     assert to_moment("2026-11-02 10:00:00", ZoneInfo("Europe/Moscow")) == datetime(2026, 11, 2, 7, tzinfo=UTC)
 
 
+@pytest.mark.contract("3 does not exist")
 def test_a_time_in_the_spring_gap_is_refused() -> None:
     with pytest.raises(BadTime, match="does not exist in Europe/Berlin"):
         to_moment("2026-03-29 02:30:00", BERLIN)
 
 
+@pytest.mark.contract("3 occurs twice")
 def test_a_time_that_occurs_twice_is_the_earlier_one() -> None:
     assert to_moment("2026-10-25 02:30:00", BERLIN) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
 

@@ -1,0 +1,118 @@
+"""intake's two JSON doors on a database of their own, without processes and network between: requests in, answers out."""
+
+import json
+from typing import Any
+
+from google.api.httpbody_pb2 import HttpBody
+from sqlalchemy import Connection, text
+
+from services.intake.account import AccountChange, NewToken
+from services.intake.json_door import JsonDoorServicer
+from services.intake.jsonrpc_methods import JsonRpcMethods
+from services.intake.server import ROLES
+from services.intake.store.accounts import (
+    add_token,
+    block_token,
+    create_account,
+    identify,
+    set_account,
+    update_account,
+)
+from services.intake.upload import Uploads
+from services.shared.db.engine import SqliteDatabase
+from services.shared.errors import Refusal, Refusals
+from services.shared.identity import AccountId, Identity, Role, token_sha256
+from services.shared.rpc.identity import identity_guard
+from tests.support.makers import NOON, HandClock, a_new_account
+
+UPLOAD = "/calldock.intake.v1.JsonDoorService/UploadCallsJson"
+MAX_BYTES = 200_000
+INACTIVE_CAMPAIGN = 5
+
+
+class Caller:
+    """As much of a call's context as the doors look at."""
+
+    def __init__(self, address: str, token: str = "") -> None:
+        self._address = address
+        self._token = token
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        return (("x-request-id", "r-1"), ("authorization", f"Bearer {self._token}"))
+
+    def peer(self) -> str:
+        return f"ipv4:{self._address}:1"
+
+
+class JsonDoor:
+    """Both doors, and accounts of every kind; a token's text says what is the matter with it or its account.
+
+    `good` (account 1) has an inactive campaign. `reader`, `blocked` and `expired` are other tokens of it. `disabled`, `elsewhere` (callers from 10.0.0.0/8
+    alone), `nowhere` (both) and `deaf` (no voice analysis) are admins of their own accounts.
+    """
+
+    def __init__(self, db: SqliteDatabase) -> None:
+        self._db = db
+        clock = HandClock()
+        uploads = Uploads(db, clock, max_calls=500, stored=lambda: None)
+        self._guard = identity_guard(self._identify, ROLES)
+        self._servicer = JsonDoorServicer(JsonRpcMethods(db, clock, uploads, self._identify), uploads, MAX_BYTES)
+
+    async def fill(self) -> None:
+        """Makes the accounts and tokens."""
+        good = await self._account("good")
+        await self._account("deaf", has_voice_analysis=False)
+        for name in ("elsewhere", "nowhere"):
+            networks = AccountChange(allowed_networks=("10.0.0.0/8",))
+            await self._db.write(update_account, await self._account(name), networks)
+        for name in ("disabled", "nowhere"):
+            account = await self._account(name) if name == "disabled" else AccountId(4)
+            await self._db.write(set_account, account, False, None)
+        await self._token(good, "reader", NewToken(role=Role.READ))
+        await self._token(good, "expired", NewToken(role=Role.ADMIN, expire_time=NOON))
+        await self._db.write(block_token, good, await self._token(good, "blocked", NewToken(role=Role.ADMIN)))
+
+        def campaign(connection: Connection) -> None:
+            connection.execute(text(f"INSERT INTO campaigns VALUES ({INACTIVE_CAMPAIGN}, {good}, 'autumn', FALSE)"))
+
+        await self._db.write(campaign)
+
+    async def rpc(self, body: bytes | str | object, address: str = "127.0.0.1") -> Any:
+        """The envelope that JSON-RPC answers. A body that is not text is sent as JSON."""
+        context: Any = Caller(address)
+        answer = await self._servicer.CallJsonRpc(HttpBody(data=_bytes(body)), context)
+        return json.loads(answer.data)
+
+    async def rest(self, token: str, body: bytes | str | object, address: str = "127.0.0.1") -> Refusal | Refusals:
+        """What the REST upload is refused by."""
+        context: Any = Caller(address, token)
+        try:
+            await self._guard(UPLOAD, context)
+            await self._servicer.UploadCallsJson(HttpBody(data=_bytes(body)), context)
+        except (Refusal, Refusals) as refused:
+            return refused
+        raise AssertionError("the upload was taken")
+
+    async def _account(self, token: str, **fields: Any) -> AccountId:
+        made = await self._db.write(create_account, a_new_account(**fields), token_sha256(token), None, NOON)
+        return made.account_id
+
+    async def _token(self, account_id: AccountId, text: str, new: NewToken) -> int:
+        made = await self._db.write(add_token, account_id, token_sha256(text), new, NOON)
+        return made.token_id
+
+    async def _identify(self, sha256: bytes) -> Identity:
+        if sha256 == token_sha256("bug"):
+            raise LookupError("secret inside")
+        return await self._db.read(identify, sha256, NOON)
+
+
+def a_request(method: str = "upload.calls", token: str = "good", **params: Any) -> dict[str, Any]:
+    """A good envelope round the params."""
+    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"access_token": token, **params}}
+
+
+def _bytes(body: bytes | str | object) -> bytes:
+    if isinstance(body, bytes):
+        return body
+    return (body if isinstance(body, str) else json.dumps(body)).encode()
