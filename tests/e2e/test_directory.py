@@ -56,6 +56,7 @@ def plural(kind: str) -> str:
     return {"visitorSessions": "visitor_sessions"}.get(kind, kind)
 
 
+@pytest.mark.contract("4 directory", "8 gRPC ALREADY_EXISTS", "8 duplicate_entity")
 @pytest.mark.parametrize(("kind", "number", "entry", "change"), KINDS)
 def test_an_entry_is_created_once_changed_and_listed(
     calldock: Calldock, fresh: Account, kind: str, number: str, entry: dict[str, Any], change: dict[str, Any]
@@ -103,18 +104,18 @@ def test_another_accounts_entry_is_as_one_that_is_not_there(
 @pytest.mark.parametrize(
     ("kind", "entry", "field", "why"),
     [
-        pytest.param("tags", {}, "tag.name", "REQUIRED_PARAMETER_MISSED", id="5 no tag"),
-        pytest.param("tags", {"name": "x" * 256}, "tag.name", "INVALID_PARAMETER_VALUE", id="5 long tag name"),
-        pytest.param("employees", {"full_name": "   "}, "employee.full_name", "INVALID_PARAMETER_VALUE", id="5 blank employee"),
-        pytest.param("sites", {"site_id": 9}, "site.name", "REQUIRED_PARAMETER_MISSED", id="4 site without name"),
-        pytest.param("sites", {"name": "a", "phone_numbers": ["12"]}, "site.phone_numbers[0]", "INVALID_PARAMETER_VALUE", id="4 no telephone number"),
-        pytest.param("sites", {"name": "a", "site_id": -1}, "site.site_id", "INVALID_PARAMETER_VALUE", id="4 number below 1"),
-        pytest.param("campaigns", {"campaign_id": "4611686018427387905", "name": "a"}, "campaign.campaign_id", "INVALID_PARAMETER_VALUE", id="4 number too large"),
-        pytest.param("sources", {"name": " "}, "source.name", "INVALID_PARAMETER_VALUE", id="4 blank source"),
-        pytest.param("visitorSessions", {"site_id": 5}, "visitor_session.site_id", "ENTITY_NOT_FOUND", id="4 session on no site"),
-        pytest.param("visitorSessions", {"campaign_id": 5}, "visitor_session.campaign_id", "ENTITY_NOT_FOUND", id="4 session of no campaign"),
-        pytest.param("visitorSessions", {"source_id": 5}, "visitor_session.source_id", "ENTITY_NOT_FOUND", id="4 session of no source"),
-        pytest.param("visitorSessions", {"source_id": 0}, "visitor_session.source_id", "INVALID_PARAMETER_VALUE", id="4 source 0"),
+        pytest.param("tags", {}, "tag.name", "REQUIRED_PARAMETER_MISSED", id="4 directory no tag"),
+        pytest.param("tags", {"name": "x" * 256}, "tag.name", "INVALID_PARAMETER_VALUE", id="4 directory long tag name"),
+        pytest.param("employees", {"full_name": "   "}, "employee.full_name", "INVALID_PARAMETER_VALUE", id="4 directory blank employee"),
+        pytest.param("sites", {"site_id": 9}, "site.name", "REQUIRED_PARAMETER_MISSED", id="4 directory site without name"),
+        pytest.param("sites", {"name": "a", "phone_numbers": ["12"]}, "site.phone_numbers[0]", "INVALID_PARAMETER_VALUE", id="4 directory no telephone number"),
+        pytest.param("sites", {"name": "a", "site_id": -1}, "site.site_id", "INVALID_PARAMETER_VALUE", id="4 directory number below 1"),
+        pytest.param("campaigns", {"campaign_id": "4611686018427387905", "name": "a"}, "campaign.campaign_id", "INVALID_PARAMETER_VALUE", id="4 directory number too large"),
+        pytest.param("sources", {"name": " "}, "source.name", "INVALID_PARAMETER_VALUE", id="4 directory blank source"),
+        pytest.param("visitorSessions", {"site_id": 5}, "visitor_session.site_id", "ENTITY_NOT_FOUND", id="4 directory session on no site"),
+        pytest.param("visitorSessions", {"campaign_id": 5}, "visitor_session.campaign_id", "ENTITY_NOT_FOUND", id="4 directory session of no campaign"),
+        pytest.param("visitorSessions", {"source_id": 5}, "visitor_session.source_id", "ENTITY_NOT_FOUND", id="4 directory session of no source"),
+        pytest.param("visitorSessions", {"source_id": 0}, "visitor_session.source_id", "INVALID_PARAMETER_VALUE", id="4 directory source 0"),
     ],
 )  # fmt: skip
 def test_a_wrong_entry_is_refused_by_name(
@@ -133,6 +134,7 @@ def test_one_wrong_entry_keeps_the_whole_batch_out(calldock: Calldock, fresh: Ac
     assert entries(calldock, fresh, "sites") == []
 
 
+@pytest.mark.contract("4 directory")
 def test_an_account_brings_the_numbers_that_its_calls_name(calldock: Calldock, fresh: Account) -> None:
     other = calldock.account("Same numbers")
     for account in (fresh, other):

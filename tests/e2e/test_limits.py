@@ -38,7 +38,8 @@ def remaining(calldock: Calldock, account: Account) -> int:
     return left
 
 
-def test_8_limits_only_successes_count_and_an_upload_weighs_five_at_every_door(calldock: Calldock) -> None:
+@pytest.mark.contract("8 points", "8 points of an upload", "8 points of any other method", "8 points of success only")
+def test_limits_only_successes_count_and_an_upload_weighs_five_at_every_door(calldock: Calldock) -> None:
     account = an_account(calldock, "Points", "--day-limit", "1000")
     bad = a_json_call(ext_id="bad", start_time="never")
     assert remaining(calldock, account) == 999
@@ -61,7 +62,8 @@ def test_8_limits_only_successes_count_and_an_upload_weighs_five_at_every_door(c
     assert remaining(calldock, account) == 985
 
 
-def test_8_limits_have_all_their_members(calldock: Calldock) -> None:
+@pytest.mark.contract("8 metadata.limits")
+def test_limits_have_all_their_members(calldock: Calldock) -> None:
     account = an_account(calldock, "Both limits", "--day-limit", "100", "--minute-limit", "50")
 
     limits = rpc(calldock, account.token, "get.account")["result"]["metadata"]["limits"]
@@ -82,7 +84,8 @@ def test_8_limits_have_all_their_members(calldock: Calldock) -> None:
     assert (told["day_limit"], told["minute_limit"]) == ("100", "50")
 
 
-def test_8_limit_exceeded_is_told_at_every_door(calldock: Calldock) -> None:
+@pytest.mark.contract("8 limit_exceeded", "8 gRPC RESOURCE_EXHAUSTED")
+def test_limit_exceeded_is_told_at_every_door(calldock: Calldock) -> None:
     account = an_account(calldock, "Spent", "--day-limit", "4")
     for _ in range(4):
         assert calldock.http("GET", "/v1/calls", token=account.token).status == 200
@@ -109,7 +112,8 @@ def test_8_limit_exceeded_is_told_at_every_door(calldock: Calldock) -> None:
     assert calldock.http("GET", "/v1/calls", token=calldock.account("Unlimited").token).status == 200
 
 
-async def test_8_limits_are_never_overdrawn_by_racing_requests(calldock: Calldock) -> None:
+@pytest.mark.contract("8 points")
+async def test_limits_are_never_overdrawn_by_racing_requests(calldock: Calldock) -> None:
     account = an_account(calldock, "Racing", "--day-limit", "30")
 
     answers = await asyncio.gather(
@@ -119,7 +123,8 @@ async def test_8_limits_are_never_overdrawn_by_racing_requests(calldock: Calldoc
     assert sorted(answer.status for answer in answers) == [200] * 6 + [429] * 6
 
 
-def test_8_limits_taken_away_are_an_empty_object(calldock: Calldock) -> None:
+@pytest.mark.contract("8 no limits")
+def test_limits_taken_away_are_an_empty_object(calldock: Calldock) -> None:
     account = an_account(calldock, "Freed", "--day-limit", "1")
     calldock.http("GET", "/v1/calls", token=account.token)
     assert calldock.cli("accounts", "update", str(account.account_id), "--day-limit", "0").returncode == 0
@@ -127,7 +132,8 @@ def test_8_limits_taken_away_are_an_empty_object(calldock: Calldock) -> None:
     assert rpc(calldock, account.token, "get.account")["result"]["metadata"]["limits"] == {}
 
 
-def test_8_method_component_disabled_is_told_at_every_door_and_reading_goes_on(calldock: Calldock) -> None:
+@pytest.mark.contract("8 method_component_disabled")
+def test_method_component_disabled_is_told_at_every_door_and_reading_goes_on(calldock: Calldock) -> None:
     account = an_account(calldock, "Closed", "--no-call-upload")
 
     error = calldock.rpc(account, a_json_call(start_time="never"))["error"]
@@ -156,7 +162,8 @@ def agent(calldock: Calldock, clients: tuple[Account, Account]) -> Account:
     return Account(own.account_id, token["access_token"], own.token)
 
 
-def test_8_user_id_lets_an_agent_upload_for_its_client(
+@pytest.mark.contract("8 user_id of an agent's client")
+def test_user_id_lets_an_agent_upload_for_its_client(
     calldock: Calldock, agent: Account, clients: tuple[Account, Account]
 ) -> None:
     client = clients[0]
@@ -206,7 +213,8 @@ def test_a_user_id_that_is_not_the_agents_is_refused(
     assert (error["data"]["mnemonic"], error["data"]["field"], error["data"]["value"]) == (mnemonic, "user_id", user_id)
 
 
-def test_8_user_id_of_anyone_else_is_forbidden_to_a_plain_token(
+@pytest.mark.contract("8 user_id of anyone else")
+def test_user_id_of_anyone_else_is_forbidden_to_a_plain_token(
     calldock: Calldock, clients: tuple[Account, Account]
 ) -> None:
     first, second = clients

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
+from services.intake.account import OperatorChange
 from services.intake.attribution import Attribution
 from services.intake.draft import TagDraft
 from services.intake.store.accounts import set_account
@@ -75,9 +76,9 @@ async def test_a_visitor_session_wins_and_a_site_yields_to_the_numbers_owner(int
     account = await an_account(intake_db)
 
     def fill(connection: Connection) -> None:
-        connection.execute(text("INSERT INTO sites VALUES (1, 1, 'one'), (2, 1, 'two')"))
+        connection.execute(text("INSERT INTO sites VALUES (1, 1, 'one'), (1, 2, 'two')"))
         connection.execute(text("INSERT INTO site_numbers VALUES (1, '+74955140576', 2)"))
-        connection.execute(text("INSERT INTO visitor_sessions VALUES (8, 1, 1, NULL, -1)"))
+        connection.execute(text("INSERT INTO visitor_sessions VALUES (1, 8, 1, NULL, -1)"))
 
     await intake_db.write(fill)
     await upload(
@@ -104,10 +105,10 @@ async def test_an_id_of_nobody_or_of_another_account_is_not_found(intake_db: Sql
     await an_account(intake_db, b"u" * 32)
     await run(
         intake_db,
-        "INSERT INTO campaigns VALUES (1, 2, 'theirs', TRUE), (3, 1, 'ours', TRUE)",
-        "INSERT INTO sites VALUES (1, 2, 'theirs'), (3, 1, 'ours')",
-        "INSERT INTO sources VALUES (1, 2, 'theirs'), (3, 1, 'ours')",
-        "INSERT INTO visitor_sessions VALUES (1, 2, 1, 1, 1), (3, 1, 3, 3, 3)",
+        "INSERT INTO campaigns VALUES (2, 1, 'theirs', TRUE), (1, 3, 'ours', TRUE)",
+        "INSERT INTO sites VALUES (2, 1, 'theirs'), (1, 3, 'ours')",
+        "INSERT INTO sources VALUES (2, 1, 'theirs'), (1, 3, 'ours')",
+        "INSERT INTO visitor_sessions VALUES (2, 1, 1, 1, 1), (1, 3, 3, 3, 3)",
     )
 
     theirs = await told(intake_db, account, a_checked_call(attribution=Attribution(**{name: 1})))
@@ -135,9 +136,9 @@ async def test_what_a_visitor_session_carries_is_taken_as_it_stands(intake_db: S
     await run(
         intake_db,
         "INSERT INTO campaigns VALUES (1, 1, 'paused', FALSE)",
-        "INSERT INTO sites VALUES (1, 1, 'one'), (2, 1, 'two')",
+        "INSERT INTO sites VALUES (1, 1, 'one'), (1, 2, 'two')",
         "INSERT INTO site_numbers VALUES (1, '+74955140576', 2)",
-        "INSERT INTO visitor_sessions VALUES (8, 1, 1, 1, -1), (9, 1, NULL, NULL, NULL)",
+        "INSERT INTO visitor_sessions VALUES (1, 8, 1, 1, -1), (1, 9, NULL, NULL, NULL)",
     )
     others = {"campaign_id": 77, "source_id": 77, "site_id": 77}
 
@@ -164,7 +165,7 @@ async def test_a_site_yields_to_the_owner_of_the_called_number(
 ) -> None:
     account = await an_account(intake_db)
     await run(
-        intake_db, "INSERT INTO sites VALUES (1, 1, 'one'), (2, 1, 'two')", f"INSERT INTO site_numbers VALUES {owner}"
+        intake_db, "INSERT INTO sites VALUES (1, 1, 'one'), (1, 2, 'two')", f"INSERT INTO site_numbers VALUES {owner}"
     )
 
     await upload(
@@ -233,7 +234,7 @@ async def test_an_employee_of_nobody_is_not_found(intake_db: SqliteDatabase, kin
 @pytest.mark.contract("1 wav_records", "1 mp3_records")
 async def test_without_voice_analysis_an_mp3_is_taken(intake_db: SqliteDatabase) -> None:
     account = await an_account(intake_db)
-    await intake_db.write(set_account, account.account_id, None, False)
+    await intake_db.write(set_account, account.account_id, OperatorChange(has_voice_analysis=False))
     record = a_wav_record(employee_channel=None, employee_name=None)
 
     (answer,) = await upload(intake_db, account, a_checked_call(mp3_records=[record]))

@@ -217,9 +217,9 @@ async def replaced(db: SqliteDatabase, **second: Any) -> StoredCall:
     account = await an_account(db)
     await run(
         db,
-        "INSERT INTO campaigns VALUES (1, 1, 'one', TRUE), (2, 1, 'two', TRUE)",
-        "INSERT INTO sources VALUES (1, 1, 'one'), (2, 1, 'two')",
-        "INSERT INTO sites VALUES (1, 1, 'one'), (2, 1, 'two')",
+        "INSERT INTO campaigns VALUES (1, 1, 'one', TRUE), (1, 2, 'two', TRUE)",
+        "INSERT INTO sources VALUES (1, 1, 'one'), (1, 2, 'two')",
+        "INSERT INTO sites VALUES (1, 1, 'one'), (1, 2, 'two')",
     )
     await upload(db, account, a_checked_call(**FIRST), request_id="first")
     await end_in_error(db)

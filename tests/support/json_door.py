@@ -1,15 +1,19 @@
 """intake's two JSON doors on a database of their own, without processes and network between: requests in, answers out."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from google.api.httpbody_pb2 import HttpBody
 from sqlalchemy import Connection, text
 
-from services.intake.account import AccountChange, NewToken
+from services.intake.account import AccountChange, NewToken, OperatorChange
+from services.intake.directory import DirectoryEntries
 from services.intake.json_door import JsonDoorServicer
 from services.intake.jsonrpc_methods import JsonRpcMethods
-from services.intake.server import ROLES
+from services.intake.points import UPLOAD_POINTS
+from services.intake.quota import Quota
+from services.intake.server import COMPONENTS, COSTS, ROLES
 from services.intake.store.accounts import (
     add_token,
     block_token,
@@ -22,12 +26,14 @@ from services.intake.upload import Uploads
 from services.shared.db.engine import SqliteDatabase
 from services.shared.errors import Refusal, Refusals
 from services.shared.identity import AccountId, Identity, Role, token_sha256
-from services.shared.rpc.identity import identity_guard
+from services.shared.quota import metered
+from services.shared.rpc.identity import current_identity, identity_guard
 from tests.support.makers import NOON, HandClock, a_new_account
 
 UPLOAD = "/calldock.intake.v1.JsonDoorService/UploadCallsJson"
 MAX_BYTES = 200_000
 INACTIVE_CAMPAIGN = 5
+DEAF = AccountId(2)
 
 
 class Caller:
@@ -48,32 +54,40 @@ class JsonDoor:
     """Both doors, and accounts of every kind; a token's text says what is the matter with it or its account.
 
     `good` (account 1) has an inactive campaign. `reader`, `blocked` and `expired` are other tokens of it. `disabled`, `elsewhere` (callers from 10.0.0.0/8
-    alone), `nowhere` (both) and `deaf` (no voice analysis) are admins of their own accounts.
+    alone), `nowhere` (both), `deaf` (no voice analysis), `closed` (no uploads, and `spent` too) and `spent` (fewer points than an upload costs) are admins of
+    their own accounts; `disabled` is closed too. `agent` is an agent's token of `good` that acts for `deaf`.
     """
 
     def __init__(self, db: SqliteDatabase) -> None:
         self._db = db
         clock = HandClock()
         uploads = Uploads(db, clock, max_calls=500, stored=lambda: None)
-        self._guard = identity_guard(self._identify, ROLES)
-        self._servicer = JsonDoorServicer(JsonRpcMethods(db, clock, uploads, self._identify), uploads, MAX_BYTES)
+        quota = Quota(db, clock)
+        self._guard = identity_guard(self._identify, ROLES, COMPONENTS)
+        self._meter = metered(quota, COSTS, current_identity)
+        methods = JsonRpcMethods(db, uploads, DirectoryEntries(db), quota, self._identify)
+        self._servicer = JsonDoorServicer(methods, uploads, MAX_BYTES)
 
     async def fill(self) -> None:
         """Makes the accounts and tokens."""
         good = await self._account("good")
-        await self._account("deaf", has_voice_analysis=False)
+        assert await self._account("deaf", has_voice_analysis=False) == DEAF
         for name in ("elsewhere", "nowhere"):
             networks = AccountChange(allowed_networks=("10.0.0.0/8",))
             await self._db.write(update_account, await self._account(name), networks)
         for name in ("disabled", "nowhere"):
             account = await self._account(name) if name == "disabled" else AccountId(4)
-            await self._db.write(set_account, account, False, None)
+            await self._db.write(set_account, account, OperatorChange(is_active=False, has_call_upload=False))
+        few = OperatorChange(day_limit=UPLOAD_POINTS - 1)
+        await self._db.write(set_account, await self._account("closed"), replace(few, has_call_upload=False))
+        await self._db.write(set_account, await self._account("spent"), few)
+        await self._token(good, "agent", NewToken(role=Role.AGENT, agent_account_ids=(DEAF,)))
         await self._token(good, "reader", NewToken(role=Role.READ))
         await self._token(good, "expired", NewToken(role=Role.ADMIN, expire_time=NOON))
         await self._db.write(block_token, good, await self._token(good, "blocked", NewToken(role=Role.ADMIN)))
 
         def campaign(connection: Connection) -> None:
-            connection.execute(text(f"INSERT INTO campaigns VALUES ({INACTIVE_CAMPAIGN}, {good}, 'autumn', FALSE)"))
+            connection.execute(text(f"INSERT INTO campaigns VALUES ({good}, {INACTIVE_CAMPAIGN}, 'autumn', FALSE)"))
 
         await self._db.write(campaign)
 
@@ -88,7 +102,8 @@ class JsonDoor:
         context: Any = Caller(address, token)
         try:
             await self._guard(UPLOAD, context)
-            await self._servicer.UploadCallsJson(HttpBody(data=_bytes(body)), context)
+            async with self._meter(UPLOAD):
+                await self._servicer.UploadCallsJson(HttpBody(data=_bytes(body)), context)
         except (Refusal, Refusals) as refused:
             return refused
         raise AssertionError("the upload was taken")
@@ -101,10 +116,10 @@ class JsonDoor:
         made = await self._db.write(add_token, account_id, token_sha256(text), new, NOON)
         return made.token_id
 
-    async def _identify(self, sha256: bytes) -> Identity:
+    async def _identify(self, sha256: bytes, acting_for: AccountId | None) -> Identity:
         if sha256 == token_sha256("bug"):
             raise LookupError("secret inside")
-        return await self._db.read(identify, sha256, NOON)
+        return await self._db.read(identify, sha256, acting_for, NOON)
 
 
 def a_request(method: str = "upload.calls", token: str = "good", **params: Any) -> dict[str, Any]:
