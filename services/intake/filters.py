@@ -1,5 +1,6 @@
 """Filters, sorting, fields and pages as the JSON-RPC door takes them (docs/contract.md 8): read once, into values that a store can apply."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -57,6 +58,8 @@ class Comparison:
     field: str
     operator: Operator
     value: Value | tuple[Value, ...]
+    path: Path = dataclasses.field(default=(), compare=False)
+    """Where its value stands in the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +176,7 @@ class _Reader:
             operator = Operator(_word(value, "operator", path))
         except ValueError:
             raise Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=(*path, "operator"), value=value["operator"]) from None
-        return Comparison(name, operator, self._value(name, operator, value.get("value"), path))
+        return Comparison(name, operator, self._value(name, operator, value.get("value"), path), (*path, "value"))
 
     def _value(self, name: str, operator: Operator, value: Any, path: Path) -> Value | tuple[Value, ...]:
         kind = self._fields.kinds[name]

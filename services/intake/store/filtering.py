@@ -8,7 +8,7 @@ import re2
 from sqlalchemy import ColumnElement, Select, and_, false, func, or_, true
 
 from services.intake.filters import Comparison, Filter, Group, ListQuery, Operator
-from services.shared.errors import Mnemonic, Refusal
+from services.shared.errors import Mnemonic, Path, Refusal
 
 Columns = Mapping[str, ColumnElement[Any]]
 
@@ -49,7 +49,7 @@ def _comparison(comparison: Comparison, column: ColumnElement[Any]) -> ColumnEle
         found = column.in_(some)
         return or_(found, column.is_(None)) if len(some) < len(comparison.value) else found
     if comparison.operator is Operator.REGEXP:
-        _compiled(str(comparison.value))
+        _check_pattern(str(comparison.value), comparison.path)
     return _COMPARE[comparison.operator](column, comparison.value)
 
 
@@ -79,14 +79,17 @@ def sql_regexp(pattern: str, value: object) -> bool:
 FUNCTIONS = {"calldock_like": (2, sql_like), "calldock_regexp": (2, sql_regexp)}
 
 
+def _check_pattern(pattern: str, path: Path) -> None:
+    try:
+        _compiled(pattern)
+    except re2.error as error:
+        why = "not a pattern in RE2 syntax"
+        raise Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=path, value=pattern, why=why) from error
+
+
 @lru_cache(maxsize=256)
 def _compiled(pattern: str) -> Any:
     options = re2.Options()
     options.log_errors = False
     options.max_mem = 1 << 20
-    try:
-        return re2.compile(pattern, options)
-    except re2.error as error:
-        raise Refusal(
-            Mnemonic.INVALID_PARAMETER_VALUE, path=("filter",), value=pattern, why="not a pattern in RE2 syntax"
-        ) from error
+    return re2.compile(pattern, options)
