@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 
 import structlog
 
@@ -10,12 +11,22 @@ from services.intake.recording import (
     Fault,
     RecordingStatus,
     RecordingWork,
+    Retries,
     Verdict,
+    due,
+    final,
     object_key,
     same_file,
     source_extension,
 )
-from services.intake.store.call_work import CallWork, begin_work, finish_fetch, save_source, save_verdict
+from services.intake.store.call_work import (
+    CallWork,
+    begin_work,
+    finish_fetch,
+    save_failure,
+    save_source,
+    save_verdict,
+)
 from services.shared.clock import Clock
 from services.shared.db.engine import SqliteDatabase
 from services.shared.db.work_table import Claim
@@ -29,21 +40,24 @@ FILES_AT_ONCE = 64
 class Fetching:
     """Fetches the recordings of one claimed call. `changed` is called after commits that may make work elsewhere."""
 
-    def __init__(self, db: SqliteDatabase, media: Media, clock: Clock, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, db: SqliteDatabase, media: Media, retries: Retries, clock: Clock, changed: Callable[[], None]
+    ) -> None:
         self._db = db
         self._media = media
+        self._retries = retries
         self._clock = clock
         self._changed = changed
         self._places = asyncio.Semaphore(FILES_AT_ONCE)
 
     async def fetch_call(self, claim: Claim) -> None:
-        """Fetches what is not here yet, each file once, committing each as it comes. Raises Trouble when media cannot work now."""
+        """Fetches what is not here yet, each file once, committing each as it comes. A download that may still come is tried again later. Raises Trouble when media cannot work now."""
         work = await self._db.write(begin_work, claim, self._clock.now())
         if work is None:
             return
         self._changed()
         # One that cannot be had now does not stop its siblings: what comes is kept.
-        groups = same_file(work.recordings, RecordingStatus.WAITING)
+        groups = same_file(due(work.recordings, self._clock.now()), RecordingStatus.WAITING)
         failures = await asyncio.gather(*(self._fetch(claim, work, group) for group in groups), return_exceptions=True)
         for failure in failures:
             if failure is not None:
@@ -60,8 +74,15 @@ class Fetching:
         async with self._places:
             found = await self._media.fetch(first, key)
         ids = [recording.recording_id for recording in recordings]
+        again: datetime | None = None
         if isinstance(found, Fault):
-            kept = await self._db.write(save_verdict, claim, ids, Verdict(fault=found, report=None), self._clock.now())
+            now = self._clock.now()
+            again = self._retries.next_time(found, first.fetch_failures, work.new_time, now)
+            if again is not None:
+                kept = await self._db.write(save_failure, claim, ids, again)
+            else:
+                told = Verdict(fault=final(found, first.fetch_failures), report=None)
+                kept = await self._db.write(save_verdict, claim, ids, told, now)
         else:
             kept = await self._db.write(save_source, claim, ids, found, self._clock.now())
         log.info(
@@ -71,5 +92,6 @@ class Fetching:
             outcome=found.code if isinstance(found, Fault) else "ok",
             size_bytes=None if isinstance(found, Fault) else found.size_bytes,
             is_kept=kept,
+            is_tried_again=again is not None,
             duration_ms=round((self._clock.monotonic() - began) * 1000),
         )

@@ -8,6 +8,7 @@ from calldock.intake.v1.call_pb2 import CallEvent
 from calldock.media.internal.v1.processing_service_pb2 import (
     AudioRules,
     AudioTags,
+    DeleteObjectsRequest,
     FetchRecordingRequest,
     ProcessRecordingRequest,
 )
@@ -32,6 +33,7 @@ from services.shared.rpc.values import timestamp, value_of, word_of
 FETCH_DEADLINE_S = 90.0
 """Above media's own limit for a download and for the object store's answer."""
 PROCESS_DEADLINE_S = 150.0
+DELETE_DEADLINE_S = 60.0
 NOTIFY_DEADLINE_S = 10.0
 
 CURRENT_RULES = AudioRules(
@@ -93,6 +95,13 @@ class Media:
             audio_size_bytes=answer.audio.size_bytes if answer.HasField("audio") else None,
         )
 
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Deletes objects; one that is not there is passed over."""
+        with peer_trouble("media"):
+            await self._stub.DeleteObjects(
+                DeleteObjectsRequest(keys=keys), timeout=DELETE_DEADLINE_S, metadata=self._metadata
+            )
+
     async def close(self) -> None:
         """Hangs up."""
         await self._channel.close()
@@ -129,6 +138,7 @@ def _fault(message: FaultMessage) -> Fault:
     return Fault(
         code=word_of(RecordingErrorCode, message.code),
         message=message.message,
+        is_transient=message.is_transient,
     )
 
 

@@ -1,7 +1,8 @@
 """A recording on its way: where its objects lie, and what its verdict makes of the call (docs/contract.md 6)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from services.intake.draft import RecordingFormat
@@ -31,6 +32,9 @@ class RecordingWork:
     source_key: str | None
     error_code: str | None
     error_message: str
+    fetch_failures: int = 0
+    next_fetch_time: datetime | None = None
+    """When the next try is due of a download that failed in a way that may pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +48,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """Why a recording was refused: the contract's code and the reason in words."""
+    """Why a recording was refused: the contract's code and the reason in words. One that is transient may pass."""
 
     code: str
     message: str
+    is_transient: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,28 @@ def source_extension(kind: RecordingFormat) -> str:
     return kind.value
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retries:
+    """When a download that failed in a way that may pass is tried again: after each of the pauses, within a window from the moment that the call became new."""
+
+    pauses: tuple[timedelta, ...] = (timedelta(seconds=2), timedelta(seconds=10), timedelta(seconds=30))
+    window: timedelta = timedelta(minutes=10)
+
+    def next_time(self, fault: Fault, failures: int, new_time: datetime, now: datetime) -> datetime | None:
+        """When to try again after so many failures before this one; None when the fault stands."""
+        if not fault.is_transient or failures >= len(self.pauses):
+            return None
+        again = now + self.pauses[failures]
+        return again if again <= new_time + self.window else None
+
+
+def final(fault: Fault, failures: int) -> Fault:
+    """The fault as the contract tells it, with the number of tries when there were several."""
+    if not failures:
+        return fault
+    return replace(fault, message=f"{fault.message} ({failures + 1} tries)")
+
+
 def call_fault(recordings: Sequence[RecordingWork]) -> Fault | None:
     """The call's error: that of the first recording, in upload order, that was refused."""
     for recording in recordings:
@@ -79,6 +106,11 @@ def call_fault(recordings: Sequence[RecordingWork]) -> Fault | None:
                 message=f"recording {recording.position + 1}: {recording.error_message}",
             )
     return None
+
+
+def due(recordings: Sequence[RecordingWork], now: datetime) -> list[RecordingWork]:
+    """The recordings that do not wait for their next try."""
+    return [each for each in recordings if each.next_fetch_time is None or each.next_fetch_time <= now]
 
 
 def same_file(recordings: Sequence[RecordingWork], status: RecordingStatus) -> list[list[RecordingWork]]:

@@ -25,6 +25,7 @@ from services.intake.accounts import Accounts
 from services.intake.changing import Changes
 from services.intake.directory import DirectoryEntries
 from services.intake.directory_servicer import DirectoryServicer
+from services.intake.discarding import Discarding, discard_until_cancelled
 from services.intake.fetching import Fetching
 from services.intake.json_door import JsonDoorServicer
 from services.intake.jsonrpc_methods import JsonRpcMethods
@@ -152,7 +153,7 @@ async def serve(settings: IntakeSettings) -> None:
 
 
 class Loops:
-    """Everything that intake does by itself: fetch, process, relay, sweep."""
+    """Everything that intake does by itself: fetch, process, relay, sweep, discard."""
 
     def __init__(
         self,
@@ -171,11 +172,14 @@ class Loops:
         def loop(name: str, queue: WorkQueue, handle: Callable[[Claim], Awaitable[None]], concurrency: int) -> WorkLoop:
             return WorkLoop(name, queue, handle, concurrency=concurrency, lease=lease, clock=clock, rng=rng)
 
+        self._discarding = Discarding(db, media, clock, timedelta(seconds=settings.source_keep_s))
         to_fetch = WorkQueue(db, CALL_WORK, stage=FETCH, clock=clock, let_go=discard_let_go)
         to_process = WorkQueue(db, CALL_WORK, stage=PROCESS, clock=clock, let_go=discard_let_go)
         to_relay = WorkQueue(db, OUTBOX_WORK, stage=0, clock=clock)
         self._loops = [
-            loop("fetch", to_fetch, Fetching(db, media, clock, self.wake).fetch_call, settings.fetches),
+            loop(
+                "fetch", to_fetch, Fetching(db, media, settings.retries, clock, self.wake).fetch_call, settings.fetches
+            ),
             loop("process", to_process, Processing(db, media, clock, self.wake).process_call, settings.processes),
             loop("relay", to_relay, Relay(db, notify, clock).relay_call, settings.relays),
         ]
@@ -194,8 +198,10 @@ class Loops:
         """Works until stopped; cancelling gives back what is held."""
         async with asyncio.TaskGroup() as group:
             sweeping = group.create_task(sweep_until_cancelled(self._sweep, self.wake, self._rng))
+            discarding = group.create_task(discard_until_cancelled(self._discarding, self._rng))
             await asyncio.wait([group.create_task(loop.run()) for loop in self._loops])
             sweeping.cancel()
+            discarding.cancel()
 
     async def _sweep(self) -> None:
         for call_session_id in await self._db.write(sweep_all_work, self._clock.now()):

@@ -1,10 +1,14 @@
 """intake's settings."""
 
 import os
+from datetime import timedelta
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from services.shared.settings import DEFAULT_MAX_REQUEST_BYTES, LeaseSeconds, ServiceSettings
+from services.intake.recording import Retries
+from services.shared.settings import DEFAULT_MAX_REQUEST_BYTES, LeaseSeconds, ServiceSettings, split_list
+
+MAX_PAUSE_S = 3_600
 
 
 class IntakeSettings(ServiceSettings):
@@ -27,3 +31,32 @@ class IntakeSettings(ServiceSettings):
         default=16, ge=1, le=1_000, description="calls whose notifications are handed to notify at once"
     )
     lease_s: LeaseSeconds = 30.0
+    media_download_pauses_s: str = Field(
+        default="2,10,30",
+        description="pauses in seconds before each further try of a download that failed in a way that may pass, separated by commas",
+    )
+    media_download_window_s: float = Field(
+        default=600.0,
+        ge=0,
+        le=86_400,
+        description="seconds after a call became new within which its downloads are tried again",
+    )
+    source_keep_s: float = Field(
+        default=86_400.0,
+        ge=0,
+        le=365 * 86_400,
+        description="seconds that a downloaded file is kept after its call ended",
+    )
+
+    @field_validator("media_download_pauses_s")
+    @classmethod
+    def _check_pauses(cls, text: str) -> str:
+        if not all(0 <= float(pause) <= MAX_PAUSE_S for pause in split_list(text)):
+            raise ValueError(f"pauses of 0 to {MAX_PAUSE_S:,} seconds, separated by commas, are due")
+        return text
+
+    @property
+    def retries(self) -> Retries:
+        """When downloads are tried again."""
+        pauses = tuple(timedelta(seconds=float(pause)) for pause in split_list(self.media_download_pauses_s))
+        return Retries(pauses=pauses, window=timedelta(seconds=self.media_download_window_s))

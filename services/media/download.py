@@ -21,6 +21,8 @@ MAX_REDIRECTS = 5
 PIECE_BYTES = 64 * 1024
 _OUR_OWN = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _REDIRECTS = (301, 302, 303, 307, 308)
+_MAY_PASS = (408, 425, 429)
+"""Statuses below 500 that ask to come again: time-out, too early, too many requests."""
 _CONTENT_TYPES = {RecordingFormat.WAV: "audio/wav", RecordingFormat.MP3: "audio/mpeg"}
 
 
@@ -35,8 +37,8 @@ class Downloaded:
 class DownloadRefused(Exception):
     """The file is not to be had; `fault` says why."""
 
-    def __init__(self, code: ErrorCode, message: str) -> None:
-        self.fault = Fault(code, message)
+    def __init__(self, code: ErrorCode, message: str, *, is_transient: bool = False) -> None:
+        self.fault = Fault(code, message, is_transient)
         super().__init__(message)
 
 
@@ -62,7 +64,7 @@ class Downloader:
         except (aiohttp.ClientError, OSError) as error:
             if getattr(error, "errno", None) in _OUR_OWN:
                 raise Trouble("this machine has no room for another download") from error
-            raise DownloadRefused(ErrorCode.CONNECTION, _cause(error)) from error
+            raise DownloadRefused(ErrorCode.CONNECTION, _cause(error), is_transient=True) from error
         except ValueError as error:
             # After the errors of TLS, of which one is a ValueError too.
             raise _no_link() from error
@@ -84,7 +86,9 @@ async def _receive(
     response: aiohttp.ClientResponse, kind: RecordingFormat, max_size_bytes: int, target: Path
 ) -> Downloaded:
     if response.status != 200:
-        raise DownloadRefused(ErrorCode.HTTP_STATUS, f"the server answered {response.status}, 200 is needed")
+        may_pass = response.status in _MAY_PASS or 500 <= response.status <= 599
+        why = f"the server answered {response.status}, 200 is needed"
+        raise DownloadRefused(ErrorCode.HTTP_STATUS, why, is_transient=may_pass)
     came = response.headers.get("content-type", "")
     if came.partition(";")[0].strip().lower() != _CONTENT_TYPES[kind]:
         raise DownloadRefused(

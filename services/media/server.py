@@ -61,6 +61,7 @@ async def serve(settings: MediaSettings) -> None:
         servicer = ProcessingServicer(
             Fetching(downloader, objects, scratch, settings.media_downloads),
             Processing(sandbox, objects, settings.media_workers * WAITING_PER_WORKER),
+            objects,
         )
         processing_service_pb2_grpc.add_ProcessingServiceServicer_to_server(servicer, internal.server)
         await internal.start((settings.internal_listen,))

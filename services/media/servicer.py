@@ -15,7 +15,7 @@ from services.media.listen import Listening
 from services.media.process import Processing
 from services.media.verdict import AudioReport, AudioRules, ChannelReport, Fault, Finding, RecordingFormat
 from services.shared.errors import not_found
-from services.shared.objects import ObjectMissing
+from services.shared.objects import ObjectMissing, ObjectStore
 from services.shared.rpc.identity import current_identity
 from services.shared.rpc.status import Context, header
 from services.shared.rpc.values import value_of
@@ -29,9 +29,10 @@ _FORMATS = {
 class ProcessingServicer(processing_service_pb2_grpc.ProcessingServiceServicer):
     """ProcessingService."""
 
-    def __init__(self, fetching: Fetching, processing: Processing) -> None:
+    def __init__(self, fetching: Fetching, processing: Processing, objects: ObjectStore) -> None:
         self._fetching = fetching
         self._processing = processing
+        self._objects = objects
 
     async def FetchRecording(
         self, request: processing_service_pb2.FetchRecordingRequest, context: Context
@@ -65,6 +66,12 @@ class ProcessingServicer(processing_service_pb2_grpc.ProcessingServiceServicer):
             audio = processing_service_pb2.StoredAudio(key=found.audio_key, size_bytes=found.audio_size_bytes)
             answer.audio.CopyFrom(audio)
         return answer
+
+    async def DeleteObjects(
+        self, request: processing_service_pb2.DeleteObjectsRequest, context: Context
+    ) -> processing_service_pb2.DeleteObjectsResponse:
+        await self._objects.delete(request.keys)
+        return processing_service_pb2.DeleteObjectsResponse()
 
 
 class RecordingServicer(recording_service_pb2_grpc.RecordingServiceServicer):
@@ -130,7 +137,8 @@ def _duration(seconds: float | None) -> Duration | None:
 
 
 def _fault(fault: Fault) -> processing_service_pb2.Fault:
-    return processing_service_pb2.Fault(code=value_of(audio_pb2.RecordingErrorCode, fault.code), message=fault.message)
+    code = value_of(audio_pb2.RecordingErrorCode, fault.code)
+    return processing_service_pb2.Fault(code=code, message=fault.message, is_transient=fault.is_transient)
 
 
 def _rules(message: processing_service_pb2.AudioRules) -> AudioRules:

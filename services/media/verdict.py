@@ -63,6 +63,8 @@ class Fault:
 
     code: ErrorCode
     message: str
+    is_transient: bool = False
+    """True for trouble of a download that may pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

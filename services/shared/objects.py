@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import obstore
@@ -24,7 +24,7 @@ class ObjectStore:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._store = LocalStore(folder)
+        self._store = LocalStore(folder, automatic_cleanup=True)
 
     async def put(self, key: str, data: bytes) -> None:
         """Writes an object, replacing what was there. Raises Trouble when the store does not take it."""
@@ -40,6 +40,16 @@ class ObjectStore:
             await asyncio.to_thread(_sync_to_disk, self._folder, key)
         except (BaseError, OSError) as error:
             raise Trouble(f"object store did not take {key}") from error
+
+    async def delete(self, keys: Iterable[str]) -> None:
+        """Removes objects; one that is not there is passed over. Raises Trouble when the store is away."""
+        for key in keys:
+            try:
+                await obstore.delete_async(self._store, key)
+            except (NotFoundError, FileNotFoundError):
+                continue
+            except (BaseError, OSError) as error:
+                raise Trouble(f"object store did not delete {key}") from error
 
     async def stream(self, key: str) -> tuple[int, AsyncIterator[bytes]]:
         """The object's size in bytes and its bytes in pieces of about 64 KiB. Raises ObjectMissing; Trouble when the store is away."""

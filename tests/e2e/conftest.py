@@ -24,6 +24,7 @@ def calldock(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
         "EGRESS_ALLOW": f"127.0.0.1:{host.port}",
         "EGRESS_CA_FILE": str(host.ca_file),
         "NOTIFY_RETRY_SCHEDULE_S": "0.2,0.2,0.2",
+        "MEDIA_DOWNLOAD_PAUSES_S": "0.1,0.1,0.1",
     }
     with a_calldock(folder, **settings) as calldock:
         yield calldock

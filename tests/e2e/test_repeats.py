@@ -32,6 +32,7 @@ from calldock.intake.v1.call_service_pb2_grpc import CallServiceStub
 from calldock.media.internal.v1.processing_service_pb2 import (
     AudioRules,
     AudioTags,
+    DeleteObjectsRequest,
     FetchRecordingRequest,
     ProcessRecordingRequest,
 )
@@ -268,6 +269,18 @@ def process_recording(world: World) -> None:
     assert first.audio.size_bytes > 0
 
 
+def delete_objects(world: World) -> None:
+    media = ProcessingServiceStub(world.internal("media"))
+    key = f"test/{world.account.account_id}/3.wav"
+    fetched(world, key)
+    file = world.calldock.data_dir / "recordings" / key
+    assert file.exists()
+    first, second = (media.DeleteObjects(DeleteObjectsRequest(keys=[key]), timeout=20) for _ in range(2))
+
+    assert first == second
+    assert not file.exists()
+
+
 def enqueue_notifications(world: World) -> None:
     notify = DeliveryServiceStub(world.internal("notify"))
     draft = NotificationDraft(
@@ -308,6 +321,7 @@ REPEATS: dict[str, Callable[[World], None]] = {
     "RefundPoints": refund_points,
     "FetchRecording": fetch_recording,
     "ProcessRecording": process_recording,
+    "DeleteObjects": delete_objects,
     "EnqueueNotifications": enqueue_notifications,
     "EnsureSecret": ensure_secret,
 }

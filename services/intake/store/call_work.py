@@ -38,6 +38,8 @@ class CallWork:
     call_session_id: int
     ext_id: str
     start_time: datetime
+    new_time: datetime
+    """When it last became new: by an upload or a reprocess."""
     recordings: list[RecordingWork]
 
 
@@ -54,6 +56,7 @@ def begin_work(connection: Connection, claim: Claim, now: datetime) -> CallWork 
         call_session_id=call.call_session_id,
         ext_id=call.ext_id,
         start_time=call.start_time,
+        new_time=call.new_time,
         recordings=_recordings_of(connection, claim.key),
     )
 
@@ -73,6 +76,14 @@ def save_source(
         source_size_bytes=source.size_bytes,
         source_sha256=source.sha256,
     )
+    return True
+
+
+def save_failure(connection: Connection, claim: Claim, recording_ids: Sequence[int], again: datetime) -> bool:
+    """Notes that a download failed in a way that may pass, and when it is tried again. False when the lease is lost."""
+    if not CALL_WORK.holds(connection, claim.key, claim.token):
+        return False
+    _change(connection, recording_ids, fetch_failures=_recordings.c.fetch_failures + 1, next_fetch_time=again)
     return True
 
 
@@ -108,8 +119,14 @@ def discard_uncommitted(connection: Connection, call_session_id: int, key: str, 
 
 
 def finish_fetch(connection: Connection, claim: Claim, now: datetime) -> bool:
-    """All recordings are here or refused: on to processing, or to the call's end when nothing is left to process. False when the lease is lost."""
-    if any(recording.status is RecordingStatus.FETCHED for recording in _recordings_of(connection, claim.key)):
+    """All recordings are here, refused, or wait for their next try: the call waits for the first of those, or goes on to processing, or to its end when nothing is left to process. False when the lease is lost."""
+    recordings = _recordings_of(connection, claim.key)
+    tries = [
+        recording.next_fetch_time or now for recording in recordings if recording.status is RecordingStatus.WAITING
+    ]
+    if tries:
+        return CALL_WORK.delay(connection, claim.key, claim.token, min(tries))
+    if any(recording.status is RecordingStatus.FETCHED for recording in recordings):
         return CALL_WORK.advance(connection, claim.key, claim.token, stage=PROCESS, now=now)
     return finish_call(connection, claim, now)
 
@@ -174,6 +191,8 @@ def _recordings_of(connection: Connection, call_session_id: int) -> list[Recordi
             source_key=row.source_key,
             error_code=row.error_code,
             error_message=row.error_message,
+            fetch_failures=row.fetch_failures,
+            next_fetch_time=row.next_fetch_time,
         )
         for row in found
     ]

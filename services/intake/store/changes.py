@@ -50,7 +50,9 @@ def reprocess_call(
             continue
         fresh = RecordingStatus.FETCHED if recording.source_key else RecordingStatus.WAITING
         connection.execute(
-            update(_recordings).where(_recordings.c.recording_id == recording.recording_id).values(status=fresh)
+            update(_recordings)
+            .where(_recordings.c.recording_id == recording.recording_id)
+            .values(status=fresh, fetch_failures=0, next_fetch_time=None)
         )
     if recordings:
         CALL_WORK.add(connection, [(call_session_id, account_id)], now, stage=FETCH)

@@ -3,16 +3,22 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from services.intake.draft import RecordingFormat
 from services.intake.recording import object_key, source_extension
-from services.intake.store.tables import PROCESS, ObjectGarbageRow, RecordingRow
+from services.intake.status import CallStatus
+from services.intake.store.tables import PROCESS, CallRow, ObjectGarbageRow, RecordingRow
 from services.shared.db.tables import insert_missing, table_of
 from services.shared.db.work_table import Claim, Expired
 
 _garbage = table_of(ObjectGarbageRow)
 _recordings = table_of(RecordingRow)
+_calls = table_of(CallRow)
+
+_is_only_source = _recordings.c.source_key.is_not(None) & (
+    _recordings.c.audio_key.is_(None) | (_recordings.c.audio_key != _recordings.c.source_key)
+)
 
 LATE_WRITES = timedelta(minutes=10)
 """How much longer a worker that lost its lease may still write: beyond every deadline of a step."""
@@ -54,3 +60,44 @@ def discard_lost(connection: Connection, lost: Sequence[Expired], now: datetime)
             keys.append(object_key(lease.account_id, lease.key, row.recording_id, lease.token, extension))
         keys = [key for key in keys if key not in kept]
     discard_keys(connection, keys, now + LATE_WRITES)
+
+
+def due_keys(connection: Connection, now: datetime, most: int) -> list[str]:
+    """Keys of objects that may be deleted now, longest due first."""
+    wanted = select(_garbage.c.key).where(_garbage.c.not_before <= now).order_by(_garbage.c.not_before).limit(most)
+    return list(connection.execute(wanted).scalars())
+
+
+def forget_keys(connection: Connection, keys: Sequence[str]) -> None:
+    """The objects under these keys are gone."""
+    connection.execute(delete(_garbage).where(_garbage.c.key.in_(keys)))
+
+
+def calls_with_sources(connection: Connection, ended_before: datetime, most: int) -> list[int]:
+    """Calls that ended before a moment and still have a downloaded file, oldest first. A file that is listened to is not meant."""
+    wanted = (
+        select(_calls.c.call_session_id)
+        .join(_recordings, _calls.c.call_session_id == _recordings.c.call_session_id)
+        .where(_is_only_source, *_ended(ended_before))
+        .group_by(_calls.c.call_session_id)
+        .order_by(_calls.c.call_session_id)
+        .limit(most)
+    )
+    return list(connection.execute(wanted).scalars())
+
+
+def drop_sources(
+    connection: Connection, call_session_ids: Sequence[int], ended_before: datetime, now: datetime
+) -> None:
+    """Lets the downloaded files of these calls go; a call that was begun anew meanwhile keeps its own."""
+    ended = select(_calls.c.call_session_id).where(
+        _calls.c.call_session_id.in_(call_session_ids), *_ended(ended_before)
+    )
+    theirs = _is_only_source & _recordings.c.call_session_id.in_(ended)
+    keys = connection.execute(select(_recordings.c.source_key).where(theirs)).scalars().all()
+    discard_keys(connection, [key for key in keys if key is not None], now)
+    connection.execute(update(_recordings).where(theirs).values(source_key=None))
+
+
+def _ended(before: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return _calls.c.status.in_((CallStatus.PROCESSED, CallStatus.ERROR)), _calls.c.status_time <= before

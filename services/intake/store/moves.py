@@ -7,7 +7,7 @@ from sqlalchemy.engine import Row
 
 from services.intake.events import Announcement
 from services.intake.recording import Fault
-from services.intake.status import Move
+from services.intake.status import CallStatus, Move
 from services.intake.store.outbox import announce
 from services.intake.store.tables import CallRow
 from services.shared.db.tables import table_of
@@ -37,5 +37,7 @@ def move_call(
         "error_message": announcement.error_message,
         "event_seq": announcement.seq_after,
     }
+    if move.status is CallStatus.NEW:
+        values["new_time"] = now
     connection.execute(update(_calls).where(_calls.c.call_session_id == call.call_session_id).values(values))
     announce(connection, [announcement], now)

@@ -203,6 +203,7 @@ class CallRow(Row, table=True):
     ext_request_id: str = ""
     upload_time: datetime = Field(sa_column=Column(Moment, nullable=False))
     status_time: datetime = Field(sa_column=Column(Moment, nullable=False))
+    new_time: datetime = Field(sa_column=Column(Moment, nullable=False))
 
 
 class SaleRow(Row, table=True):
@@ -247,6 +248,8 @@ class RecordingRow(Row, table=True):
     status: str
     error_code: str | None = None
     error_message: str = ""
+    fetch_failures: int = 0
+    next_fetch_time: datetime | None = Field(default=None, sa_column=Column(Moment))
     audio_report: dict[str, object] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     source_key: str | None = None
     source_size_bytes: int | None = Field(default=None, sa_column=Column(BigInteger))

@@ -227,6 +227,7 @@ def _call_values(storing: _Storing, ext_request_id: str, now: datetime) -> dict[
         "ext_request_id": ext_request_id,
         "upload_time": now,
         "status_time": now,
+        "new_time": now,
     }
 
 
@@ -260,6 +261,7 @@ def _insert_parts(
             "url": record.url,
             "status": "waiting",
             "error_message": "",
+            "fetch_failures": 0,
             "source_sha256": "",
         }
         for call in calls

@@ -45,6 +45,11 @@ class ProcessingServiceStub:
                 request_serializer=calldock_dot_media_dot_internal_dot_v1_dot_processing__service__pb2.ProcessRecordingRequest.SerializeToString,
                 response_deserializer=calldock_dot_media_dot_internal_dot_v1_dot_processing__service__pb2.ProcessRecordingResponse.FromString,
                 _registered_method=True)
+        self.DeleteObjects = channel.unary_unary(
+                '/calldock.media.internal.v1.ProcessingService/DeleteObjects',
+                request_serializer=calldock_dot_media_dot_internal_dot_v1_dot_processing__service__pb2.DeleteObjectsRequest.SerializeToString,
+                response_deserializer=calldock_dot_media_dot_internal_dot_v1_dot_processing__service__pb2.DeleteObjectsResponse.FromString,
+                _registered_method=True)
 
 
 class ProcessingServiceServicer:
@@ -73,6 +78,15 @@ class ProcessingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteObjects(self, request, context):
+        """Deletes objects. Safe to repeat: one that is not there is passed over.
+
+        Errors: UNAVAILABLE when the object store is away; some of the objects may be gone then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProcessingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -85,6 +99,11 @@ def add_ProcessingServiceServicer_to_server(servicer, server):
                     servicer.ProcessRecording,
                     request_deserializer=calldock_dot_media_dot_internal_dot_v1_dot_processing__service__pb2.ProcessRecordingRequest.FromString,
                     response_serializer=calldock_dot_media_dot_internal_dot_v1_dot_processing__service__pb2.ProcessRecordingResponse.SerializeToString,
+            ),
+            'DeleteObjects': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteObjects,
+                    request_deserializer=calldock_dot_media_dot_internal_dot_v1_dot_processing__service__pb2.DeleteObjectsRequest.FromString,
+                    response_serializer=calldock_dot_media_dot_internal_dot_v1_dot_processing__service__pb2.DeleteObjectsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -142,6 +161,33 @@ class ProcessingService:
             '/calldock.media.internal.v1.ProcessingService/ProcessRecording',
             calldock_dot_media_dot_internal_dot_v1_dot_processing__service__pb2.ProcessRecordingRequest.SerializeToString,
             calldock_dot_media_dot_internal_dot_v1_dot_processing__service__pb2.ProcessRecordingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteObjects(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.media.internal.v1.ProcessingService/DeleteObjects',
+            calldock_dot_media_dot_internal_dot_v1_dot_processing__service__pb2.DeleteObjectsRequest.SerializeToString,
+            calldock_dot_media_dot_internal_dot_v1_dot_processing__service__pb2.DeleteObjectsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,11 @@ class ProcessingServiceStub:
 
     Errors: RESOURCE_EXHAUSTED when no worker is free; UNAVAILABLE when the object store is away; NOT_FOUND when the source is gone.
     """
+    DeleteObjects: _grpc.UnaryUnaryMultiCallable[_processing_service_pb2.DeleteObjectsRequest, _processing_service_pb2.DeleteObjectsResponse]
+    """Deletes objects. Safe to repeat: one that is not there is passed over.
+
+    Errors: UNAVAILABLE when the object store is away; some of the objects may be gone then.
+    """
 
 @_typing.type_check_only
 class ProcessingServiceAsyncStub(ProcessingServiceStub):
@@ -66,6 +71,11 @@ class ProcessingServiceAsyncStub(ProcessingServiceStub):
     Safe to repeat: the object under `target_key` is replaced whole.
 
     Errors: RESOURCE_EXHAUSTED when no worker is free; UNAVAILABLE when the object store is away; NOT_FOUND when the source is gone.
+    """
+    DeleteObjects: _aio.UnaryUnaryMultiCallable[_processing_service_pb2.DeleteObjectsRequest, _processing_service_pb2.DeleteObjectsResponse]  # type: ignore[assignment]
+    """Deletes objects. Safe to repeat: one that is not there is passed over.
+
+    Errors: UNAVAILABLE when the object store is away; some of the objects may be gone then.
     """
 
 class ProcessingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -95,6 +105,17 @@ class ProcessingServiceServicer(metaclass=_abc_1.ABCMeta):
         Safe to repeat: the object under `target_key` is replaced whole.
 
         Errors: RESOURCE_EXHAUSTED when no worker is free; UNAVAILABLE when the object store is away; NOT_FOUND when the source is gone.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteObjects(
+        self,
+        request: _processing_service_pb2.DeleteObjectsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_processing_service_pb2.DeleteObjectsResponse, _abc.Awaitable[_processing_service_pb2.DeleteObjectsResponse]]:
+        """Deletes objects. Safe to repeat: one that is not there is passed over.
+
+        Errors: UNAVAILABLE when the object store is away; some of the objects may be gone then.
         """
 
 def add_ProcessingServiceServicer_to_server(servicer: ProcessingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
