@@ -5,6 +5,7 @@ from datetime import datetime
 from ipaddress import ip_network
 from zoneinfo import ZoneInfo
 
+from services.intake.audio_settings import AudioSettings
 from services.intake.call import AccountClock
 from services.intake.call_rules import MAX_NAME
 from services.intake.phone import is_region
@@ -45,6 +46,7 @@ class Account:
     is_active: bool
     limits: Limits
     allowed_networks: tuple[str, ...]
+    audio: AudioSettings
     create_time: datetime
 
     @property
@@ -95,6 +97,7 @@ class AccountChange:
     time_zone: str | None = None
     region: str | None = None
     allowed_networks: tuple[str, ...] | None = None
+    audio: AudioSettings | None = None
 
 
 MAX_NETWORKS = 100

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from services.intake.peers import CURRENT_RULES
 from services.intake.store.changes import cancel_call, reprocess_call
 from services.intake.store.reading import StoredCall, get_call
 from services.shared.clock import Clock
@@ -25,7 +24,6 @@ class Changes:
 
     async def reprocess(self, account_id: AccountId, call_session_id: int) -> StoredCall:
         """The call, about to be judged anew. Raises Refusal when there is none, or it was cancelled."""
-        version = CURRENT_RULES.version
-        await self._db.write(reprocess_call, account_id, call_session_id, version, self._clock.now())
+        await self._db.write(reprocess_call, account_id, call_session_id, self._clock.now())
         self._changed()
         return await self._db.read(get_call, account_id, call_session_id)

@@ -72,7 +72,7 @@ class Fetching:
         )
         began = self._clock.monotonic()
         async with self._places:
-            found = await self._media.fetch(first, key)
+            found = await self._media.fetch(first, key, work.audio)
         ids = [recording.recording_id for recording in recordings]
         again: datetime | None = None
         if isinstance(found, Fault):

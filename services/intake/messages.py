@@ -7,8 +7,9 @@ from typing import TypeVar
 
 from calldock.intake.internal.v1 import admin_service_pb2
 from calldock.intake.v1 import account_pb2, account_service_pb2, call_pb2, call_service_pb2
-from calldock.media.v1.audio_pb2 import AudioReport, RecordingErrorCode
+from calldock.media.v1.audio_pb2 import AudioReport, AudioRule, RecordingErrorCode
 from calldock.media.v1.audio_pb2 import RecordingFormat as RecordingFormatMessage
+from calldock.media.v1.audio_pb2 import RulePolicy as RulePolicyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import ParseDict
@@ -17,6 +18,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.intake.account import Account, AccountChange, NewToken, OperatorChange, Token
 from services.intake.attribution import Attribution
+from services.intake.audio_settings import AudioSettings, RulePolicy, content_types, policies
 from services.intake.call_filter import CallFilter
 from services.intake.call_rules import MAX_EVENTS, MAX_RECORDINGS, MAX_SPAN, MAX_TAGS, SPAN_LIMITS
 from services.intake.draft import (
@@ -30,6 +32,7 @@ from services.intake.draft import (
     TagDraft,
     Unknown,
 )
+from services.intake.peers import policy_messages
 from services.intake.status import CallEvent, CallStatus
 from services.intake.store.reading import StoredCall, StoredRecording
 from services.intake.store.uploads import Priority, UploadedCall
@@ -230,17 +233,25 @@ def account_message(account: Account) -> account_pb2.Account:
         has_call_upload=account.has_call_upload,
         minute_limit=account.limits.minute,
         day_limit=account.limits.day,
+        audio=account_pb2.AudioSettings(
+            wav_content_types=account.audio.wav_content_types,
+            mp3_content_types=account.audio.mp3_content_types,
+            takes_mp3_without_id3=account.audio.takes_mp3_without_id3,
+            policies=policy_messages(account.audio),
+            version=account.audio.version,
+        ),
     )
 
 
 def read_change(request: account_service_pb2.UpdateAccountRequest) -> AccountChange:
     """What is to change: what the mask names, or else what is set. Raises Refusal for a mask that names something else."""
     account = request.account
-    given: Mapping[str, str | tuple[str, ...]] = {
+    given: Mapping[str, str | tuple[str, ...] | AudioSettings] = {
         "name": account.name,
         "time_zone": account.time_zone,
         "region": account.region,
         "allowed_networks": tuple(account.allowed_networks),
+        "audio": _audio(account.audio),
     }
     named = named_fields(account, request.update_mask, tuple(given))
     return AccountChange(**{name: given[name] for name in named})  # type: ignore[arg-type]
@@ -292,6 +303,20 @@ def token_message(token: Token) -> account_service_pb2.Token:
         expire_time=None if token.expire_time is None else timestamp(token.expire_time),
         is_blocked=token.is_blocked,
         agent_account_ids=token.agent_account_ids,
+    )
+
+
+def _audio(message: account_pb2.AudioSettings) -> AudioSettings:
+    return AudioSettings(
+        wav_content_types=content_types(message.wav_content_types),
+        mp3_content_types=content_types(message.mp3_content_types),
+        takes_mp3_without_id3=message.takes_mp3_without_id3,
+        policies=policies(
+            [
+                (word_of(AudioRule, each.rule), RulePolicy(word_of(RulePolicyMessage, each.policy)))
+                for each in message.policies
+            ]
+        ),
     )
 
 

@@ -14,7 +14,7 @@ from calldock.media.internal.v1.processing_service_pb2 import (
 )
 from calldock.media.internal.v1.processing_service_pb2 import Fault as FaultMessage
 from calldock.media.internal.v1.processing_service_pb2_grpc import ProcessingServiceStub
-from calldock.media.v1.audio_pb2 import RecordingErrorCode, RecordingFormat
+from calldock.media.v1.audio_pb2 import AudioRule, AudioRulePolicy, RecordingErrorCode, RecordingFormat, RulePolicy
 from calldock.notify.internal.v1.delivery_service_pb2 import (
     EnqueueNotificationsRequest,
     EnsureSecretRequest,
@@ -25,6 +25,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToDict
 from pydantic import SecretStr
 
+from services.intake.audio_settings import AudioSettings
 from services.intake.recording import Fault, RecordingWork, Source, Verdict
 from services.intake.store.tables import OutboxRow
 from services.shared.rpc.dial import dial, internal_metadata, peer_trouble
@@ -36,10 +37,32 @@ PROCESS_DEADLINE_S = 150.0
 DELETE_DEADLINE_S = 60.0
 NOTIFY_DEADLINE_S = 10.0
 
-CURRENT_RULES = AudioRules(
-    version=1, max_size_bytes=50 * 1024 * 1024, min_duration=Duration(seconds=16), min_snr_db=15.0
-)
-"""The contract's limits (6), sent whole with each step."""
+MAX_SIZE_BYTES = 50 * 1024 * 1024
+MIN_DURATION_S = 16
+MIN_SNR_DB = 15.0
+"""The contract's limits (6)."""
+
+
+def audio_rules(audio: AudioSettings) -> AudioRules:
+    """The contract's limits with the account's settings, sent whole with each step."""
+    return AudioRules(
+        version=audio.version,
+        max_size_bytes=MAX_SIZE_BYTES,
+        min_duration=Duration(seconds=MIN_DURATION_S),
+        min_snr_db=MIN_SNR_DB,
+        wav_content_types=audio.wav_content_types,
+        mp3_content_types=audio.mp3_content_types,
+        takes_mp3_without_id3=audio.takes_mp3_without_id3,
+        policies=policy_messages(audio),
+    )
+
+
+def policy_messages(audio: AudioSettings) -> list[AudioRulePolicy]:
+    """What comes of rules, as proto."""
+    return [
+        AudioRulePolicy(rule=value_of(AudioRule, rule), policy=value_of(RulePolicy, policy))
+        for rule, policy in audio.policies
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,13 +82,13 @@ class Media:
         self._stub = ProcessingServiceStub(self._channel)
         self._metadata = internal_metadata(key)
 
-    async def fetch(self, recording: RecordingWork, target_key: str) -> Source | Fault:
+    async def fetch(self, recording: RecordingWork, target_key: str, audio: AudioSettings) -> Source | Fault:
         """Downloads a recording under the key; a Fault when it is not to be had."""
         request = FetchRecordingRequest(
             url=recording.url,
             format=value_of(RecordingFormat, recording.format),
             target_key=target_key,
-            rules=CURRENT_RULES,
+            rules=audio_rules(audio),
         )
         with peer_trouble("media"):
             answer = await self._stub.FetchRecording(request, timeout=FETCH_DEADLINE_S, metadata=self._metadata)
@@ -73,13 +96,13 @@ class Media:
             return Source(key=target_key, size_bytes=answer.source.size_bytes, sha256=answer.source.sha256)
         return _fault(answer.fault)
 
-    async def process(self, recording: RecordingWork, target_key: str, tags: CallTags) -> Verdict:
+    async def process(self, recording: RecordingWork, target_key: str, tags: CallTags, audio: AudioSettings) -> Verdict:
         """Judges a fetched recording and writes its MP3 under the key when it is fit."""
         request = ProcessRecordingRequest(
             source_key=recording.source_key or "",
             format=value_of(RecordingFormat, recording.format),
             target_key=target_key,
-            rules=CURRENT_RULES,
+            rules=audio_rules(audio),
             tags=AudioTags(
                 ext_id=tags.ext_id, call_session_id=tags.call_session_id, start_time=timestamp(tags.start_time)
             ),

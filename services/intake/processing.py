@@ -40,7 +40,7 @@ class Processing:
         key = object_key(work.account_id, work.call_session_id, first.recording_id, claim.token, "mp3")
         tags = CallTags(ext_id=work.ext_id, call_session_id=work.call_session_id, start_time=work.start_time)
         began = self._clock.monotonic()
-        verdict = await self._media.process(first, key, tags)
+        verdict = await self._media.process(first, key, tags, work.audio)
         ids = [recording.recording_id for recording in recordings]
         kept = await self._db.write(save_verdict, claim, ids, verdict, self._clock.now())
         log.info(

@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 from yarl import URL
 
-from services.media.verdict import ErrorCode, Fault, RecordingFormat
+from services.media.verdict import AudioRules, ErrorCode, Fault, RecordingFormat
 from services.shared.egress import AddressRefused, EgressGuard, open_session
 from services.shared.errors import Trouble
 
@@ -50,11 +50,11 @@ class Downloader:
         self._trust = trust
         self._timeout_s = timeout_s
 
-    async def download(self, url: str, kind: RecordingFormat, max_size_bytes: int, target: Path) -> Downloaded:
+    async def download(self, url: str, kind: RecordingFormat, rules: AudioRules, target: Path) -> Downloaded:
         """Writes what the URL gives into `target`. Raises DownloadRefused; then `target` holds nothing of use."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._follow(_parsed(url), kind, max_size_bytes, target)
+                return await self._follow(_parsed(url), kind, rules, target)
         except TimeoutError:
             raise DownloadRefused(ErrorCode.TIMEOUT, f"the download took longer than {self._timeout_s:g} s") from None
         except AddressRefused as refused:
@@ -69,7 +69,7 @@ class Downloader:
             # After the errors of TLS, of which one is a ValueError too.
             raise _no_link() from error
 
-    async def _follow(self, url: URL, kind: RecordingFormat, max_size_bytes: int, target: Path) -> Downloaded:
+    async def _follow(self, url: URL, kind: RecordingFormat, rules: AudioRules, target: Path) -> Downloaded:
         for _ in range(MAX_REDIRECTS + 1):
             resolver = await self._guard.resolve(url)
             async with (
@@ -77,23 +77,24 @@ class Downloader:
                 session.get(url, allow_redirects=False, headers={"accept-encoding": "identity"}) as response,
             ):
                 if response.status not in _REDIRECTS:
-                    return await _receive(response, kind, max_size_bytes, target)
+                    return await _receive(response, kind, rules, target)
                 url = _redirected(url, response.headers.get("location", ""))
         raise DownloadRefused(ErrorCode.DOWNLOAD_ERROR, f"more than {MAX_REDIRECTS} redirects")
 
 
 async def _receive(
-    response: aiohttp.ClientResponse, kind: RecordingFormat, max_size_bytes: int, target: Path
+    response: aiohttp.ClientResponse, kind: RecordingFormat, rules: AudioRules, target: Path
 ) -> Downloaded:
     if response.status != 200:
         may_pass = response.status in _MAY_PASS or 500 <= response.status <= 599
         why = f"the server answered {response.status}, 200 is needed"
         raise DownloadRefused(ErrorCode.HTTP_STATUS, why, is_transient=may_pass)
     came = response.headers.get("content-type", "")
-    if came.partition(";")[0].strip().lower() != _CONTENT_TYPES[kind]:
+    if came.partition(";")[0].strip().lower() not in {_CONTENT_TYPES[kind], *rules.content_types.get(kind, ())}:
         raise DownloadRefused(
             ErrorCode.CONTENT_TYPE, f"Content-Type is {came[:100]!r}, {_CONTENT_TYPES[kind]} is needed"
         )
+    max_size_bytes = rules.max_size_bytes
     if response.content_length is not None and response.content_length > max_size_bytes:
         raise _too_large(f"{response.content_length:,} bytes by its Content-Length", max_size_bytes)
     size, digest = 0, hashlib.sha256()

@@ -13,7 +13,7 @@ from services.media.encode import encode_mp3
 from services.media.id3 import id3_tag
 from services.media.measure import SAMPLE_RATE_HZ, measure_channel
 from services.media.riff import BadRiff, read_header
-from services.media.rules import check_duration, check_header, check_sound, describe_channels, fault_of
+from services.media.rules import check_duration, check_header, check_sound, describe_channels, fault_of, refusing
 from services.media.verdict import AudioReport, AudioRules, ErrorCode, Examination, Fault, Finding, RecordingFormat
 
 _ID3 = b"ID3"
@@ -76,10 +76,10 @@ def _examine_wav(file: BinaryIO, rules: AudioRules, tags: AudioTags) -> Examinat
     if frames != header.data_bytes // header.block_bytes:
         told = f"{frames:,} samples could be decoded of {header.data_bytes // header.block_bytes:,}"
         return Examination(fault=Fault(ErrorCode.DECODE, told), report=report)
-    if finding := check_duration(frames, rules):
+    if finding := refusing(check_duration(frames, rules), report, rules):
         return _refused(report, finding)
     describe_channels(report, samples, [measure_channel(channel) for channel in samples])
-    if finding := check_sound(report, rules):
+    if finding := refusing(check_sound(report, rules), report, rules):
         return _refused(report, finding)
     facts = {"ext_id": tags.ext_id, "call_session_id": str(tags.call_session_id)}
     return Examination(
@@ -95,7 +95,7 @@ def _refused(report: AudioReport, finding: Finding) -> Examination:
 def _examine_mp3(file: BinaryIO, rules: AudioRules) -> Examination:
     report = AudioReport(rules_version=rules.version)
     head = file.read(len(_ID3))
-    if head != _ID3:
+    if head != _ID3 and not rules.takes_mp3_without_id3:
         return Examination(fault=Fault(ErrorCode.DECODE, f"first bytes are {head!r}, ID3 is needed"), report=report)
     try:
         facts = decode_mp3(file)

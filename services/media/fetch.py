@@ -26,7 +26,7 @@ class Fetching:
             with TemporaryDirectory(dir=self._scratch, prefix="fetch-") as folder:
                 file = Path(folder) / "source"
                 try:
-                    downloaded = await self._downloader.download(url, kind, rules.max_size_bytes, file)
+                    downloaded = await self._downloader.download(url, kind, rules, file)
                 except DownloadRefused as refused:
                     return refused.fault
                 await self._objects.put_file(target_key, file)

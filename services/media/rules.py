@@ -1,5 +1,7 @@
 """The contract's rules for a WAV, each a pure function of what was found (docs/contract.md 6). The caller asks them in the contract's order."""
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,7 @@ from services.media.verdict import (
     ErrorCode,
     Fault,
     Finding,
+    RulePolicy,
 )
 
 CHANNEL_COUNT = 2
@@ -56,13 +59,12 @@ def check_header(header: WavHeader) -> Finding | None:
     return None
 
 
-def check_duration(frames: int, rules: AudioRules) -> Finding | None:
+def check_duration(frames: int, rules: AudioRules) -> Iterator[Finding]:
     """By counted samples: one sample too few is too few."""
-    if frames >= rules.min_duration_s * SAMPLE_RATE_HZ:
-        return None
-    # Cut, not rounded: 15.9999 s must not read as 16.
-    shown = int(frames / SAMPLE_RATE_HZ * 1000) / 1000
-    return Finding(AudioRule.DURATION, f"duration {shown:g} s, at least {rules.min_duration_s:g} s are needed")
+    if frames < rules.min_duration_s * SAMPLE_RATE_HZ:
+        # Cut, not rounded: 15.9999 s must not read as 16.
+        shown = int(frames / SAMPLE_RATE_HZ * 1000) / 1000
+        yield Finding(AudioRule.DURATION, f"duration {shown:g} s, at least {rules.min_duration_s:g} s are needed")
 
 
 def judged_channels(channels: list[ChannelFigures]) -> list[bool]:
@@ -77,13 +79,24 @@ def judged_channels(channels: list[ChannelFigures]) -> list[bool]:
     ]
 
 
-def check_sound(report: AudioReport, rules: AudioRules) -> Finding | None:
+def refusing(findings: Iterable[Finding], report: AudioReport, rules: AudioRules) -> Finding | None:
+    """The first finding whose rule refuses, by the account's policies. One that only warns goes into the report; one that is off is passed over."""
+    for finding in findings:
+        policy = rules.policies.get(finding.rule, RulePolicy.REJECT)
+        if policy is RulePolicy.REJECT:
+            return finding
+        if policy is RulePolicy.WARN:
+            report.warnings.append(finding)
+    return None
+
+
+def check_sound(report: AudioReport, rules: AudioRules) -> Iterator[Finding]:
     """Band, then signal over noise, on the channels that are judged; that anybody speaks at all."""
     judged = [(name, channel) for name, channel in _named(report) if channel.is_judged]
     if not judged:
         figures = ", ".join(f"{name} {_told(channel)}" for name, channel in _named(report))
         told = f"no speech found ({figures}), a signal-to-noise ratio of at least {rules.min_snr_db:g} dB is needed"
-        return Finding(AudioRule.SPEECH, told)
+        yield Finding(AudioRule.SPEECH, told)
     for name, channel in judged:
         for edge_db, least_db, where in (
             (channel.low_edge_db, MIN_LOW_EDGE_DB, "330-430 Hz"),
@@ -94,14 +107,13 @@ def check_sound(report: AudioReport, rules: AudioRules) -> Finding | None:
                     f"too narrow a band, {where} lies {-edge_db:.1f} dB below the middle, "
                     f"at most {-least_db:g} dB are taken (330-3400 Hz is needed)"
                 )
-                return Finding(AudioRule.BAND, told, name)
+                yield Finding(AudioRule.BAND, told, name)
     for name, channel in judged:
         if channel.snr_db is not None and channel.snr_db < rules.min_snr_db:
             # Cut, not rounded: 14.99 dB must not read as 15.
             shown = np.floor(channel.snr_db * 10) / 10
             told = f"signal-to-noise ratio {shown:.1f} dB in 330-3400 Hz, at least {rules.min_snr_db:g} dB are needed"
-            return Finding(AudioRule.SIGNAL_TO_NOISE, told, name)
-    return None
+            yield Finding(AudioRule.SIGNAL_TO_NOISE, told, name)
 
 
 def describe_channels(report: AudioReport, samples: NDArray[np.int16], channels: list[ChannelFigures]) -> None:

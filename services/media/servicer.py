@@ -13,12 +13,21 @@ from services.media.examine import AudioTags
 from services.media.fetch import Fetching
 from services.media.listen import Listening
 from services.media.process import Processing
-from services.media.verdict import AudioReport, AudioRules, ChannelReport, Fault, Finding, RecordingFormat
+from services.media.verdict import (
+    AudioReport,
+    AudioRule,
+    AudioRules,
+    ChannelReport,
+    Fault,
+    Finding,
+    RecordingFormat,
+    RulePolicy,
+)
 from services.shared.errors import not_found
 from services.shared.objects import ObjectMissing, ObjectStore
 from services.shared.rpc.identity import current_identity
 from services.shared.rpc.status import Context, header
-from services.shared.rpc.values import value_of
+from services.shared.rpc.values import value_of, word_of
 
 _FORMATS = {
     audio_pb2.RECORDING_FORMAT_WAV: RecordingFormat.WAV,
@@ -147,4 +156,13 @@ def _rules(message: processing_service_pb2.AudioRules) -> AudioRules:
         max_size_bytes=message.max_size_bytes,
         min_duration_s=message.min_duration.ToTimedelta().total_seconds(),
         min_snr_db=message.min_snr_db,
+        content_types={
+            RecordingFormat.WAV: frozenset(message.wav_content_types),
+            RecordingFormat.MP3: frozenset(message.mp3_content_types),
+        },
+        takes_mp3_without_id3=message.takes_mp3_without_id3,
+        policies={
+            AudioRule(word_of(audio_pb2.AudioRule, each.rule)): RulePolicy(word_of(audio_pb2.RulePolicy, each.policy))
+            for each in message.policies
+        },
     )

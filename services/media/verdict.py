@@ -1,5 +1,6 @@
 """What media says of a recording: a fault in the contract's codes, and a report of what was measured (docs/contract.md 6)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -41,6 +42,14 @@ class AudioRule(StrEnum):
     DISTINCT_CHANNELS = "distinct_channels"
 
 
+class RulePolicy(StrEnum):
+    """What comes of a rule that a recording does not keep; proto `RulePolicy`."""
+
+    REJECT = "reject"
+    WARN = "warn"
+    OFF = "off"
+
+
 class AudioChannel(StrEnum):
     """One channel of a two-channel file; proto `AudioChannel`."""
 
@@ -75,6 +84,11 @@ class AudioRules:
     max_size_bytes: int
     min_duration_s: float
     min_snr_db: float
+    content_types: Mapping[RecordingFormat, frozenset[str]] = field(default_factory=dict)
+    """Content-Types beside the contract's, in lower case."""
+    takes_mp3_without_id3: bool = False
+    policies: Mapping[AudioRule, RulePolicy] = field(default_factory=dict)
+    """What comes of rules that are not kept; one that is not named refuses."""
 
 
 @dataclass(slots=True, kw_only=True)

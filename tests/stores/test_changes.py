@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from services.intake.account import AccountChange
+from services.intake.audio_settings import AudioSettings
 from services.intake.recording import Fault, Source, Verdict
-from services.intake.store.accounts import create_account
+from services.intake.store.accounts import create_account, update_account
 from services.intake.store.call_work import begin_work, finish_call, finish_fetch, save_source, save_verdict
 from services.intake.store.changes import cancel_call, reprocess_call
 from services.intake.store.reading import StoredCall, lookup_call
@@ -90,7 +92,7 @@ async def test_a_call_in_process_cannot_be_cancelled(intake_db: SqliteDatabase) 
 async def test_a_reprocess_judges_only_what_was_refused_and_keeps_files_and_reports(intake_db: SqliteDatabase) -> None:
     await an_ended_call(intake_db)
 
-    await intake_db.write(reprocess_call, ACCOUNT, 1, RULES, NOON)
+    await intake_db.write(reprocess_call, ACCOUNT, 1, NOON)
 
     call = await stored(intake_db)
     assert (call.row.status, call.row.error_code, call.row.uploads) == ("new", None, 1)
@@ -111,15 +113,16 @@ async def test_a_reprocess_judges_only_what_was_refused_and_keeps_files_and_repo
 async def test_other_rules_judge_accepted_recordings_too(intake_db: SqliteDatabase) -> None:
     await an_ended_call(intake_db, second_fault=None)
 
-    await intake_db.write(reprocess_call, ACCOUNT, 1, RULES + 1, NOON)
+    await intake_db.write(update_account, ACCOUNT, AccountChange(audio=AudioSettings(takes_mp3_without_id3=True)))
+    await intake_db.write(reprocess_call, ACCOUNT, 1, NOON)
 
     assert [recording.row.status for recording in (await stored(intake_db)).recordings] == ["fetched", "fetched"]
 
 
 async def test_a_reprocess_of_what_waits_changes_nothing(intake_db: SqliteDatabase) -> None:
     await an_ended_call(intake_db)
-    await intake_db.write(reprocess_call, ACCOUNT, 1, RULES, NOON)
-    await intake_db.write(reprocess_call, ACCOUNT, 1, RULES, NOON)
+    await intake_db.write(reprocess_call, ACCOUNT, 1, NOON)
+    await intake_db.write(reprocess_call, ACCOUNT, 1, NOON)
 
     assert (await stored(intake_db)).row.event_seq == 2
 
@@ -131,7 +134,7 @@ async def test_another_accounts_call_is_not_there(intake_db: SqliteDatabase, cha
     stranger = AccountId(2)
     changes = {
         "cancel": lambda: intake_db.write(cancel_call, stranger, 1, NOON),
-        "reprocess": lambda: intake_db.write(reprocess_call, stranger, 1, RULES, NOON),
+        "reprocess": lambda: intake_db.write(reprocess_call, stranger, 1, NOON),
     }
 
     with pytest.raises(Refusal) as caught:

@@ -74,7 +74,7 @@ async def test_a_reprocess_counts_failures_anew_and_opens_the_window_anew(intake
     await intake_db.write(finish_fetch, held, NOON)
     later = NOON + timedelta(hours=1)
 
-    await intake_db.write(reprocess_call, ACCOUNT, 1, 1, later)
+    await intake_db.write(reprocess_call, ACCOUNT, 1, later)
 
     again = await claim(intake_db, later_s=3600)
     work = await begin(intake_db, again)
@@ -122,7 +122,7 @@ async def test_a_file_that_is_listened_to_is_kept(intake_db: SqliteDatabase) -> 
 
 async def test_a_call_that_was_begun_anew_keeps_its_file(intake_db: SqliteDatabase) -> None:
     kept = await an_ended_call(intake_db)
-    await intake_db.write(reprocess_call, ACCOUNT, 1, 2, NOON)
+    await intake_db.write(reprocess_call, ACCOUNT, 1, NOON)
 
     await intake_db.write(drop_sources, [1], NOON, NOON)
 

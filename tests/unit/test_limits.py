@@ -5,7 +5,8 @@ from itertools import pairwise
 import pytest
 from pydantic import ValidationError
 
-from services.intake.peers import CURRENT_RULES
+from services.intake.audio_settings import AudioSettings
+from services.intake.peers import audio_rules
 from services.intake.settings import IntakeSettings
 from services.media.settings import MediaSettings
 from services.notify.schedule import STANDARD_SCHEDULE_S
@@ -18,9 +19,11 @@ def intake_settings() -> IntakeSettings:
 
 @pytest.mark.contract("6 50 MB", "6 16 seconds", "6 SNR")
 def test_the_rules_for_recordings_are_the_contracts() -> None:
-    assert CURRENT_RULES.max_size_bytes == 50 * 1024 * 1024
-    assert CURRENT_RULES.min_duration.ToTimedelta().total_seconds() == 16
-    assert CURRENT_RULES.min_snr_db == 15
+    rules = audio_rules(AudioSettings())
+
+    assert rules.max_size_bytes == 50 * 1024 * 1024
+    assert rules.min_duration.ToTimedelta().total_seconds() == 16
+    assert rules.min_snr_db == 15
 
 
 @pytest.mark.contract("6 30 seconds")

@@ -1,7 +1,7 @@
 """Accounts and their access tokens."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from services.intake.account import (
     OperatorChange,
     Token,
 )
+from services.intake.audio_settings import AudioSettings, audio_settings
 from services.intake.points import Limits
 from services.intake.store.tables import AccountRow, AgentAccountRow, TagRow, TokenRow
 from services.shared.db.tables import table_of
@@ -51,6 +52,7 @@ def create_account(
             "has_voice_analysis": new.has_voice_analysis,
             "is_active": True,
             "allowed_networks": list(EVERYWHERE),
+            "audio_version": 1,
             "request_id": request_id,
             "create_time": now,
         }
@@ -82,12 +84,12 @@ def identify(connection: Connection, token_sha256: bytes, acting_for: AccountId 
         raise Refusal(Mnemonic.ACCESS_TOKEN_BLOCKED)
     if token.expire_time is not None and token.expire_time <= now:
         raise Refusal(Mnemonic.ACCESS_TOKEN_EXPIRED)
-    own = _account_of(connection, token.account_id)
+    own = account_of(connection, token.account_id)
     account = own
     if acting_for is not None and acting_for != own.account_id:
         if acting_for not in _agent_account_ids(connection, [token.token_id])[token.token_id]:
             raise Refusal(Mnemonic.FORBIDDEN, why=f"this token does not act for account {acting_for}")
-        account = _account_of(connection, acting_for)
+        account = account_of(connection, acting_for)
     components = {CALL_UPLOAD: account.has_call_upload, VOICE_ANALYSIS: account.has_voice_analysis}
     return Identity(
         account_id=account.account_id,
@@ -123,7 +125,17 @@ def update_account(connection: Connection, account_id: AccountId, change: Accoun
         "region": change.region,
         "allowed_networks": networks,
     }
-    return _change(connection, account_id, {name: value for name, value in values.items() if value is not None})
+    changed: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
+    if change.audio is not None:
+        changed |= _changed_audio(account_of(connection, account_id).audio, change.audio)
+    return _change(connection, account_id, changed)
+
+
+def _changed_audio(known: AudioSettings, audio: AudioSettings) -> dict[str, Any]:
+    """The columns of other settings; the same ones keep their version, so that what was judged by them is not judged again."""
+    if replace(audio, version=known.version) == known:
+        return {}
+    return {"audio": audio.as_json(), "audio_version": known.version + 1}
 
 
 def add_token(connection: Connection, account_id: AccountId, sha256: bytes, new: NewToken, now: datetime) -> Token:
@@ -190,7 +202,8 @@ def _find_account(connection: Connection, account_id: int, path: Path) -> Accoun
     return _account(row)
 
 
-def _account_of(connection: Connection, account_id: int) -> Account:
+def account_of(connection: Connection, account_id: int) -> Account:
+    """The account, also a disabled one."""
     return _account(connection.execute(select(_accounts).where(_accounts.c.account_id == account_id)).one())
 
 
@@ -230,5 +243,6 @@ def _account(row: Row[tuple[object, ...]]) -> Account:
         is_active=row.is_active,
         limits=Limits(minute=row.minute_limit, day=row.day_limit),
         allowed_networks=tuple(row.allowed_networks),
+        audio=audio_settings(row.audio, row.audio_version),
         create_time=row.create_time,
     )

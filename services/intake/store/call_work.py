@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
+from services.intake.audio_settings import AudioSettings
 from services.intake.draft import RecordingFormat
 from services.intake.recording import (
     INTERNAL_ERROR,
@@ -17,6 +18,7 @@ from services.intake.recording import (
     call_fault,
 )
 from services.intake.status import CallStatus, begin, end
+from services.intake.store.accounts import account_of
 from services.intake.store.garbage import discard_keys, discard_lost
 from services.intake.store.moves import move_call
 from services.intake.store.tables import CALL_WORK, PROCESS, CallRow, RecordingRow
@@ -40,6 +42,8 @@ class CallWork:
     start_time: datetime
     new_time: datetime
     """When it last became new: by an upload or a reprocess."""
+    audio: AudioSettings
+    """What it is judged by: its account's settings at the claim."""
     recordings: list[RecordingWork]
 
 
@@ -57,6 +61,7 @@ def begin_work(connection: Connection, claim: Claim, now: datetime) -> CallWork 
         ext_id=call.ext_id,
         start_time=call.start_time,
         new_time=call.new_time,
+        audio=account_of(connection, call.account_id).audio,
         recordings=_recordings_of(connection, claim.key),
     )
 

@@ -7,6 +7,7 @@ from sqlalchemy.engine import Row
 
 from services.intake.recording import RecordingStatus
 from services.intake.status import CallStatus, ImpossibleMove, cancel, reprocess
+from services.intake.store.accounts import account_of
 from services.intake.store.moves import move_call
 from services.intake.store.tables import CALL_WORK, FETCH, CallRow, RecordingRow
 from services.shared.db.tables import table_of
@@ -29,14 +30,13 @@ def cancel_call(connection: Connection, account_id: AccountId, call_session_id: 
         move_call(connection, call, move, now)
 
 
-def reprocess_call(
-    connection: Connection, account_id: AccountId, call_session_id: int, rules_version: int, now: datetime
-) -> None:
+def reprocess_call(connection: Connection, account_id: AccountId, call_session_id: int, now: datetime) -> None:
     """Makes a call that ended new again: recordings that were refused, or judged by other rules, lose their verdict and keep their file.
 
     Raises Refusal when there is no such call, or it was cancelled.
     """
     call = _call(connection, account_id, call_session_id)
+    rules_version = account_of(connection, account_id).audio.version
     recordings = connection.execute(select(_recordings).where(_recordings.c.call_session_id == call_session_id)).all()
     try:
         move = reprocess(CallStatus(call.status), has_recordings=bool(recordings))

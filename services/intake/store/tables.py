@@ -43,6 +43,8 @@ class AccountRow(Row, table=True):
     minute_limit: int | None = Field(default=None, sa_column=Column(BigInteger))
     day_limit: int | None = Field(default=None, sa_column=Column(BigInteger))
     allowed_networks: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    audio: dict[str, object] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    audio_version: int = 1
     request_id: str | None = Field(default=None, unique=True)
     create_time: datetime = Field(sa_column=Column(Moment, nullable=False))
 

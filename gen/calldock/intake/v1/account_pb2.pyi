@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from calldock.media.v1 import audio_pb2 as _audio_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -13,10 +14,10 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -69,6 +70,7 @@ class Account(_message.Message):
     HAS_CALL_UPLOAD_FIELD_NUMBER: _builtins.int
     MINUTE_LIMIT_FIELD_NUMBER: _builtins.int
     DAY_LIMIT_FIELD_NUMBER: _builtins.int
+    AUDIO_FIELD_NUMBER: _builtins.int
     account_id: _builtins.int
     """Output only. Our number of the account. REST JSON shows it as a string."""
     name: _builtins.str
@@ -95,6 +97,10 @@ class Account(_message.Message):
     def allowed_networks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Optional. The networks from which the account's tokens work, such as `203.0.113.0/24` or `2001:db8::/32`; up to 100. A new account has `0.0.0.0/0` and `::/0`, which allow all."""
 
+    @_builtins.property
+    def audio(self) -> Global___AudioSettings:
+        """Optional. Where its recordings are taken and judged otherwise than by the contract. A change replaces all of it, and is for recordings that are fetched or judged from then on."""
+
     def __init__(
         self,
         *,
@@ -109,10 +115,11 @@ class Account(_message.Message):
         has_call_upload: _builtins.bool = ...,
         minute_limit: _builtins.int | None = ...,
         day_limit: _builtins.int | None = ...,
+        audio: Global___AudioSettings | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_day_limit", b"_day_limit", "_minute_limit", b"_minute_limit", "create_time", b"create_time", "day_limit", b"day_limit", "minute_limit", b"minute_limit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_day_limit", b"_day_limit", "_minute_limit", b"_minute_limit", "audio", b"audio", "create_time", b"create_time", "day_limit", b"day_limit", "minute_limit", b"minute_limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_day_limit", b"_day_limit", "_minute_limit", b"_minute_limit", "account_id", b"account_id", "allowed_networks", b"allowed_networks", "create_time", b"create_time", "day_limit", b"day_limit", "has_call_upload", b"has_call_upload", "has_voice_analysis", b"has_voice_analysis", "is_active", b"is_active", "minute_limit", b"minute_limit", "name", b"name", "region", b"region", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_day_limit", b"_day_limit", "_minute_limit", b"_minute_limit", "account_id", b"account_id", "allowed_networks", b"allowed_networks", "audio", b"audio", "create_time", b"create_time", "day_limit", b"day_limit", "has_call_upload", b"has_call_upload", "has_voice_analysis", b"has_voice_analysis", "is_active", b"is_active", "minute_limit", b"minute_limit", "name", b"name", "region", b"region", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__day_limit: _TypeAlias = _typing.Literal["day_limit"]  # noqa: Y015
     _WhichOneofArgType__day_limit: _TypeAlias = _typing.Literal["_day_limit", b"_day_limit"]  # noqa: Y015
@@ -124,3 +131,47 @@ class Account(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__minute_limit) -> _WhichOneofReturnType__minute_limit | None: ...
 
 Global___Account: _TypeAlias = Account  # noqa: Y015
+
+@_typing.final
+class AudioSettings(_message.Message):
+    """How an account's recordings are taken and judged, where it departs from the contract. Empty: the contract alone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAV_CONTENT_TYPES_FIELD_NUMBER: _builtins.int
+    MP3_CONTENT_TYPES_FIELD_NUMBER: _builtins.int
+    TAKES_MP3_WITHOUT_ID3_FIELD_NUMBER: _builtins.int
+    POLICIES_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    takes_mp3_without_id3: _builtins.bool
+    """Optional. Whether an MP3 may begin without ID3. Default false."""
+    version: _builtins.int
+    """Output only. Counts the changes; the number stands in the reports of recordings that were judged by this state."""
+    @_builtins.property
+    def wav_content_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Content-Types that are taken for a WAV beside `audio/wav`, such as `audio/x-wav`; up to 20. Letter case and parameters do not count."""
+
+    @_builtins.property
+    def mp3_content_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Content-Types that are taken for an MP3 beside `audio/mpeg`, such as `audio/mp3`; up to 20. Letter case and parameters do not count."""
+
+    @_builtins.property
+    def policies(self) -> _containers.RepeatedCompositeFieldContainer[_audio_pb2.AudioRulePolicy]:
+        """Optional. What comes of rules that a WAV does not keep; a rule that is not named refuses it. Up to one for each rule."""
+
+    def __init__(
+        self,
+        *,
+        wav_content_types: _abc.Iterable[_builtins.str] | None = ...,
+        mp3_content_types: _abc.Iterable[_builtins.str] | None = ...,
+        takes_mp3_without_id3: _builtins.bool = ...,
+        policies: _abc.Iterable[_audio_pb2.AudioRulePolicy] | None = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mp3_content_types", b"mp3_content_types", "policies", b"policies", "takes_mp3_without_id3", b"takes_mp3_without_id3", "version", b"version", "wav_content_types", b"wav_content_types"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AudioSettings: _TypeAlias = AudioSettings  # noqa: Y015

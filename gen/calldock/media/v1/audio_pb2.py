@@ -22,17 +22,22 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63\x61lldock/media/v1/audio.proto\x12\x11\x63\x61lldock.media.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\"\x8f\x01\n\x0c\x41udioFinding\x12\x30\n\x04rule\x18\x01 \x01(\x0e\x32\x1c.calldock.media.v1.AudioRuleB\x04\xe2\x41\x01\x03\x12\x36\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x1f.calldock.media.v1.AudioChannelB\x04\xe2\x41\x01\x03\x12\x15\n\x07message\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\"\xab\x04\n\x0b\x41udioReport\x12\x1b\n\rrules_version\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x13\n\x05\x63odec\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12!\n\x0esample_rate_hz\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\"\n\x0f\x62its_per_sample\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12 \n\rchannel_count\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03H\x02\x88\x01\x01\x12\x31\n\x08\x64uration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x19\n\x06snr_db\x18\x07 \x01(\x01\x42\x04\xe2\x41\x01\x03H\x03\x88\x01\x01\x12)\n\x16has_identical_channels\x18\x08 \x01(\x08\x42\x04\xe2\x41\x01\x03H\x04\x88\x01\x01\x12\x38\n\x08\x63hannels\x18\t \x03(\x0b\x32 .calldock.media.v1.ChannelReportB\x04\xe2\x41\x01\x03\x12\x36\n\x07\x66\x61ilure\x18\n \x01(\x0b\x32\x1f.calldock.media.v1.AudioFindingB\x04\xe2\x41\x01\x03\x12\x37\n\x08warnings\x18\x0b \x03(\x0b\x32\x1f.calldock.media.v1.AudioFindingB\x04\xe2\x41\x01\x03\x42\x11\n\x0f_sample_rate_hzB\x12\n\x10_bits_per_sampleB\x10\n\x0e_channel_countB\t\n\x07_snr_dbB\x19\n\x17_has_identical_channels\"\xfa\x02\n\rChannelReport\x12\x17\n\tis_judged\x18\x01 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x19\n\x06snr_db\x18\x02 \x01(\x01\x42\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x38\n\x0fspeech_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x1e\n\x0blow_edge_db\x18\x04 \x01(\x01\x42\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12\x1f\n\x0chigh_edge_db\x18\x05 \x01(\x01\x42\x04\xe2\x41\x01\x03H\x02\x88\x01\x01\x12\x1d\n\nlevel_dbfs\x18\x06 \x01(\x01\x42\x04\xe2\x41\x01\x03H\x03\x88\x01\x01\x12!\n\x0e\x63lipping_share\x18\x07 \x01(\x01\x42\x04\xe2\x41\x01\x03H\x04\x88\x01\x01\x12\x1c\n\tdc_offset\x18\x08 \x01(\x01\x42\x04\xe2\x41\x01\x03H\x05\x88\x01\x01\x42\t\n\x07_snr_dbB\x0e\n\x0c_low_edge_dbB\x0f\n\r_high_edge_dbB\r\n\x0b_level_dbfsB\x11\n\x0f_clipping_shareB\x0c\n\n_dc_offset*\x8d\x05\n\x12RecordingErrorCode\x12$\n RECORDING_ERROR_CODE_UNSPECIFIED\x10\x00\x12\'\n#RECORDING_ERROR_CODE_DOWNLOAD_ERROR\x10\x01\x12\x32\n.RECORDING_ERROR_CODE_CONNECTION_DOWNLOAD_ERROR\x10\x02\x12\x33\n/RECORDING_ERROR_CODE_HTTP_STATUS_DOWNLOAD_ERROR\x10\x03\x12\x39\n5RECORDING_ERROR_CODE_HTTP_CONTENT_TYPE_DOWNLOAD_ERROR\x10\x04\x12\x35\n1RECORDING_ERROR_CODE_MAX_FILE_SIZE_DOWNLOAD_ERROR\x10\x05\x12/\n+RECORDING_ERROR_CODE_TIMEOUT_DOWNLOAD_ERROR\x10\x06\x12%\n!RECORDING_ERROR_CODE_DECODE_ERROR\x10\x07\x12\x36\n2RECORDING_ERROR_CODE_WAV_CHANNELS_PROCESSING_ERROR\x10\x08\x12-\n)RECORDING_ERROR_CODE_WAV_PROCESSING_ERROR\x10\t\x12:\n6RECORDING_ERROR_CODE_WAV_MIN_DURATION_PROCESSING_ERROR\x10\n\x12)\n%RECORDING_ERROR_CODE_PROCESSING_ERROR\x10\x0b\x12\'\n#RECORDING_ERROR_CODE_INTERNAL_ERROR\x10\x0c*g\n\x0fRecordingFormat\x12 \n\x1cRECORDING_FORMAT_UNSPECIFIED\x10\x00\x12\x18\n\x14RECORDING_FORMAT_WAV\x10\x01\x12\x18\n\x14RECORDING_FORMAT_MP3\x10\x02*\x81\x02\n\tAudioRule\x12\x1a\n\x16\x41UDIO_RULE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41UDIO_RULE_CHANNEL_COUNT\x10\x01\x12\x17\n\x13\x41UDIO_RULE_ENCODING\x10\x02\x12\x1a\n\x16\x41UDIO_RULE_SAMPLE_RATE\x10\x03\x12\x17\n\x13\x41UDIO_RULE_DURATION\x10\x04\x12\x13\n\x0f\x41UDIO_RULE_BAND\x10\x05\x12\x1e\n\x1a\x41UDIO_RULE_SIGNAL_TO_NOISE\x10\x06\x12\x15\n\x11\x41UDIO_RULE_SPEECH\x10\x07\x12 \n\x1c\x41UDIO_RULE_DISTINCT_CHANNELS\x10\x08*^\n\x0c\x41udioChannel\x12\x1d\n\x19\x41UDIO_CHANNEL_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41UDIO_CHANNEL_LEFT\x10\x01\x12\x17\n\x13\x41UDIO_CHANNEL_RIGHT\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63\x61lldock/media/v1/audio.proto\x12\x11\x63\x61lldock.media.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\"\x94\x01\n\x0f\x41udioRulePolicy\x12\x41\n\x04rule\x18\x01 \x01(\x0e\x32\x1c.calldock.media.v1.AudioRuleB\x15\xe2\x41\x01\x02\xbaH\x0e\x82\x01\x08\x18\x04\x18\x05\x18\x06\x18\x07\xc8\x01\x01\x12>\n\x06policy\x18\x02 \x01(\x0e\x32\x1d.calldock.media.v1.RulePolicyB\x0f\xe2\x41\x01\x02\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\"\x8f\x01\n\x0c\x41udioFinding\x12\x30\n\x04rule\x18\x01 \x01(\x0e\x32\x1c.calldock.media.v1.AudioRuleB\x04\xe2\x41\x01\x03\x12\x36\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x1f.calldock.media.v1.AudioChannelB\x04\xe2\x41\x01\x03\x12\x15\n\x07message\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\"\xab\x04\n\x0b\x41udioReport\x12\x1b\n\rrules_version\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x13\n\x05\x63odec\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12!\n\x0esample_rate_hz\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\"\n\x0f\x62its_per_sample\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12 \n\rchannel_count\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03H\x02\x88\x01\x01\x12\x31\n\x08\x64uration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x19\n\x06snr_db\x18\x07 \x01(\x01\x42\x04\xe2\x41\x01\x03H\x03\x88\x01\x01\x12)\n\x16has_identical_channels\x18\x08 \x01(\x08\x42\x04\xe2\x41\x01\x03H\x04\x88\x01\x01\x12\x38\n\x08\x63hannels\x18\t \x03(\x0b\x32 .calldock.media.v1.ChannelReportB\x04\xe2\x41\x01\x03\x12\x36\n\x07\x66\x61ilure\x18\n \x01(\x0b\x32\x1f.calldock.media.v1.AudioFindingB\x04\xe2\x41\x01\x03\x12\x37\n\x08warnings\x18\x0b \x03(\x0b\x32\x1f.calldock.media.v1.AudioFindingB\x04\xe2\x41\x01\x03\x42\x11\n\x0f_sample_rate_hzB\x12\n\x10_bits_per_sampleB\x10\n\x0e_channel_countB\t\n\x07_snr_dbB\x19\n\x17_has_identical_channels\"\xfa\x02\n\rChannelReport\x12\x17\n\tis_judged\x18\x01 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x19\n\x06snr_db\x18\x02 \x01(\x01\x42\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x38\n\x0fspeech_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x1e\n\x0blow_edge_db\x18\x04 \x01(\x01\x42\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12\x1f\n\x0chigh_edge_db\x18\x05 \x01(\x01\x42\x04\xe2\x41\x01\x03H\x02\x88\x01\x01\x12\x1d\n\nlevel_dbfs\x18\x06 \x01(\x01\x42\x04\xe2\x41\x01\x03H\x03\x88\x01\x01\x12!\n\x0e\x63lipping_share\x18\x07 \x01(\x01\x42\x04\xe2\x41\x01\x03H\x04\x88\x01\x01\x12\x1c\n\tdc_offset\x18\x08 \x01(\x01\x42\x04\xe2\x41\x01\x03H\x05\x88\x01\x01\x42\t\n\x07_snr_dbB\x0e\n\x0c_low_edge_dbB\x0f\n\r_high_edge_dbB\r\n\x0b_level_dbfsB\x11\n\x0f_clipping_shareB\x0c\n\n_dc_offset*\x8d\x05\n\x12RecordingErrorCode\x12$\n RECORDING_ERROR_CODE_UNSPECIFIED\x10\x00\x12\'\n#RECORDING_ERROR_CODE_DOWNLOAD_ERROR\x10\x01\x12\x32\n.RECORDING_ERROR_CODE_CONNECTION_DOWNLOAD_ERROR\x10\x02\x12\x33\n/RECORDING_ERROR_CODE_HTTP_STATUS_DOWNLOAD_ERROR\x10\x03\x12\x39\n5RECORDING_ERROR_CODE_HTTP_CONTENT_TYPE_DOWNLOAD_ERROR\x10\x04\x12\x35\n1RECORDING_ERROR_CODE_MAX_FILE_SIZE_DOWNLOAD_ERROR\x10\x05\x12/\n+RECORDING_ERROR_CODE_TIMEOUT_DOWNLOAD_ERROR\x10\x06\x12%\n!RECORDING_ERROR_CODE_DECODE_ERROR\x10\x07\x12\x36\n2RECORDING_ERROR_CODE_WAV_CHANNELS_PROCESSING_ERROR\x10\x08\x12-\n)RECORDING_ERROR_CODE_WAV_PROCESSING_ERROR\x10\t\x12:\n6RECORDING_ERROR_CODE_WAV_MIN_DURATION_PROCESSING_ERROR\x10\n\x12)\n%RECORDING_ERROR_CODE_PROCESSING_ERROR\x10\x0b\x12\'\n#RECORDING_ERROR_CODE_INTERNAL_ERROR\x10\x0c*g\n\x0fRecordingFormat\x12 \n\x1cRECORDING_FORMAT_UNSPECIFIED\x10\x00\x12\x18\n\x14RECORDING_FORMAT_WAV\x10\x01\x12\x18\n\x14RECORDING_FORMAT_MP3\x10\x02*\x81\x02\n\tAudioRule\x12\x1a\n\x16\x41UDIO_RULE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x41UDIO_RULE_CHANNEL_COUNT\x10\x01\x12\x17\n\x13\x41UDIO_RULE_ENCODING\x10\x02\x12\x1a\n\x16\x41UDIO_RULE_SAMPLE_RATE\x10\x03\x12\x17\n\x13\x41UDIO_RULE_DURATION\x10\x04\x12\x13\n\x0f\x41UDIO_RULE_BAND\x10\x05\x12\x1e\n\x1a\x41UDIO_RULE_SIGNAL_TO_NOISE\x10\x06\x12\x15\n\x11\x41UDIO_RULE_SPEECH\x10\x07\x12 \n\x1c\x41UDIO_RULE_DISTINCT_CHANNELS\x10\x08*l\n\nRulePolicy\x12\x1b\n\x17RULE_POLICY_UNSPECIFIED\x10\x00\x12\x16\n\x12RULE_POLICY_REJECT\x10\x01\x12\x14\n\x10RULE_POLICY_WARN\x10\x02\x12\x13\n\x0fRULE_POLICY_OFF\x10\x03*^\n\x0c\x41udioChannel\x12\x1d\n\x19\x41UDIO_CHANNEL_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41UDIO_CHANNEL_LEFT\x10\x01\x12\x17\n\x13\x41UDIO_CHANNEL_RIGHT\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'calldock.media.v1.audio_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_AUDIORULEPOLICY'].fields_by_name['rule']._loaded_options = None
+  _globals['_AUDIORULEPOLICY'].fields_by_name['rule']._serialized_options = b'\342A\001\002\272H\016\202\001\010\030\004\030\005\030\006\030\007\310\001\001'
+  _globals['_AUDIORULEPOLICY'].fields_by_name['policy']._loaded_options = None
+  _globals['_AUDIORULEPOLICY'].fields_by_name['policy']._serialized_options = b'\342A\001\002\272H\010\202\001\002\020\001\310\001\001'
   _globals['_AUDIOFINDING'].fields_by_name['rule']._loaded_options = None
   _globals['_AUDIOFINDING'].fields_by_name['rule']._serialized_options = b'\342A\001\003'
   _globals['_AUDIOFINDING'].fields_by_name['channel']._loaded_options = None
@@ -77,18 +82,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHANNELREPORT'].fields_by_name['clipping_share']._serialized_options = b'\342A\001\003'
   _globals['_CHANNELREPORT'].fields_by_name['dc_offset']._loaded_options = None
   _globals['_CHANNELREPORT'].fields_by_name['dc_offset']._serialized_options = b'\342A\001\003'
-  _globals['_RECORDINGERRORCODE']._serialized_start=1203
-  _globals['_RECORDINGERRORCODE']._serialized_end=1856
-  _globals['_RECORDINGFORMAT']._serialized_start=1858
-  _globals['_RECORDINGFORMAT']._serialized_end=1961
-  _globals['_AUDIORULE']._serialized_start=1964
-  _globals['_AUDIORULE']._serialized_end=2221
-  _globals['_AUDIOCHANNEL']._serialized_start=2223
-  _globals['_AUDIOCHANNEL']._serialized_end=2317
-  _globals['_AUDIOFINDING']._serialized_start=118
-  _globals['_AUDIOFINDING']._serialized_end=261
-  _globals['_AUDIOREPORT']._serialized_start=264
-  _globals['_AUDIOREPORT']._serialized_end=819
-  _globals['_CHANNELREPORT']._serialized_start=822
-  _globals['_CHANNELREPORT']._serialized_end=1200
+  _globals['_RECORDINGERRORCODE']._serialized_start=1383
+  _globals['_RECORDINGERRORCODE']._serialized_end=2036
+  _globals['_RECORDINGFORMAT']._serialized_start=2038
+  _globals['_RECORDINGFORMAT']._serialized_end=2141
+  _globals['_AUDIORULE']._serialized_start=2144
+  _globals['_AUDIORULE']._serialized_end=2401
+  _globals['_RULEPOLICY']._serialized_start=2403
+  _globals['_RULEPOLICY']._serialized_end=2511
+  _globals['_AUDIOCHANNEL']._serialized_start=2513
+  _globals['_AUDIOCHANNEL']._serialized_end=2607
+  _globals['_AUDIORULEPOLICY']._serialized_start=147
+  _globals['_AUDIORULEPOLICY']._serialized_end=295
+  _globals['_AUDIOFINDING']._serialized_start=298
+  _globals['_AUDIOFINDING']._serialized_end=441
+  _globals['_AUDIOREPORT']._serialized_start=444
+  _globals['_AUDIOREPORT']._serialized_end=999
+  _globals['_CHANNELREPORT']._serialized_start=1002
+  _globals['_CHANNELREPORT']._serialized_end=1380
 # @@protoc_insertion_point(module_scope)

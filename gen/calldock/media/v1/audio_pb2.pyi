@@ -156,6 +156,34 @@ AUDIO_RULE_DISTINCT_CHANNELS: AudioRule.ValueType  # 8
 """The channels hold different sound."""
 Global___AudioRule: _TypeAlias = AudioRule  # noqa: Y015
 
+class _RulePolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RulePolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RulePolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RULE_POLICY_UNSPECIFIED: _RulePolicy.ValueType  # 0
+    """Not given: read as `RULE_POLICY_REJECT`."""
+    RULE_POLICY_REJECT: _RulePolicy.ValueType  # 1
+    """The recording is refused: the contract's way."""
+    RULE_POLICY_WARN: _RulePolicy.ValueType  # 2
+    """The recording is taken, and its report has a warning."""
+    RULE_POLICY_OFF: _RulePolicy.ValueType  # 3
+    """The rule is not asked."""
+
+class RulePolicy(_RulePolicy, metaclass=_RulePolicyEnumTypeWrapper):
+    """What comes of a rule that a recording does not keep."""
+
+RULE_POLICY_UNSPECIFIED: RulePolicy.ValueType  # 0
+"""Not given: read as `RULE_POLICY_REJECT`."""
+RULE_POLICY_REJECT: RulePolicy.ValueType  # 1
+"""The recording is refused: the contract's way."""
+RULE_POLICY_WARN: RulePolicy.ValueType  # 2
+"""The recording is taken, and its report has a warning."""
+RULE_POLICY_OFF: RulePolicy.ValueType  # 3
+"""The rule is not asked."""
+Global___RulePolicy: _TypeAlias = RulePolicy  # noqa: Y015
+
 class _AudioChannel:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -179,6 +207,32 @@ AUDIO_CHANNEL_LEFT: AudioChannel.ValueType  # 1
 AUDIO_CHANNEL_RIGHT: AudioChannel.ValueType  # 2
 """The second channel."""
 Global___AudioChannel: _TypeAlias = AudioChannel  # noqa: Y015
+
+@_typing.final
+class AudioRulePolicy(_message.Message):
+    """What comes of one rule."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULE_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    rule: Global___AudioRule.ValueType
+    """Required. One of duration, band, signal over noise, speech: the other rules decide whether a file can be read at all."""
+    policy: Global___RulePolicy.ValueType
+    """Required. What comes of it."""
+    def __init__(
+        self,
+        *,
+        rule: Global___AudioRule.ValueType = ...,
+        policy: Global___RulePolicy.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "rule", b"rule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AudioRulePolicy: _TypeAlias = AudioRulePolicy  # noqa: Y015
 
 @_typing.final
 class AudioFinding(_message.Message):

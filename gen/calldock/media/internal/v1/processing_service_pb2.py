@@ -29,7 +29,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n3calldock/media/internal/v1/processing_service.proto\x12\x1a\x63\x61lldock.media.internal.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63\x61lldock/media/v1/audio.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xad\x01\n\nAudioRules\x12\x1c\n\x07version\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x02\xbaH\x04\x1a\x02(\x01\x12#\n\x0emax_size_bytes\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12;\n\x0cmin_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1f\n\nmin_snr_db\x18\x04 \x01(\x01\x42\x0b\xe2\x41\x01\x02\xbaH\x04\x12\x02@\x01\"u\n\x05\x46\x61ult\x12\x39\n\x04\x63ode\x18\x01 \x01(\x0e\x32%.calldock.media.v1.RecordingErrorCodeB\x04\xe2\x41\x01\x03\x12\x15\n\x07message\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0cis_transient\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x03\"<\n\x14\x44\x65leteObjectsRequest\x12$\n\x04keys\x18\x01 \x03(\tB\x16\xe2\x41\x01\x02\xbaH\x0f\x92\x01\t\x10\xe8\x07\"\x04r\x02\x10\x01\xc8\x01\x01\"\x17\n\x15\x44\x65leteObjectsResponse\"\xda\x01\n\x15\x46\x65tchRecordingRequest\x12\x18\n\x03url\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x10\x01\x12\x43\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\".calldock.media.v1.RecordingFormatB\x0f\xe2\x41\x01\x02\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x1f\n\ntarget_key\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x10\x01\x12\x41\n\x05rules\x18\x04 \x01(\x0b\x32&.calldock.media.internal.v1.AudioRulesB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"\xa0\x01\n\x16\x46\x65tchRecordingResponse\x12\x41\n\x06source\x18\x01 \x01(\x0b\x32).calldock.media.internal.v1.FetchedSourceB\x04\xe2\x41\x01\x03H\x00\x12\x38\n\x05\x66\x61ult\x18\x02 \x01(\x0b\x32!.calldock.media.internal.v1.FaultB\x04\xe2\x41\x01\x03H\x00\x42\t\n\x07outcome\"?\n\rFetchedSource\x12\x18\n\nsize_bytes\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06sha256\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\xa4\x02\n\x17ProcessRecordingRequest\x12\x1f\n\nsource_key\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x10\x01\x12\x43\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\".calldock.media.v1.RecordingFormatB\x0f\xe2\x41\x01\x02\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x1f\n\ntarget_key\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x10\x01\x12\x41\n\x05rules\x18\x04 \x01(\x0b\x32&.calldock.media.internal.v1.AudioRulesB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12?\n\x04tags\x18\x05 \x01(\x0b\x32%.calldock.media.internal.v1.AudioTagsB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"v\n\tAudioTags\x12\x14\n\x06\x65xt_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\x0f\x63\x61ll_session_id\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x34\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\"\xc6\x01\n\x18ProcessRecordingResponse\x12\x36\n\x05\x66\x61ult\x18\x01 \x01(\x0b\x32!.calldock.media.internal.v1.FaultB\x04\xe2\x41\x01\x03\x12\x34\n\x06report\x18\x02 \x01(\x0b\x32\x1e.calldock.media.v1.AudioReportB\x04\xe2\x41\x01\x03\x12<\n\x05\x61udio\x18\x03 \x01(\x0b\x32\'.calldock.media.internal.v1.StoredAudioB\x04\xe2\x41\x01\x03\":\n\x0bStoredAudio\x12\x11\n\x03key\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nsize_bytes\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x32\x81\x03\n\x11ProcessingService\x12w\n\x0e\x46\x65tchRecording\x12\x31.calldock.media.internal.v1.FetchRecordingRequest\x1a\x32.calldock.media.internal.v1.FetchRecordingResponse\x12}\n\x10ProcessRecording\x12\x33.calldock.media.internal.v1.ProcessRecordingRequest\x1a\x34.calldock.media.internal.v1.ProcessRecordingResponse\x12t\n\rDeleteObjects\x12\x30.calldock.media.internal.v1.DeleteObjectsRequest\x1a\x31.calldock.media.internal.v1.DeleteObjectsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n3calldock/media/internal/v1/processing_service.proto\x12\x1a\x63\x61lldock.media.internal.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63\x61lldock/media/v1/audio.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd0\x02\n\nAudioRules\x12\x1c\n\x07version\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x02\xbaH\x04\x1a\x02(\x01\x12#\n\x0emax_size_bytes\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12;\n\x0cmin_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1f\n\nmin_snr_db\x18\x04 \x01(\x01\x42\x0b\xe2\x41\x01\x02\xbaH\x04\x12\x02@\x01\x12\x1f\n\x11wav_content_types\x18\x05 \x03(\tB\x04\xe2\x41\x01\x01\x12\x1f\n\x11mp3_content_types\x18\x06 \x03(\tB\x04\xe2\x41\x01\x01\x12#\n\x15takes_mp3_without_id3\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12:\n\x08policies\x18\x08 \x03(\x0b\x32\".calldock.media.v1.AudioRulePolicyB\x04\xe2\x41\x01\x01\"u\n\x05\x46\x61ult\x12\x39\n\x04\x63ode\x18\x01 \x01(\x0e\x32%.calldock.media.v1.RecordingErrorCodeB\x04\xe2\x41\x01\x03\x12\x15\n\x07message\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0cis_transient\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x03\"<\n\x14\x44\x65leteObjectsRequest\x12$\n\x04keys\x18\x01 \x03(\tB\x16\xe2\x41\x01\x02\xbaH\x0f\x92\x01\t\x10\xe8\x07\"\x04r\x02\x10\x01\xc8\x01\x01\"\x17\n\x15\x44\x65leteObjectsResponse\"\xda\x01\n\x15\x46\x65tchRecordingRequest\x12\x18\n\x03url\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x10\x01\x12\x43\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\".calldock.media.v1.RecordingFormatB\x0f\xe2\x41\x01\x02\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x1f\n\ntarget_key\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x10\x01\x12\x41\n\x05rules\x18\x04 \x01(\x0b\x32&.calldock.media.internal.v1.AudioRulesB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"\xa0\x01\n\x16\x46\x65tchRecordingResponse\x12\x41\n\x06source\x18\x01 \x01(\x0b\x32).calldock.media.internal.v1.FetchedSourceB\x04\xe2\x41\x01\x03H\x00\x12\x38\n\x05\x66\x61ult\x18\x02 \x01(\x0b\x32!.calldock.media.internal.v1.FaultB\x04\xe2\x41\x01\x03H\x00\x42\t\n\x07outcome\"?\n\rFetchedSource\x12\x18\n\nsize_bytes\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06sha256\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\xa4\x02\n\x17ProcessRecordingRequest\x12\x1f\n\nsource_key\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x10\x01\x12\x43\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\".calldock.media.v1.RecordingFormatB\x0f\xe2\x41\x01\x02\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x1f\n\ntarget_key\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x10\x01\x12\x41\n\x05rules\x18\x04 \x01(\x0b\x32&.calldock.media.internal.v1.AudioRulesB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12?\n\x04tags\x18\x05 \x01(\x0b\x32%.calldock.media.internal.v1.AudioTagsB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"v\n\tAudioTags\x12\x14\n\x06\x65xt_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\x0f\x63\x61ll_session_id\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x34\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\"\xc6\x01\n\x18ProcessRecordingResponse\x12\x36\n\x05\x66\x61ult\x18\x01 \x01(\x0b\x32!.calldock.media.internal.v1.FaultB\x04\xe2\x41\x01\x03\x12\x34\n\x06report\x18\x02 \x01(\x0b\x32\x1e.calldock.media.v1.AudioReportB\x04\xe2\x41\x01\x03\x12<\n\x05\x61udio\x18\x03 \x01(\x0b\x32\'.calldock.media.internal.v1.StoredAudioB\x04\xe2\x41\x01\x03\":\n\x0bStoredAudio\x12\x11\n\x03key\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nsize_bytes\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x32\x81\x03\n\x11ProcessingService\x12w\n\x0e\x46\x65tchRecording\x12\x31.calldock.media.internal.v1.FetchRecordingRequest\x1a\x32.calldock.media.internal.v1.FetchRecordingResponse\x12}\n\x10ProcessRecording\x12\x33.calldock.media.internal.v1.ProcessRecordingRequest\x1a\x34.calldock.media.internal.v1.ProcessRecordingResponse\x12t\n\rDeleteObjects\x12\x30.calldock.media.internal.v1.DeleteObjectsRequest\x1a\x31.calldock.media.internal.v1.DeleteObjectsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,6 +44,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUDIORULES'].fields_by_name['min_duration']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_AUDIORULES'].fields_by_name['min_snr_db']._loaded_options = None
   _globals['_AUDIORULES'].fields_by_name['min_snr_db']._serialized_options = b'\342A\001\002\272H\004\022\002@\001'
+  _globals['_AUDIORULES'].fields_by_name['wav_content_types']._loaded_options = None
+  _globals['_AUDIORULES'].fields_by_name['wav_content_types']._serialized_options = b'\342A\001\001'
+  _globals['_AUDIORULES'].fields_by_name['mp3_content_types']._loaded_options = None
+  _globals['_AUDIORULES'].fields_by_name['mp3_content_types']._serialized_options = b'\342A\001\001'
+  _globals['_AUDIORULES'].fields_by_name['takes_mp3_without_id3']._loaded_options = None
+  _globals['_AUDIORULES'].fields_by_name['takes_mp3_without_id3']._serialized_options = b'\342A\001\001'
+  _globals['_AUDIORULES'].fields_by_name['policies']._loaded_options = None
+  _globals['_AUDIORULES'].fields_by_name['policies']._serialized_options = b'\342A\001\001'
   _globals['_FAULT'].fields_by_name['code']._loaded_options = None
   _globals['_FAULT'].fields_by_name['code']._serialized_options = b'\342A\001\003'
   _globals['_FAULT'].fields_by_name['message']._loaded_options = None
@@ -95,27 +103,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STOREDAUDIO'].fields_by_name['size_bytes']._loaded_options = None
   _globals['_STOREDAUDIO'].fields_by_name['size_bytes']._serialized_options = b'\342A\001\003'
   _globals['_AUDIORULES']._serialized_start=242
-  _globals['_AUDIORULES']._serialized_end=415
-  _globals['_FAULT']._serialized_start=417
-  _globals['_FAULT']._serialized_end=534
-  _globals['_DELETEOBJECTSREQUEST']._serialized_start=536
-  _globals['_DELETEOBJECTSREQUEST']._serialized_end=596
-  _globals['_DELETEOBJECTSRESPONSE']._serialized_start=598
-  _globals['_DELETEOBJECTSRESPONSE']._serialized_end=621
-  _globals['_FETCHRECORDINGREQUEST']._serialized_start=624
-  _globals['_FETCHRECORDINGREQUEST']._serialized_end=842
-  _globals['_FETCHRECORDINGRESPONSE']._serialized_start=845
-  _globals['_FETCHRECORDINGRESPONSE']._serialized_end=1005
-  _globals['_FETCHEDSOURCE']._serialized_start=1007
-  _globals['_FETCHEDSOURCE']._serialized_end=1070
-  _globals['_PROCESSRECORDINGREQUEST']._serialized_start=1073
-  _globals['_PROCESSRECORDINGREQUEST']._serialized_end=1365
-  _globals['_AUDIOTAGS']._serialized_start=1367
-  _globals['_AUDIOTAGS']._serialized_end=1485
-  _globals['_PROCESSRECORDINGRESPONSE']._serialized_start=1488
-  _globals['_PROCESSRECORDINGRESPONSE']._serialized_end=1686
-  _globals['_STOREDAUDIO']._serialized_start=1688
-  _globals['_STOREDAUDIO']._serialized_end=1746
-  _globals['_PROCESSINGSERVICE']._serialized_start=1749
-  _globals['_PROCESSINGSERVICE']._serialized_end=2134
+  _globals['_AUDIORULES']._serialized_end=578
+  _globals['_FAULT']._serialized_start=580
+  _globals['_FAULT']._serialized_end=697
+  _globals['_DELETEOBJECTSREQUEST']._serialized_start=699
+  _globals['_DELETEOBJECTSREQUEST']._serialized_end=759
+  _globals['_DELETEOBJECTSRESPONSE']._serialized_start=761
+  _globals['_DELETEOBJECTSRESPONSE']._serialized_end=784
+  _globals['_FETCHRECORDINGREQUEST']._serialized_start=787
+  _globals['_FETCHRECORDINGREQUEST']._serialized_end=1005
+  _globals['_FETCHRECORDINGRESPONSE']._serialized_start=1008
+  _globals['_FETCHRECORDINGRESPONSE']._serialized_end=1168
+  _globals['_FETCHEDSOURCE']._serialized_start=1170
+  _globals['_FETCHEDSOURCE']._serialized_end=1233
+  _globals['_PROCESSRECORDINGREQUEST']._serialized_start=1236
+  _globals['_PROCESSRECORDINGREQUEST']._serialized_end=1528
+  _globals['_AUDIOTAGS']._serialized_start=1530
+  _globals['_AUDIOTAGS']._serialized_end=1648
+  _globals['_PROCESSRECORDINGRESPONSE']._serialized_start=1651
+  _globals['_PROCESSRECORDINGRESPONSE']._serialized_end=1849
+  _globals['_STOREDAUDIO']._serialized_start=1851
+  _globals['_STOREDAUDIO']._serialized_end=1909
+  _globals['_PROCESSINGSERVICE']._serialized_start=1912
+  _globals['_PROCESSINGSERVICE']._serialized_end=2297
 # @@protoc_insertion_point(module_scope)

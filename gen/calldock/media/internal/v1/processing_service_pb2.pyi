@@ -31,15 +31,33 @@ class AudioRules(_message.Message):
     MAX_SIZE_BYTES_FIELD_NUMBER: _builtins.int
     MIN_DURATION_FIELD_NUMBER: _builtins.int
     MIN_SNR_DB_FIELD_NUMBER: _builtins.int
+    WAV_CONTENT_TYPES_FIELD_NUMBER: _builtins.int
+    MP3_CONTENT_TYPES_FIELD_NUMBER: _builtins.int
+    TAKES_MP3_WITHOUT_ID3_FIELD_NUMBER: _builtins.int
+    POLICIES_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """Required. Names this state of the rules; it returns in the report."""
     max_size_bytes: _builtins.int
     """Required. The largest file taken, in bytes."""
     min_snr_db: _builtins.float
     """Required. The least signal over noise taken, in dB."""
+    takes_mp3_without_id3: _builtins.bool
+    """Optional. Whether an MP3 may begin without ID3."""
     @_builtins.property
     def min_duration(self) -> _duration_pb2.Duration:
         """Required. The shortest WAV taken."""
+
+    @_builtins.property
+    def wav_content_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Content-Types that are taken for a WAV beside `audio/wav`, in lower case."""
+
+    @_builtins.property
+    def mp3_content_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Content-Types that are taken for an MP3 beside `audio/mpeg`, in lower case."""
+
+    @_builtins.property
+    def policies(self) -> _containers.RepeatedCompositeFieldContainer[_audio_pb2.AudioRulePolicy]:
+        """Optional. What comes of rules that are not kept; one that is not named refuses."""
 
     def __init__(
         self,
@@ -48,10 +66,14 @@ class AudioRules(_message.Message):
         max_size_bytes: _builtins.int = ...,
         min_duration: _duration_pb2.Duration | None = ...,
         min_snr_db: _builtins.float = ...,
+        wav_content_types: _abc.Iterable[_builtins.str] | None = ...,
+        mp3_content_types: _abc.Iterable[_builtins.str] | None = ...,
+        takes_mp3_without_id3: _builtins.bool = ...,
+        policies: _abc.Iterable[_audio_pb2.AudioRulePolicy] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["min_duration", b"min_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_size_bytes", b"max_size_bytes", "min_duration", b"min_duration", "min_snr_db", b"min_snr_db", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_size_bytes", b"max_size_bytes", "min_duration", b"min_duration", "min_snr_db", b"min_snr_db", "mp3_content_types", b"mp3_content_types", "policies", b"policies", "takes_mp3_without_id3", b"takes_mp3_without_id3", "version", b"version", "wav_content_types", b"wav_content_types"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

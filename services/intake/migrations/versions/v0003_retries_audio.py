@@ -1,4 +1,4 @@
-"""downloads that are tried again."""
+"""downloads that are tried again, audio settings."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,3 +15,5 @@ def upgrade() -> None:
     op.add_column("recordings", sa.Column("next_fetch_time", sa.BigInteger(), nullable=True))
     op.add_column("calls", sa.Column("new_time", sa.BigInteger(), nullable=False, server_default="0"))
     op.execute("UPDATE calls SET new_time = upload_time")
+    op.add_column("accounts", sa.Column("audio", sa.JSON(), nullable=True))
+    op.add_column("accounts", sa.Column("audio_version", sa.Integer(), nullable=False, server_default="1"))
