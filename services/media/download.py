@@ -50,11 +50,13 @@ class Downloader:
         self._trust = trust
         self._timeout_s = timeout_s
 
-    async def download(self, url: str, kind: RecordingFormat, rules: AudioRules, target: Path) -> Downloaded:
-        """Writes what the URL gives into `target`. Raises DownloadRefused; then `target` holds nothing of use."""
+    async def download(
+        self, url: str, kind: RecordingFormat, rules: AudioRules, target: Path, take: Callable[[int], None]
+    ) -> Downloaded:
+        """Writes what the URL gives into `target`; `take` is asked for room, in bytes, before they come. Raises DownloadRefused; then `target` holds nothing of use."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._follow(_parsed(url), kind, rules, target)
+                return await self._follow(_parsed(url), kind, rules, target, take)
         except TimeoutError:
             raise DownloadRefused(ErrorCode.TIMEOUT, f"the download took longer than {self._timeout_s:g} s") from None
         except AddressRefused as refused:
@@ -69,7 +71,9 @@ class Downloader:
             # After the errors of TLS, of which one is a ValueError too.
             raise _no_link() from error
 
-    async def _follow(self, url: URL, kind: RecordingFormat, rules: AudioRules, target: Path) -> Downloaded:
+    async def _follow(
+        self, url: URL, kind: RecordingFormat, rules: AudioRules, target: Path, take: Callable[[int], None]
+    ) -> Downloaded:
         for _ in range(MAX_REDIRECTS + 1):
             resolver = await self._guard.resolve(url)
             async with (
@@ -77,13 +81,17 @@ class Downloader:
                 session.get(url, allow_redirects=False, headers={"accept-encoding": "identity"}) as response,
             ):
                 if response.status not in _REDIRECTS:
-                    return await _receive(response, kind, rules, target)
+                    return await _receive(response, kind, rules, target, take)
                 url = _redirected(url, response.headers.get("location", ""))
         raise DownloadRefused(ErrorCode.DOWNLOAD_ERROR, f"more than {MAX_REDIRECTS} redirects")
 
 
 async def _receive(
-    response: aiohttp.ClientResponse, kind: RecordingFormat, rules: AudioRules, target: Path
+    response: aiohttp.ClientResponse,
+    kind: RecordingFormat,
+    rules: AudioRules,
+    target: Path,
+    take: Callable[[int], None],
 ) -> Downloaded:
     if response.status != 200:
         may_pass = response.status in _MAY_PASS or 500 <= response.status <= 599
@@ -97,6 +105,8 @@ async def _receive(
     max_size_bytes = rules.max_size_bytes
     if response.content_length is not None and response.content_length > max_size_bytes:
         raise _too_large(f"{response.content_length:,} bytes by its Content-Length", max_size_bytes)
+    # A server that does not say may send as much as is taken at all.
+    take(max_size_bytes if response.content_length is None else response.content_length)
     size, digest = 0, hashlib.sha256()
     with _writing(target) as write:
         async for piece in response.content.iter_chunked(PIECE_BYTES):
@@ -124,6 +134,15 @@ def _writing(target: Path) -> Iterator[Callable[[bytes], None]]:
 
     with file:
         yield write
+
+
+def host_of(url: str) -> str:
+    """The host and port that a link names, for counting; empty for what is no link."""
+    try:
+        parsed = URL(url)
+    except ValueError:
+        return ""
+    return f"{(parsed.raw_host or '').lower()}:{parsed.port}"
 
 
 def _no_link() -> DownloadRefused:

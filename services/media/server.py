@@ -13,6 +13,7 @@ from services.media.fetch import Fetching
 from services.media.listen import Listening
 from services.media.peers import Intake
 from services.media.process import Processing
+from services.media.room import DownloadRoom
 from services.media.sandbox import Sandbox
 from services.media.servicer import ProcessingServicer, RecordingServicer
 from services.media.settings import MediaSettings
@@ -44,6 +45,11 @@ async def serve(settings: MediaSettings) -> None:
     objects = ObjectStore(settings.data_dir / "recordings")
     guard = EgressGuard(settings.allowed_egress, setting="CALLDOCK_EGRESS_ALLOW_DOWNLOADS")
     downloader = Downloader(guard, trusting(settings.egress_ca_file), settings.media_download_timeout_s)
+    room = DownloadRoom(
+        files=settings.media_downloads,
+        files_per_host=settings.media_downloads_per_host,
+        size_bytes=settings.media_download_bytes,
+    )
     sandbox = Sandbox(settings.media_workers, settings.media_decode_timeout_s, warm_up)
     intake = Intake(settings.intake_address, settings.internal_key)
     try:
@@ -59,7 +65,7 @@ async def serve(settings: MediaSettings) -> None:
         )
         internal = Listener((_PROCESSING,), [internal_key_guard(settings.internal_key)], check_rules())
         servicer = ProcessingServicer(
-            Fetching(downloader, objects, scratch, settings.media_downloads),
+            Fetching(downloader, objects, scratch, room),
             Processing(sandbox, objects, settings.media_workers * WAITING_PER_WORKER),
             objects,
         )

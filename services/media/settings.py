@@ -16,6 +16,12 @@ class MediaSettings(EgressSettings):
         default=os.cpu_count() or 1, ge=1, le=256, description="worker processes that decode and measure"
     )
     media_downloads: int = Field(default=64, ge=1, le=10_000, description="downloads at once")
+    media_downloads_per_host: int = Field(default=32, ge=1, le=10_000, description="downloads at once from one host")
+    media_download_bytes: int = Field(
+        default=2 * 1024**3,
+        ge=64 * 1024**2,
+        description="bytes that downloads under way may fill together; a file without a length counts as the largest that is taken",
+    )
     media_download_timeout_s: float = Field(
         default=30.0, gt=0, le=60, description="seconds that a download may take, connection included"
     )

@@ -13,8 +13,10 @@ import pytest
 
 from services.media.download import Downloader
 from services.media.fetch import Fetching
+from services.media.room import DownloadRoom
 from services.media.verdict import AudioRules, ErrorCode, Fault, RecordingFormat
 from services.shared.egress import EgressGuard, trusting
+from services.shared.errors import Busy
 from services.shared.objects import ObjectStore
 from tests.support.hosts import Answer, Host, a_host, reply
 from tests.support.running import free_port
@@ -35,11 +37,18 @@ def fetching(host: Host, tmp_path: Path) -> Fetching:
     return a_fetching(host, tmp_path)
 
 
-def a_fetching(host: Host, tmp_path: Path, timeout_s: float = 10, *, trusts_host: bool = True) -> Fetching:
+def a_fetching(
+    host: Host, tmp_path: Path, timeout_s: float = 10, *, trusts_host: bool = True, room: DownloadRoom | None = None
+) -> Fetching:
     guard = EgressGuard([f"127.0.0.1:{host.port}", "127.0.0.1:1"], setting="CALLDOCK_EGRESS_ALLOW_DOWNLOADS")
     downloader = Downloader(guard, trusting(host.ca_file if trusts_host else None), timeout_s)
     (tmp_path / "scratch").mkdir(exist_ok=True)
-    return Fetching(downloader, ObjectStore(tmp_path / "objects"), tmp_path / "scratch", most=4)
+    return Fetching(
+        downloader,
+        ObjectStore(tmp_path / "objects"),
+        tmp_path / "scratch",
+        room or DownloadRoom(files=4, files_per_host=4, size_bytes=MAX_BYTES * 4),
+    )
 
 
 async def fetch(fetching: Fetching, url: str, kind: RecordingFormat = RecordingFormat.WAV) -> object:
@@ -379,3 +388,61 @@ async def test_type_and_size_are_those_of_the_kind(
         assert isinstance(found, Fault)
         assert found.code == code
         assert code == "max_file_size_download_error" or f"Content-Type is '{content_type}'" in found.message
+
+
+@pytest.mark.parametrize(
+    ("room", "why"),
+    [
+        pytest.param(DownloadRoom(files=1, files_per_host=4, size_bytes=MAX_BYTES * 4), "slot", id="files"),
+        pytest.param(DownloadRoom(files=4, files_per_host=1, size_bytes=MAX_BYTES * 4), "one host", id="files of a host"),
+        pytest.param(DownloadRoom(files=4, files_per_host=4, size_bytes=len(DATA) + 1), "too many bytes", id="bytes"),
+    ],
+)  # fmt: skip
+async def test_what_does_not_fit_comes_again_and_what_ended_makes_room(
+    host: Host, tmp_path: Path, room: DownloadRoom, why: str
+) -> None:
+    began, go_on = threading.Event(), threading.Event()
+
+    def hang(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("content-type", "audio/wav")
+        request.send_header("content-length", str(len(DATA)))
+        request.end_headers()
+        request.wfile.write(DATA[:1000])
+        began.set()
+        go_on.wait(30)
+        request.wfile.write(DATA[1000:])
+
+    host.pages["/hangs.wav"] = hang
+    good = host.serve("/fits.wav", "audio/wav", DATA)
+    fetching = a_fetching(host, tmp_path, 30, room=room)
+    first = asyncio.create_task(fetch(fetching, f"{host.url}/hangs.wav"))
+    await asyncio.to_thread(began.wait, 30)
+    # The bytes are taken when the head of the answer has come.
+    while why == "too many bytes" and not list((tmp_path / "scratch").rglob("source")):
+        await asyncio.sleep(0.01)
+
+    with pytest.raises(Busy, match=why):
+        await fetch(fetching, good)
+
+    go_on.set()
+    await first
+    assert not isinstance(await fetch(fetching, good), Fault)
+
+
+async def test_a_file_without_a_length_takes_the_room_of_the_largest(host: Host, tmp_path: Path) -> None:
+    def unknown(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("content-type", "audio/wav")
+        request.send_header("connection", "close")
+        request.end_headers()
+        request.wfile.write(DATA)
+
+    host.pages["/unknown.wav"] = unknown
+    small = DownloadRoom(files=4, files_per_host=4, size_bytes=MAX_BYTES - 1)
+
+    with pytest.raises(Busy, match="too many bytes"):
+        await fetch(a_fetching(host, tmp_path, room=small), f"{host.url}/unknown.wav")
+
+    enough = DownloadRoom(files=4, files_per_host=4, size_bytes=MAX_BYTES)
+    assert not isinstance(await fetch(a_fetching(host, tmp_path, room=enough), f"{host.url}/unknown.wav"), Fault)
