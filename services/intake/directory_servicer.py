@@ -20,10 +20,10 @@ from services.intake.directory_entry import (
     Entry,
     EntryKind,
 )
-from services.intake.messages import named_fields
 from services.shared.paging import Page, fitting, page_token_below
 from services.shared.rpc.identity import current_identity
 from services.shared.rpc.status import Context
+from services.shared.rpc.values import named_fields
 
 E = TypeVar("E", bound=Entry)
 M = TypeVar("M", bound=Message)

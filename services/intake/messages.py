@@ -1,24 +1,18 @@
 """Between intake's messages and its domain values. No rule lives here."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from calldock.intake.internal.v1 import admin_service_pb2
-from calldock.intake.v1 import account_pb2, account_service_pb2, call_pb2, call_service_pb2
-from calldock.media.v1.audio_pb2 import AudioReport, AudioRule, RecordingErrorCode
+from calldock.intake.v1 import call_pb2, call_service_pb2
+from calldock.media.v1.audio_pb2 import AudioReport, RecordingErrorCode
 from calldock.media.v1.audio_pb2 import RecordingFormat as RecordingFormatMessage
-from calldock.media.v1.audio_pb2 import RulePolicy as RulePolicyMessage
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import ParseDict
-from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from services.intake.account import Account, AccountChange, NewToken, OperatorChange, Token
 from services.intake.attribution import Attribution
-from services.intake.audio_settings import AudioSettings, RulePolicy, content_types, policies
 from services.intake.call_filter import CallFilter
 from services.intake.call_rules import MAX_EVENTS, MAX_RECORDINGS, MAX_SPAN, MAX_TAGS, SPAN_LIMITS
 from services.intake.draft import (
@@ -32,13 +26,11 @@ from services.intake.draft import (
     TagDraft,
     Unknown,
 )
-from services.intake.peers import policy_messages
 from services.intake.status import CallEvent, CallStatus
 from services.intake.store.reading import StoredCall, StoredRecording
 from services.intake.store.uploads import Priority, UploadedCall
 from services.shared.db.tables import EPOCH
 from services.shared.errors import Mnemonic, Path, Refusal, Refusals
-from services.shared.identity import Role
 from services.shared.rpc.status import spelled
 from services.shared.rpc.values import timestamp, value_of, word_of
 
@@ -217,113 +209,6 @@ def call_message(stored: StoredCall) -> call_pb2.Call:
     for recording in stored.recordings:
         _add_record(message, recording)
     return message
-
-
-def account_message(account: Account) -> account_pb2.Account:
-    """A stored account."""
-    return account_pb2.Account(
-        account_id=account.account_id,
-        name=account.name,
-        time_zone=account.time_zone,
-        region=account.region,
-        has_voice_analysis=account.has_voice_analysis,
-        create_time=timestamp(account.create_time),
-        allowed_networks=account.allowed_networks,
-        is_active=account.is_active,
-        has_call_upload=account.has_call_upload,
-        minute_limit=account.limits.minute,
-        day_limit=account.limits.day,
-        audio=account_pb2.AudioSettings(
-            wav_content_types=account.audio.wav_content_types,
-            mp3_content_types=account.audio.mp3_content_types,
-            takes_mp3_without_id3=account.audio.takes_mp3_without_id3,
-            policies=policy_messages(account.audio),
-            version=account.audio.version,
-        ),
-    )
-
-
-def read_change(request: account_service_pb2.UpdateAccountRequest) -> AccountChange:
-    """What is to change: what the mask names, or else what is set. Raises Refusal for a mask that names something else."""
-    account = request.account
-    given: Mapping[str, str | tuple[str, ...] | AudioSettings] = {
-        "name": account.name,
-        "time_zone": account.time_zone,
-        "region": account.region,
-        "allowed_networks": tuple(account.allowed_networks),
-        "audio": _audio(account.audio),
-    }
-    named = named_fields(account, request.update_mask, tuple(given))
-    return AccountChange(**{name: given[name] for name in named})  # type: ignore[arg-type]
-
-
-def named_fields(message: Message, mask: FieldMask, known: Collection[str]) -> list[str]:
-    """The fields that an update is to change: those of the mask, or else those that the message sets. Raises Refusal for a mask that names something else."""
-    for name in mask.paths:
-        if name not in known:
-            why = f"one of {', '.join(known)} is due"
-            raise Refusal(Mnemonic.UNEXPECTED_PARAMETERS, path=("update_mask", name), why=why)
-    return list(mask.paths) or [field.name for field, _ in message.ListFields() if field.name in known]
-
-
-def read_new_token(request: account_service_pb2.CreateTokenRequest) -> NewToken:
-    """The token to make. Raises Refusal for an expiry beyond what a calendar holds."""
-    role = Role(word_of(account_pb2.Role, request.role))
-    return NewToken(role=role, name=request.name, expire_time=_expire_time(request))
-
-
-def read_new_agent_token(request: admin_service_pb2.CreateAgentTokenRequest) -> NewToken:
-    """The agent's token to make. Raises Refusal as `read_new_token`."""
-    return NewToken(
-        role=Role.AGENT,
-        name=request.name,
-        expire_time=_expire_time(request),
-        agent_account_ids=tuple(sorted({*request.agent_account_ids} - {request.account_id})),
-    )
-
-
-def read_operator_change(request: admin_service_pb2.SetAccountRequest) -> OperatorChange:
-    """What the operator changes: what the request sets."""
-    return OperatorChange(
-        is_active=request.is_active if request.HasField("is_active") else None,
-        has_call_upload=request.has_call_upload if request.HasField("has_call_upload") else None,
-        has_voice_analysis=request.has_voice_analysis if request.HasField("has_voice_analysis") else None,
-        minute_limit=request.minute_limit if request.HasField("minute_limit") else None,
-        day_limit=request.day_limit if request.HasField("day_limit") else None,
-    )
-
-
-def token_message(token: Token) -> account_service_pb2.Token:
-    """A stored token."""
-    return account_service_pb2.Token(
-        token_id=token.token_id,
-        name=token.name,
-        role=value_of(account_pb2.Role, token.role),
-        create_time=timestamp(token.create_time),
-        expire_time=None if token.expire_time is None else timestamp(token.expire_time),
-        is_blocked=token.is_blocked,
-        agent_account_ids=token.agent_account_ids,
-    )
-
-
-def _audio(message: account_pb2.AudioSettings) -> AudioSettings:
-    return AudioSettings(
-        wav_content_types=content_types(message.wav_content_types),
-        mp3_content_types=content_types(message.mp3_content_types),
-        takes_mp3_without_id3=message.takes_mp3_without_id3,
-        policies=policies(
-            [
-                (word_of(AudioRule, each.rule), RulePolicy(word_of(RulePolicyMessage, each.policy)))
-                for each in message.policies
-            ]
-        ),
-    )
-
-
-def _expire_time(
-    request: account_service_pb2.CreateTokenRequest | admin_service_pb2.CreateAgentTokenRequest,
-) -> datetime | None:
-    return read_moment(request.expire_time, "expire_time") if request.HasField("expire_time") else None
 
 
 def _add_record(message: call_pb2.Call, recording: StoredRecording) -> None:

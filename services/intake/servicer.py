@@ -20,21 +20,23 @@ from calldock.intake.v1 import (
 )
 
 from services.intake.account import check_new_account
-from services.intake.accounts import Accounts
-from services.intake.changing import Changes
-from services.intake.messages import (
+from services.intake.account_messages import (
     account_message,
-    call_message,
-    name_as_typed,
     read_change,
-    read_draft,
-    read_filter,
-    read_moment,
     read_new_agent_token,
     read_new_token,
     read_operator_change,
-    read_priority,
     token_message,
+)
+from services.intake.accounts import Accounts
+from services.intake.changing import Changes
+from services.intake.messages import (
+    call_message,
+    name_as_typed,
+    read_draft,
+    read_filter,
+    read_moment,
+    read_priority,
     upload_response,
     violations_response,
 )

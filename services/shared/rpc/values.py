@@ -1,11 +1,16 @@
-"""Between protobuf's values and the domain's: the words of enums, moments."""
+"""Between protobuf's values and the domain's: the words of enums, moments, the fields that an update names."""
 
 import re
+from collections.abc import Collection
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+
+from services.shared.errors import Mnemonic, Refusal
 
 if TYPE_CHECKING:
     # The generic wrapper stands in the stubs alone.
@@ -29,6 +34,15 @@ def timestamp(moment: datetime) -> Timestamp:
     message = Timestamp()
     message.FromDatetime(moment)
     return message
+
+
+def named_fields(message: Message, mask: FieldMask, known: Collection[str]) -> list[str]:
+    """The fields that an update is to change: those of the mask, or else those that the message sets. Raises Refusal for a mask that names something else."""
+    for name in mask.paths:
+        if name not in known:
+            why = f"one of {', '.join(known)} is due"
+            raise Refusal(Mnemonic.UNEXPECTED_PARAMETERS, path=("update_mask", name), why=why)
+    return list(mask.paths) or [field.name for field, _ in message.ListFields() if field.name in known]
 
 
 @lru_cache(maxsize=64)
