@@ -242,6 +242,6 @@ def _listeners(
     identity_service_pb2_grpc.add_IdentityServiceServicer_to_server(IdentityServicer(accounts), internal.server)
     points_service_pb2_grpc.add_PointsServiceServicer_to_server(PointsServicer(quota), internal.server)
     recording_index_service_pb2_grpc.add_RecordingIndexServiceServicer_to_server(
-        RecordingIndexServicer(readback), internal.server
+        RecordingIndexServicer(readback, accounts), internal.server
     )
     return public, internal

@@ -18,6 +18,7 @@ from calldock.intake.v1 import (
     call_service_pb2,
     call_service_pb2_grpc,
 )
+from calldock.media.internal.v1 import processing_service_pb2
 
 from services.intake.account import check_new_account
 from services.intake.account_messages import (
@@ -40,6 +41,7 @@ from services.intake.messages import (
     upload_response,
     violations_response,
 )
+from services.intake.peers import audio_rules
 from services.intake.quota import Quota
 from services.intake.readback import Readback
 from services.intake.upload import Uploads
@@ -211,11 +213,18 @@ class PointsServicer(points_service_pb2_grpc.PointsServiceServicer):
 class RecordingIndexServicer(recording_index_service_pb2_grpc.RecordingIndexServiceServicer):
     """RecordingIndexService."""
 
-    def __init__(self, readback: Readback) -> None:
+    def __init__(self, readback: Readback, accounts: Accounts) -> None:
         self._readback = readback
+        self._accounts = accounts
 
     async def GetAudioObject(
         self, request: recording_index_service_pb2.GetAudioObjectRequest, context: Context
     ) -> recording_index_service_pb2.AudioObject:
         key = await self._readback.audio_key(AccountId(request.account_id), request.recording_id)
         return recording_index_service_pb2.AudioObject(key=key)
+
+    async def GetAudioRules(
+        self, request: recording_index_service_pb2.GetAudioRulesRequest, context: Context
+    ) -> processing_service_pb2.AudioRules:
+        account = await self._accounts.get(AccountId(request.account_id))
+        return audio_rules(account.audio)

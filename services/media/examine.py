@@ -28,8 +28,8 @@ class AudioTags:
     start_time: datetime
 
 
-def examine(data: bytes, kind: RecordingFormat, rules: AudioRules, tags: AudioTags) -> Examination:
-    """The verdict on a file, with its report, and its MP3 when it is a WAV that was accepted. The first rule that fails is the verdict."""
+def examine(data: bytes, kind: RecordingFormat, rules: AudioRules, tags: AudioTags | None) -> Examination:
+    """The verdict on a file, with its report, and its MP3 when it is a WAV that was accepted and has tags. The first rule that fails is the verdict."""
     if kind is RecordingFormat.WAV:
         return _examine_wav(io.BytesIO(data), rules, tags)
     return _examine_mp3(io.BytesIO(data), rules)
@@ -55,7 +55,7 @@ def warm_up() -> None:
     examine(mp3[:30], RecordingFormat.MP3, rules, tags)
 
 
-def _examine_wav(file: BinaryIO, rules: AudioRules, tags: AudioTags) -> Examination:
+def _examine_wav(file: BinaryIO, rules: AudioRules, tags: AudioTags | None) -> Examination:
     report = AudioReport(rules_version=rules.version)
     try:
         header = read_header(file)
@@ -81,6 +81,8 @@ def _examine_wav(file: BinaryIO, rules: AudioRules, tags: AudioTags) -> Examinat
     describe_channels(report, samples, [measure_channel(channel) for channel in samples])
     if finding := refusing(check_sound(report, rules), report, rules):
         return _refused(report, finding)
+    if tags is None:
+        return Examination(fault=None, report=report)
     facts = {"ext_id": tags.ext_id, "call_session_id": str(tags.call_session_id)}
     return Examination(
         fault=None, report=report, mp3=id3_tag(tags.start_time, facts) + encode_mp3(samples, SAMPLE_RATE_HZ)

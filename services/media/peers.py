@@ -1,12 +1,17 @@
 """intake, as media sees it: who calls, and where a recording lies."""
 
-from calldock.intake.internal.v1.recording_index_service_pb2 import GetAudioObjectRequest
+from calldock.intake.internal.v1.recording_index_service_pb2 import GetAudioObjectRequest, GetAudioRulesRequest
 from calldock.intake.internal.v1.recording_index_service_pb2_grpc import RecordingIndexServiceStub
+from calldock.media.internal.v1.processing_service_pb2 import AudioRules as AudioRulesMessage
+from calldock.media.v1.audio_pb2 import AudioRule as AudioRuleMessage
+from calldock.media.v1.audio_pb2 import RulePolicy as RulePolicyMessage
 from pydantic import SecretStr
 
+from services.media.verdict import AudioRule, AudioRules, RecordingFormat, RulePolicy
 from services.shared.identity import AccountId
 from services.shared.rpc.callers import Callers
 from services.shared.rpc.dial import dial, internal_metadata, peer_trouble
+from services.shared.rpc.values import word_of
 
 INTAKE_DEADLINE_S = 5.0
 
@@ -27,6 +32,33 @@ class Intake:
             answer = await self._index.GetAudioObject(request, timeout=INTAKE_DEADLINE_S, metadata=self._metadata)
         return answer.key
 
+    async def audio_rules(self, account_id: AccountId) -> AudioRules:
+        """The rules by which the account's recordings are judged at the moment."""
+        with peer_trouble("intake"):
+            rules = await self._index.GetAudioRules(
+                GetAudioRulesRequest(account_id=account_id), timeout=INTAKE_DEADLINE_S, metadata=self._metadata
+            )
+        return read_rules(rules)
+
     async def close(self) -> None:
         """Hangs up."""
         await self._channel.close()
+
+
+def read_rules(message: AudioRulesMessage) -> AudioRules:
+    """Rules as intake sends them."""
+    return AudioRules(
+        version=message.version,
+        max_size_bytes=message.max_size_bytes,
+        min_duration_s=message.min_duration.ToTimedelta().total_seconds(),
+        min_snr_db=message.min_snr_db,
+        content_types={
+            RecordingFormat.WAV: frozenset(message.wav_content_types),
+            RecordingFormat.MP3: frozenset(message.mp3_content_types),
+        },
+        takes_mp3_without_id3=message.takes_mp3_without_id3,
+        policies={
+            AudioRule(word_of(AudioRuleMessage, each.rule)): RulePolicy(word_of(RulePolicyMessage, each.policy))
+            for each in message.policies
+        },
+    )

@@ -39,7 +39,7 @@ class Processing:
         self._free -= 1
         try:
             source = await self._objects.get(source_key)
-            found = await self._examine(source, kind, rules, tags)
+            found = await judge(self._sandbox, source, kind, rules, tags)
             if found.fault is not None:
                 return Processed(fault=found.fault, report=found.report)
             if found.mp3 is None:
@@ -49,9 +49,13 @@ class Processing:
         finally:
             self._free += 1
 
-    async def _examine(self, source: bytes, kind: RecordingFormat, rules: AudioRules, tags: AudioTags) -> Examination:
-        try:
-            return await self._sandbox.run(examine, source, kind, rules, tags)
-        except WorkerFailed as failed:
-            fault = Fault(_NO_RESULT[kind], str(failed))
-            return Examination(fault=fault, report=AudioReport(rules_version=rules.version))
+
+async def judge(
+    sandbox: Sandbox, source: bytes, kind: RecordingFormat, rules: AudioRules, tags: AudioTags | None
+) -> Examination:
+    """The verdict of a worker, which is one also when the worker comes to none. Without tags no MP3 is made."""
+    try:
+        return await sandbox.run(examine, source, kind, rules, tags)
+    except WorkerFailed as failed:
+        fault = Fault(_NO_RESULT[kind], str(failed))
+        return Examination(fault=fault, report=AudioReport(rules_version=rules.version))

@@ -7,6 +7,7 @@ import structlog
 from calldock.media.internal.v1 import processing_service_pb2_grpc
 from calldock.media.v1 import recording_service_pb2_grpc
 
+from services.media.check import Checking, Limits
 from services.media.download import Downloader
 from services.media.examine import warm_up
 from services.media.fetch import Fetching
@@ -34,8 +35,16 @@ WAITING_PER_WORKER = 4
 _RECORDINGS = "calldock.media.v1.RecordingService"
 _PROCESSING = "calldock.media.internal.v1.ProcessingService"
 
-ROLES = {f"/{_RECORDINGS}/GetRecordingAudio": Role.READ}
-COSTS = dict.fromkeys(ROLES, 1)
+ROLES = {
+    f"/{_RECORDINGS}/GetRecordingAudio": Role.READ,
+    f"/{_RECORDINGS}/CheckRecording": Role.UPLOAD,
+    f"/{_RECORDINGS}/CheckFile": Role.UPLOAD,
+}
+COSTS = {
+    f"/{_RECORDINGS}/GetRecordingAudio": 1,
+    f"/{_RECORDINGS}/CheckRecording": 5,
+    f"/{_RECORDINGS}/CheckFile": 5,
+}
 """Points of each method (docs/contract.md 8)."""
 
 
@@ -54,6 +63,12 @@ async def serve(settings: MediaSettings) -> None:
     intake = Intake(settings.intake_address, settings.internal_key)
     try:
         authenticate = IdentityCache(intake.callers.authenticate, SystemClock()).authenticate
+        limits = Limits(
+            most=settings.media_checks,
+            examined=settings.media_workers,
+            upload_timeout_s=settings.media_upload_timeout_s,
+        )
+        checking = Checking(intake, downloader, sandbox, scratch, room, limits)
         public = Listener(
             (_RECORDINGS,),
             [identity_guard(authenticate, ROLES)],
@@ -61,7 +76,7 @@ async def serve(settings: MediaSettings) -> None:
             meter=metered(intake.callers, COSTS, current_identity),
         )
         recording_service_pb2_grpc.add_RecordingServiceServicer_to_server(
-            RecordingServicer(Listening(intake, objects)), public.server
+            RecordingServicer(Listening(intake, objects), checking), public.server
         )
         internal = Listener((_PROCESSING,), [internal_key_guard(settings.internal_key)], check_rules())
         servicer = ProcessingServicer(

@@ -4,35 +4,39 @@ from collections.abc import AsyncIterator
 from datetime import UTC
 
 from calldock.media.internal.v1 import processing_service_pb2, processing_service_pb2_grpc
-from calldock.media.v1 import audio_pb2, recording_service_pb2, recording_service_pb2_grpc
+from calldock.media.v1 import audio_pb2, recording_service_pb2, recording_service_pb2_grpc, verdict_pb2
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.duration_pb2 import Duration
 
+from services.media.check import Checking
 from services.media.download import Downloaded
 from services.media.examine import AudioTags
 from services.media.fetch import Fetching
 from services.media.listen import Listening
+from services.media.peers import read_rules
 from services.media.process import Processing
 from services.media.verdict import (
     AudioReport,
-    AudioRule,
-    AudioRules,
     ChannelReport,
+    Examination,
     Fault,
     Finding,
     RecordingFormat,
-    RulePolicy,
 )
-from services.shared.errors import not_found
+from services.shared.errors import MISSING, Mnemonic, Refusal, not_found
 from services.shared.objects import ObjectMissing, ObjectStore
 from services.shared.rpc.identity import current_identity
 from services.shared.rpc.status import Context, header
-from services.shared.rpc.values import value_of, word_of
+from services.shared.rpc.values import value_of
 
 _FORMATS = {
     audio_pb2.RECORDING_FORMAT_WAV: RecordingFormat.WAV,
     audio_pb2.RECORDING_FORMAT_MP3: RecordingFormat.MP3,
 }
+BODY_SIZE_HEADER = "x-calldock-body-size"
+"""What Envoy read in a REST request's Content-Length."""
+MAX_SIZE_DIGITS = 18
+_CONTENT_TYPES = {"audio/wav": RecordingFormat.WAV, "audio/mpeg": RecordingFormat.MP3}
 
 
 class ProcessingServicer(processing_service_pb2_grpc.ProcessingServiceServicer):
@@ -47,7 +51,7 @@ class ProcessingServicer(processing_service_pb2_grpc.ProcessingServiceServicer):
         self, request: processing_service_pb2.FetchRecordingRequest, context: Context
     ) -> processing_service_pb2.FetchRecordingResponse:
         found = await self._fetching.fetch(
-            request.url, _FORMATS[request.format], request.target_key, _rules(request.rules)
+            request.url, _FORMATS[request.format], request.target_key, read_rules(request.rules)
         )
         if isinstance(found, Downloaded):
             source = processing_service_pb2.FetchedSource(size_bytes=found.size_bytes, sha256=found.sha256)
@@ -64,7 +68,7 @@ class ProcessingServicer(processing_service_pb2_grpc.ProcessingServiceServicer):
         )
         try:
             found = await self._processing.process(
-                request.source_key, _FORMATS[request.format], request.target_key, _rules(request.rules), tags
+                request.source_key, _FORMATS[request.format], request.target_key, read_rules(request.rules), tags
             )
         except ObjectMissing as missing:
             raise not_found("source_key", request.source_key, "there is no such object") from missing
@@ -86,8 +90,9 @@ class ProcessingServicer(processing_service_pb2_grpc.ProcessingServiceServicer):
 class RecordingServicer(recording_service_pb2_grpc.RecordingServiceServicer):
     """RecordingService."""
 
-    def __init__(self, listening: Listening) -> None:
+    def __init__(self, listening: Listening, checking: Checking) -> None:
         self._listening = listening
+        self._checking = checking
 
     async def GetRecordingAudio(
         self, request: recording_service_pb2.GetRecordingAudioRequest, context: Context
@@ -98,6 +103,34 @@ class RecordingServicer(recording_service_pb2_grpc.RecordingServiceServicer):
             await context.send_initial_metadata((("x-calldock-length", str(size_bytes)),))
         async for piece in pieces:
             yield HttpBody(content_type="audio/mpeg", data=piece)
+
+    async def CheckRecording(
+        self, request: recording_service_pb2.CheckRecordingRequest, context: Context
+    ) -> recording_service_pb2.CheckRecordingResponse:
+        found = await self._checking.check_link(
+            current_identity().account_id, request.record_url, _FORMATS[request.format]
+        )
+        return recording_service_pb2.CheckRecordingResponse(verdict=verdict_message(found))
+
+    async def CheckFile(
+        self, requests: AsyncIterator[recording_service_pb2.CheckFileRequest], context: Context
+    ) -> recording_service_pb2.CheckFileResponse:
+        first = await anext(requests, None)
+        if first is None:
+            raise Refusal(Mnemonic.REQUIRED_PARAMETER_MISSED, path=("file",), why="there is no file")
+        found = await self._checking.check_file(
+            current_identity().account_id, _pieces(first, requests), _declared_size(first, context), _format_of(first)
+        )
+        return recording_service_pb2.CheckFileResponse(verdict=verdict_message(found))
+
+
+def verdict_message(found: Examination) -> verdict_pb2.RecordingVerdict:
+    """A verdict as proto."""
+    message = verdict_pb2.RecordingVerdict(is_accepted=found.fault is None, audio_report=report_message(found.report))
+    if found.fault is not None:
+        message.error_code = value_of(audio_pb2.RecordingErrorCode, found.fault.code)
+        message.error_message = found.fault.message
+    return message
 
 
 def report_message(report: AudioReport) -> audio_pb2.AudioReport:
@@ -150,19 +183,31 @@ def _fault(fault: Fault) -> processing_service_pb2.Fault:
     return processing_service_pb2.Fault(code=code, message=fault.message, is_transient=fault.is_transient)
 
 
-def _rules(message: processing_service_pb2.AudioRules) -> AudioRules:
-    return AudioRules(
-        version=message.version,
-        max_size_bytes=message.max_size_bytes,
-        min_duration_s=message.min_duration.ToTimedelta().total_seconds(),
-        min_snr_db=message.min_snr_db,
-        content_types={
-            RecordingFormat.WAV: frozenset(message.wav_content_types),
-            RecordingFormat.MP3: frozenset(message.mp3_content_types),
-        },
-        takes_mp3_without_id3=message.takes_mp3_without_id3,
-        policies={
-            AudioRule(word_of(audio_pb2.AudioRule, each.rule)): RulePolicy(word_of(audio_pb2.RulePolicy, each.policy))
-            for each in message.policies
-        },
-    )
+async def _pieces(
+    first: recording_service_pb2.CheckFileRequest, rest: AsyncIterator[recording_service_pb2.CheckFileRequest]
+) -> AsyncIterator[bytes]:
+    yield first.file.data
+    async for request in rest:
+        yield request.file.data
+
+
+def _declared_size(first: recording_service_pb2.CheckFileRequest, context: Context) -> int:
+    """What the caller says of the file's size; over REST the Content-Length says it."""
+    if first.HasField("size_bytes"):
+        return first.size_bytes
+    told = header(context, BODY_SIZE_HEADER) if header(context, "x-envoy-original-path") else ""
+    if told.isascii() and told.isdigit() and len(told) <= MAX_SIZE_DIGITS:
+        return int(told)
+    why = "how large is the file? A file that was cut on its way could not be told from a whole one"
+    raise Refusal(Mnemonic.REQUIRED_PARAMETER_MISSED, path=("size_bytes",), why=why)
+
+
+def _format_of(first: recording_service_pb2.CheckFileRequest) -> RecordingFormat:
+    if first.format:
+        return _FORMATS[first.format]
+    came = first.file.content_type
+    kind = _CONTENT_TYPES.get(came.partition(";")[0].strip().lower())
+    if kind is None:
+        why = "a Content-Type of audio/wav or audio/mpeg is due, or the format by name"
+        raise Refusal(Mnemonic.REQUIRED_PARAMETER_MISSED, path=("format",), value=came or MISSING, why=why)
+    return kind

@@ -28,6 +28,10 @@ class MediaSettings(EgressSettings):
     media_decode_timeout_s: float = Field(
         default=60.0, gt=0, le=120, description="seconds that a worker may spend on one file"
     )
+    media_checks: int = Field(default=16, ge=1, le=1000, description="recordings checked without a call at once")
+    media_upload_timeout_s: float = Field(
+        default=30.0, gt=0, le=50, description="seconds that a file sent to be checked may take to come"
+    )
 
     @property
     def allowed_egress(self) -> tuple[str, ...]:

@@ -91,6 +91,10 @@ class AudioRules:
     """What comes of rules that are not kept; one that is not named refuses."""
 
 
+CONTRACT_RULES = AudioRules(version=1, max_size_bytes=50 * 1024 * 1024, min_duration_s=16, min_snr_db=15)
+"""The limits of docs/contract.md 6, for a file that is checked without a call."""
+
+
 @dataclass(slots=True, kw_only=True)
 class ChannelReport:
     """What was measured of one channel; proto `ChannelReport`."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.e2e.test_repeats import REPEATS
 
 ROOT = Path(__file__).parents[2]
-READS = ("Get", "List", "Lookup", "Watch", "Authenticate")
+READS = ("Get", "List", "Lookup", "Watch", "Authenticate", "Check")
 _METHOD = re.compile(r"((?:^ *//.*\n)+)^  rpc (\w+)\(", re.MULTILINE)
 _DIRECTORY = re.compile(r"(BatchCreate|Create|Update)(Tag|Employee|Site|Campaign|Source|VisitorSession)s?")
 """Repeated kind by kind in tests/e2e/test_directory.py."""

@@ -13,6 +13,8 @@ from tools.openapi.schemas import DURATION, WELL_KNOWN, Schemas, Spelling
 HTTP_BODY = "google.api.HttpBody"
 MEDIA_TYPES = {"calldock.media.v1.RecordingService.GetRecordingAudio": "audio/mpeg"}
 """What a method that answers an HttpBody puts into it."""
+RAW_BODIES = {"calldock.media.v1.RecordingService.CheckFile": ("audio/wav", "audio/mpeg")}
+"""What a method takes whose body is an HttpBody within its request."""
 
 _VERBS = ("get", "put", "post", "delete", "patch")
 _VARIABLE = re.compile(r"\{([A-Za-z0-9_.]+)(?:=[^}]*)?\}")
@@ -90,7 +92,7 @@ def _operation(
     if parameters:
         content["parameters"] = parameters
     if body:
-        content["requestBody"] = _request_body(schemas, method.input_type, body, in_path)
+        content["requestBody"] = _request_body(schemas, method, body, in_path)
         statuses.add(WITH_BODY)
     content["responses"] = {"200": _answer(image, schemas, method), **errors(statuses)}
     if method.GetOptions().deprecated:
@@ -148,13 +150,18 @@ def _apart(schema: Schema) -> Schema:
     return {**told, "schema": schema}
 
 
-def _request_body(schemas: Schemas, message: Descriptor, body: str, in_path: list[str]) -> Schema:
+def _request_body(schemas: Schemas, method: MethodDescriptor, body: str, in_path: list[str]) -> Schema:
+    message = method.input_type
     if message.full_name == HTTP_BODY:
         return {"required": True, "content": {"application/octet-stream": {"schema": schemas.message(message)}}}
     if body != "*":
         field = message.fields_by_name[body]
         told = schemas.field(field, Spelling.BODY)
         description = told.pop("description", "")
+        if field.message_type is not None and field.message_type.full_name == HTTP_BODY:
+            kinds = RAW_BODIES.get(method.full_name, ("application/octet-stream",))
+            content = {kind: {"schema": schemas.message(field.message_type)} for kind in kinds}
+            return {"description": description, "required": True, "content": content}
         return {"description": description, "required": True, "content": {"application/json": {"schema": told}}}
     if not in_path:
         schema = schemas.message(message)

@@ -1,7 +1,7 @@
 """From the domain's "no" to gRPC's: one interceptor round every method of ours (docs/contract.md 8, style S21-S23)."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
 from datetime import timedelta
 from typing import Any, NoReturn, TypeAlias
 
@@ -65,7 +65,10 @@ class StatusInterceptor(aio.ServerInterceptor):
         if handler.unary_stream is not None:
             stream = self._around_stream(method, handler.unary_stream, handler.request_deserializer)
             return grpc.unary_stream_rpc_method_handler(stream, None, handler.response_serializer)
-        raise AssertionError(f"{method} streams its request: it needs a wrapper of its own")
+        if handler.stream_unary is not None:
+            upload = self._around_upload(method, handler.stream_unary, handler.request_deserializer)
+            return grpc.stream_unary_rpc_method_handler(upload, None, handler.response_serializer)
+        raise AssertionError(f"{method} streams both ways: it needs a wrapper of its own")
 
     def _around_unary(self, method: str, handle: Any, parse: Any) -> Callable[[bytes, Context], Awaitable[Message]]:
         async def around(data: bytes, context: Context) -> Message:
@@ -87,6 +90,21 @@ class StatusInterceptor(aio.ServerInterceptor):
                 async with self._meter(method):
                     async for piece in handle(self._parsed(method, data, parse), context):
                         yield piece
+
+        return around
+
+    def _around_upload(
+        self, method: str, handle: Any, parse: Any
+    ) -> Callable[[AsyncIterator[bytes], Context], Awaitable[Message]]:
+        async def around(pieces: AsyncIterator[bytes], context: Context) -> Message:
+            async with _answering(method, context):
+                # Nothing of a stranger's is read: each piece is parsed and checked when the handler asks for it.
+                await self._guard(method, context)
+                requests = (self._parsed(method, data, parse) async for data in pieces)
+                async with self._meter(method), aclosing(requests):
+                    answer: Message = await handle(requests, context)
+                return answer
+            raise AssertionError("an aborted call does not come here")
 
         return around
 

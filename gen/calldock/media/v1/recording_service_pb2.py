@@ -23,12 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from calldock.media.v1 import audio_pb2 as calldock_dot_media_dot_v1_dot_audio__pb2
+from calldock.media.v1 import verdict_pb2 as calldock_dot_media_dot_v1_dot_verdict__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)calldock/media/v1/recording_service.proto\x12\x11\x63\x61lldock.media.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"@\n\x18GetRecordingAudioRequest\x12$\n\x0crecording_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\x32\x9a\x01\n\x10RecordingService\x12\x85\x01\n\x11GetRecordingAudio\x12+.calldock.media.v1.GetRecordingAudioRequest\x1a\x14.google.api.HttpBody\"+\x82\xd3\xe4\x93\x02%\x12#/v1/recordings/{recording_id}/audio0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)calldock/media/v1/recording_service.proto\x12\x11\x63\x61lldock.media.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63\x61lldock/media/v1/audio.proto\x1a\x1f\x63\x61lldock/media/v1/verdict.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\"@\n\x18GetRecordingAudioRequest\x12$\n\x0crecording_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"\x81\x01\n\x15\x43heckRecordingRequest\x12#\n\nrecord_url\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\x18\x80\x10\xc8\x01\x01\x12\x43\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\".calldock.media.v1.RecordingFormatB\x0f\xe2\x41\x01\x02\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\"T\n\x16\x43heckRecordingResponse\x12:\n\x07verdict\x18\x01 \x01(\x0b\x32#.calldock.media.v1.RecordingVerdictB\x04\xe2\x41\x01\x03\"\xb3\x01\n\x10\x43heckFileRequest\x12@\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\".calldock.media.v1.RecordingFormatB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12$\n\nsize_bytes\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12(\n\x04\x66ile\x18\x03 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\x42\r\n\x0b_size_bytes\"O\n\x11\x43heckFileResponse\x12:\n\x07verdict\x18\x01 \x01(\x0b\x32#.calldock.media.v1.RecordingVerdictB\x04\xe2\x41\x01\x03\x32\xa6\x03\n\x10RecordingService\x12\x85\x01\n\x11GetRecordingAudio\x12+.calldock.media.v1.GetRecordingAudioRequest\x1a\x14.google.api.HttpBody\"+\x82\xd3\xe4\x93\x02%\x12#/v1/recordings/{recording_id}/audio0\x01\x12\x86\x01\n\x0e\x43heckRecording\x12(.calldock.media.v1.CheckRecordingRequest\x1a).calldock.media.v1.CheckRecordingResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/v1/recordings:check:\x01*\x12\x80\x01\n\tCheckFile\x12#.calldock.media.v1.CheckFileRequest\x1a$.calldock.media.v1.CheckFileResponse\"&\x82\xd3\xe4\x93\x02 \"\x18/v1/recordings:checkFile:\x04\x66ile(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,10 +39,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETRECORDINGAUDIOREQUEST'].fields_by_name['recording_id']._loaded_options = None
   _globals['_GETRECORDINGAUDIOREQUEST'].fields_by_name['recording_id']._serialized_options = b'\342A\001\002\272H\007\"\002(\001\310\001\001'
+  _globals['_CHECKRECORDINGREQUEST'].fields_by_name['record_url']._loaded_options = None
+  _globals['_CHECKRECORDINGREQUEST'].fields_by_name['record_url']._serialized_options = b'\342A\001\002\272H\010r\003\030\200\020\310\001\001'
+  _globals['_CHECKRECORDINGREQUEST'].fields_by_name['format']._loaded_options = None
+  _globals['_CHECKRECORDINGREQUEST'].fields_by_name['format']._serialized_options = b'\342A\001\002\272H\010\202\001\002\020\001\310\001\001'
+  _globals['_CHECKRECORDINGRESPONSE'].fields_by_name['verdict']._loaded_options = None
+  _globals['_CHECKRECORDINGRESPONSE'].fields_by_name['verdict']._serialized_options = b'\342A\001\003'
+  _globals['_CHECKFILEREQUEST'].fields_by_name['format']._loaded_options = None
+  _globals['_CHECKFILEREQUEST'].fields_by_name['format']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
+  _globals['_CHECKFILEREQUEST'].fields_by_name['size_bytes']._loaded_options = None
+  _globals['_CHECKFILEREQUEST'].fields_by_name['size_bytes']._serialized_options = b'\342A\001\001\272H\004\"\002(\000'
+  _globals['_CHECKFILEREQUEST'].fields_by_name['file']._loaded_options = None
+  _globals['_CHECKFILEREQUEST'].fields_by_name['file']._serialized_options = b'\342A\001\002'
+  _globals['_CHECKFILERESPONSE'].fields_by_name['verdict']._loaded_options = None
+  _globals['_CHECKFILERESPONSE'].fields_by_name['verdict']._serialized_options = b'\342A\001\003'
   _globals['_RECORDINGSERVICE'].methods_by_name['GetRecordingAudio']._loaded_options = None
   _globals['_RECORDINGSERVICE'].methods_by_name['GetRecordingAudio']._serialized_options = b'\202\323\344\223\002%\022#/v1/recordings/{recording_id}/audio'
-  _globals['_GETRECORDINGAUDIOREQUEST']._serialized_start=183
-  _globals['_GETRECORDINGAUDIOREQUEST']._serialized_end=247
-  _globals['_RECORDINGSERVICE']._serialized_start=250
-  _globals['_RECORDINGSERVICE']._serialized_end=404
+  _globals['_RECORDINGSERVICE'].methods_by_name['CheckRecording']._loaded_options = None
+  _globals['_RECORDINGSERVICE'].methods_by_name['CheckRecording']._serialized_options = b'\202\323\344\223\002\031\"\024/v1/recordings:check:\001*'
+  _globals['_RECORDINGSERVICE'].methods_by_name['CheckFile']._loaded_options = None
+  _globals['_RECORDINGSERVICE'].methods_by_name['CheckFile']._serialized_options = b'\202\323\344\223\002 \"\030/v1/recordings:checkFile:\004file'
+  _globals['_GETRECORDINGAUDIOREQUEST']._serialized_start=247
+  _globals['_GETRECORDINGAUDIOREQUEST']._serialized_end=311
+  _globals['_CHECKRECORDINGREQUEST']._serialized_start=314
+  _globals['_CHECKRECORDINGREQUEST']._serialized_end=443
+  _globals['_CHECKRECORDINGRESPONSE']._serialized_start=445
+  _globals['_CHECKRECORDINGRESPONSE']._serialized_end=529
+  _globals['_CHECKFILEREQUEST']._serialized_start=532
+  _globals['_CHECKFILEREQUEST']._serialized_end=711
+  _globals['_CHECKFILERESPONSE']._serialized_start=713
+  _globals['_CHECKFILERESPONSE']._serialized_end=792
+  _globals['_RECORDINGSERVICE']._serialized_start=795
+  _globals['_RECORDINGSERVICE']._serialized_end=1217
 # @@protoc_insertion_point(module_scope)

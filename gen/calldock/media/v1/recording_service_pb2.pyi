@@ -3,6 +3,9 @@
 isort:skip_file
 """
 
+from calldock.media.v1 import audio_pb2 as _audio_pb2
+from calldock.media.v1 import verdict_pb2 as _verdict_pb2
+from google.api import httpbody_pb2 as _httpbody_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 import builtins as _builtins
@@ -37,3 +40,111 @@ class GetRecordingAudioRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetRecordingAudioRequest: _TypeAlias = GetRecordingAudioRequest  # noqa: Y015
+
+@_typing.final
+class CheckRecordingRequest(_message.Message):
+    """The link to check."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_URL_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    record_url: _builtins.str
+    """Required. The link as it would be uploaded: https for a WAV, http or https for an MP3; up to 2,048 characters."""
+    format: _audio_pb2.RecordingFormat.ValueType
+    """Required. What the file has to be: what its place in `wav_records` or `mp3_records` would say."""
+    def __init__(
+        self,
+        *,
+        record_url: _builtins.str = ...,
+        format: _audio_pb2.RecordingFormat.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "record_url", b"record_url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckRecordingRequest: _TypeAlias = CheckRecordingRequest  # noqa: Y015
+
+@_typing.final
+class CheckRecordingResponse(_message.Message):
+    """The verdict on a link."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERDICT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def verdict(self) -> _verdict_pb2.RecordingVerdict:
+        """Output only. The verdict."""
+
+    def __init__(
+        self,
+        *,
+        verdict: _verdict_pb2.RecordingVerdict | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["verdict", b"verdict"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckRecordingResponse: _TypeAlias = CheckRecordingResponse  # noqa: Y015
+
+@_typing.final
+class CheckFileRequest(_message.Message):
+    """A piece of the file to check."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORMAT_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    format: _audio_pb2.RecordingFormat.ValueType
+    """Optional. What the file has to be. Read in the first message alone; absent: as the content type of `file` says, `audio/wav` or `audio/mpeg`."""
+    size_bytes: _builtins.int
+    """Optional. The size of the whole file in bytes. Read in the first message alone, and there demanded over gRPC; over REST absent when the request has a Content-Length."""
+    @_builtins.property
+    def file(self) -> _httpbody_pb2.HttpBody:
+        """Required. The next bytes, up to 1 MiB less what goes round them; pieces of 64 KiB do well. Over REST the whole file, with the content type `audio/wav` or `audio/mpeg`."""
+
+    def __init__(
+        self,
+        *,
+        format: _audio_pb2.RecordingFormat.ValueType = ...,
+        size_bytes: _builtins.int | None = ...,
+        file: _httpbody_pb2.HttpBody | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "file", b"file", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "file", b"file", "format", b"format", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__size_bytes: _TypeAlias = _typing.Literal["size_bytes"]  # noqa: Y015
+    _WhichOneofArgType__size_bytes: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__size_bytes) -> _WhichOneofReturnType__size_bytes | None: ...
+
+Global___CheckFileRequest: _TypeAlias = CheckFileRequest  # noqa: Y015
+
+@_typing.final
+class CheckFileResponse(_message.Message):
+    """The verdict on a file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERDICT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def verdict(self) -> _verdict_pb2.RecordingVerdict:
+        """Output only. The verdict."""
+
+    def __init__(
+        self,
+        *,
+        verdict: _verdict_pb2.RecordingVerdict | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["verdict", b"verdict"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckFileResponse: _TypeAlias = CheckFileResponse  # noqa: Y015

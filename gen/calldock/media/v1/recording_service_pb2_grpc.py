@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class RecordingServiceStub:
-    """Recordings for people: listening.
+    """Recordings for people: listening, and checking a file before any call names it.
     """
 
     def __init__(self, channel):
@@ -41,16 +41,50 @@ class RecordingServiceStub:
                 request_serializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.GetRecordingAudioRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.CheckRecording = channel.unary_unary(
+                '/calldock.media.v1.RecordingService/CheckRecording',
+                request_serializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.CheckRecordingRequest.SerializeToString,
+                response_deserializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.CheckRecordingResponse.FromString,
+                _registered_method=True)
+        self.CheckFile = channel.stream_unary(
+                '/calldock.media.v1.RecordingService/CheckFile',
+                request_serializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.CheckFileRequest.SerializeToString,
+                response_deserializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.CheckFileResponse.FromString,
+                _registered_method=True)
 
 
 class RecordingServiceServicer:
-    """Recordings for people: listening.
+    """Recordings for people: listening, and checking a file before any call names it.
     """
 
     def GetRecordingAudio(self, request, context):
         """Streams the MP3 of an accepted recording, in pieces of up to 64 KiB; the first one carries the content type `audio/mpeg`. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
 
         Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckRecording(self, request, context):
+        """Downloads and judges a recording as if it stood in a call, by the account's present rules, and stores nothing. A recording that cannot be had or breaks a rule is an answer, not an error. Weighs 5 points. Role: upload.
+
+        Safe to repeat: it downloads and judges anew.
+
+        Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE); RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for a third check at once of one account, and when there is no room for another; UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckFile(self, request_iterator, context):
+        """Judges a file that is streamed here as if it stood in a call, by the account's present rules, and stores nothing. A file that breaks a rule is an answer, not an error. Weighs 5 points. Role: upload.
+
+        Over REST the body is the raw file, and its Content-Length says its size; over gRPC the first message says `size_bytes`. A file that is declared or comes larger than the limit (50 MB) is answered at once, without reading the rest.
+
+        Safe to repeat: it judges anew.
+
+        Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE), also for a file that is not of the declared size; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for a third check at once of one account, and when there is no room for another; DEADLINE_EXCEEDED (DATA_LIMIT_EXCEEDED) for a file that takes longer than 30 seconds to come; UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -64,6 +98,16 @@ def add_RecordingServiceServicer_to_server(servicer, server):
                     request_deserializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.GetRecordingAudioRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
+            'CheckRecording': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckRecording,
+                    request_deserializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.CheckRecordingRequest.FromString,
+                    response_serializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.CheckRecordingResponse.SerializeToString,
+            ),
+            'CheckFile': grpc.stream_unary_rpc_method_handler(
+                    servicer.CheckFile,
+                    request_deserializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.CheckFileRequest.FromString,
+                    response_serializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.CheckFileResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'calldock.media.v1.RecordingService', rpc_method_handlers)
@@ -73,7 +117,7 @@ def add_RecordingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RecordingService:
-    """Recordings for people: listening.
+    """Recordings for people: listening, and checking a file before any call names it.
     """
 
     @staticmethod
@@ -93,6 +137,60 @@ class RecordingService:
             '/calldock.media.v1.RecordingService/GetRecordingAudio',
             calldock_dot_media_dot_v1_dot_recording__service__pb2.GetRecordingAudioRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckRecording(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.media.v1.RecordingService/CheckRecording',
+            calldock_dot_media_dot_v1_dot_recording__service__pb2.CheckRecordingRequest.SerializeToString,
+            calldock_dot_media_dot_v1_dot_recording__service__pb2.CheckRecordingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckFile(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/calldock.media.v1.RecordingService/CheckFile',
+            calldock_dot_media_dot_v1_dot_recording__service__pb2.CheckFileRequest.SerializeToString,
+            calldock_dot_media_dot_v1_dot_recording__service__pb2.CheckFileResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -28,7 +28,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RecordingServiceStub:
-    """Recordings for people: listening."""
+    """Recordings for people: listening, and checking a file before any call names it."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -39,10 +39,26 @@ class RecordingServiceStub:
 
     Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3.
     """
+    CheckRecording: _grpc.UnaryUnaryMultiCallable[_recording_service_pb2.CheckRecordingRequest, _recording_service_pb2.CheckRecordingResponse]
+    """Downloads and judges a recording as if it stood in a call, by the account's present rules, and stores nothing. A recording that cannot be had or breaks a rule is an answer, not an error. Weighs 5 points. Role: upload.
+
+    Safe to repeat: it downloads and judges anew.
+
+    Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE); RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for a third check at once of one account, and when there is no room for another; UNAVAILABLE.
+    """
+    CheckFile: _grpc.StreamUnaryMultiCallable[_recording_service_pb2.CheckFileRequest, _recording_service_pb2.CheckFileResponse]
+    """Judges a file that is streamed here as if it stood in a call, by the account's present rules, and stores nothing. A file that breaks a rule is an answer, not an error. Weighs 5 points. Role: upload.
+
+    Over REST the body is the raw file, and its Content-Length says its size; over gRPC the first message says `size_bytes`. A file that is declared or comes larger than the limit (50 MB) is answered at once, without reading the rest.
+
+    Safe to repeat: it judges anew.
+
+    Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE), also for a file that is not of the declared size; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for a third check at once of one account, and when there is no room for another; DEADLINE_EXCEEDED (DATA_LIMIT_EXCEEDED) for a file that takes longer than 30 seconds to come; UNAVAILABLE.
+    """
 
 @_typing.type_check_only
 class RecordingServiceAsyncStub(RecordingServiceStub):
-    """Recordings for people: listening."""
+    """Recordings for people: listening, and checking a file before any call names it."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetRecordingAudio: _aio.UnaryStreamMultiCallable[_recording_service_pb2.GetRecordingAudioRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
@@ -50,9 +66,25 @@ class RecordingServiceAsyncStub(RecordingServiceStub):
 
     Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3.
     """
+    CheckRecording: _aio.UnaryUnaryMultiCallable[_recording_service_pb2.CheckRecordingRequest, _recording_service_pb2.CheckRecordingResponse]  # type: ignore[assignment]
+    """Downloads and judges a recording as if it stood in a call, by the account's present rules, and stores nothing. A recording that cannot be had or breaks a rule is an answer, not an error. Weighs 5 points. Role: upload.
+
+    Safe to repeat: it downloads and judges anew.
+
+    Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE); RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for a third check at once of one account, and when there is no room for another; UNAVAILABLE.
+    """
+    CheckFile: _aio.StreamUnaryMultiCallable[_recording_service_pb2.CheckFileRequest, _recording_service_pb2.CheckFileResponse]  # type: ignore[assignment]
+    """Judges a file that is streamed here as if it stood in a call, by the account's present rules, and stores nothing. A file that breaks a rule is an answer, not an error. Weighs 5 points. Role: upload.
+
+    Over REST the body is the raw file, and its Content-Length says its size; over gRPC the first message says `size_bytes`. A file that is declared or comes larger than the limit (50 MB) is answered at once, without reading the rest.
+
+    Safe to repeat: it judges anew.
+
+    Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE), also for a file that is not of the declared size; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for a third check at once of one account, and when there is no room for another; DEADLINE_EXCEEDED (DATA_LIMIT_EXCEEDED) for a file that takes longer than 30 seconds to come; UNAVAILABLE.
+    """
 
 class RecordingServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Recordings for people: listening."""
+    """Recordings for people: listening, and checking a file before any call names it."""
 
     @_abc_1.abstractmethod
     def GetRecordingAudio(
@@ -63,6 +95,34 @@ class RecordingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams the MP3 of an accepted recording, in pieces of up to 64 KiB; the first one carries the content type `audio/mpeg`. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
 
         Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckRecording(
+        self,
+        request: _recording_service_pb2.CheckRecordingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recording_service_pb2.CheckRecordingResponse, _abc.Awaitable[_recording_service_pb2.CheckRecordingResponse]]:
+        """Downloads and judges a recording as if it stood in a call, by the account's present rules, and stores nothing. A recording that cannot be had or breaks a rule is an answer, not an error. Weighs 5 points. Role: upload.
+
+        Safe to repeat: it downloads and judges anew.
+
+        Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE); RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for a third check at once of one account, and when there is no room for another; UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckFile(
+        self,
+        request_iterator: _MaybeAsyncIterator[_recording_service_pb2.CheckFileRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_recording_service_pb2.CheckFileResponse, _abc.Awaitable[_recording_service_pb2.CheckFileResponse]]:
+        """Judges a file that is streamed here as if it stood in a call, by the account's present rules, and stores nothing. A file that breaks a rule is an answer, not an error. Weighs 5 points. Role: upload.
+
+        Over REST the body is the raw file, and its Content-Length says its size; over gRPC the first message says `size_bytes`. A file that is declared or comes larger than the limit (50 MB) is answered at once, without reading the rest.
+
+        Safe to repeat: it judges anew.
+
+        Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE), also for a file that is not of the declared size; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for a third check at once of one account, and when there is no room for another; DEADLINE_EXCEEDED (DATA_LIMIT_EXCEEDED) for a file that takes longer than 30 seconds to come; UNAVAILABLE.
         """
 
 def add_RecordingServiceServicer_to_server(servicer: RecordingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -23,26 +23,31 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from calldock.media.internal.v1 import processing_service_pb2 as calldock_dot_media_dot_internal_dot_v1_dot_processing__service__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n9calldock/intake/internal/v1/recording_index_service.proto\x12\x1b\x63\x61lldock.intake.internal.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\"[\n\x15GetAudioObjectRequest\x12\x1f\n\naccount_id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12!\n\x0crecording_id\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\" \n\x0b\x41udioObject\x12\x11\n\x03key\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x32\x87\x01\n\x15RecordingIndexService\x12n\n\x0eGetAudioObject\x12\x32.calldock.intake.internal.v1.GetAudioObjectRequest\x1a(.calldock.intake.internal.v1.AudioObjectb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n9calldock/intake/internal/v1/recording_index_service.proto\x12\x1b\x63\x61lldock.intake.internal.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x33\x63\x61lldock/media/internal/v1/processing_service.proto\x1a\x1fgoogle/api/field_behavior.proto\"7\n\x14GetAudioRulesRequest\x12\x1f\n\naccount_id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\"[\n\x15GetAudioObjectRequest\x12\x1f\n\naccount_id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12!\n\x0crecording_id\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\" \n\x0b\x41udioObject\x12\x11\n\x03key\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x32\xf3\x01\n\x15RecordingIndexService\x12n\n\x0eGetAudioObject\x12\x32.calldock.intake.internal.v1.GetAudioObjectRequest\x1a(.calldock.intake.internal.v1.AudioObject\x12j\n\rGetAudioRules\x12\x31.calldock.intake.internal.v1.GetAudioRulesRequest\x1a&.calldock.media.internal.v1.AudioRulesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'calldock.intake.internal.v1.recording_index_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_GETAUDIORULESREQUEST'].fields_by_name['account_id']._loaded_options = None
+  _globals['_GETAUDIORULESREQUEST'].fields_by_name['account_id']._serialized_options = b'\342A\001\002\272H\004\"\002(\001'
   _globals['_GETAUDIOOBJECTREQUEST'].fields_by_name['account_id']._loaded_options = None
   _globals['_GETAUDIOOBJECTREQUEST'].fields_by_name['account_id']._serialized_options = b'\342A\001\002\272H\004\"\002(\001'
   _globals['_GETAUDIOOBJECTREQUEST'].fields_by_name['recording_id']._loaded_options = None
   _globals['_GETAUDIOOBJECTREQUEST'].fields_by_name['recording_id']._serialized_options = b'\342A\001\002\272H\004\"\002(\001'
   _globals['_AUDIOOBJECT'].fields_by_name['key']._loaded_options = None
   _globals['_AUDIOOBJECT'].fields_by_name['key']._serialized_options = b'\342A\001\003'
-  _globals['_GETAUDIOOBJECTREQUEST']._serialized_start=152
-  _globals['_GETAUDIOOBJECTREQUEST']._serialized_end=243
-  _globals['_AUDIOOBJECT']._serialized_start=245
-  _globals['_AUDIOOBJECT']._serialized_end=277
-  _globals['_RECORDINGINDEXSERVICE']._serialized_start=280
-  _globals['_RECORDINGINDEXSERVICE']._serialized_end=415
+  _globals['_GETAUDIORULESREQUEST']._serialized_start=205
+  _globals['_GETAUDIORULESREQUEST']._serialized_end=260
+  _globals['_GETAUDIOOBJECTREQUEST']._serialized_start=262
+  _globals['_GETAUDIOOBJECTREQUEST']._serialized_end=353
+  _globals['_AUDIOOBJECT']._serialized_start=355
+  _globals['_AUDIOOBJECT']._serialized_end=387
+  _globals['_RECORDINGINDEXSERVICE']._serialized_start=390
+  _globals['_RECORDINGINDEXSERVICE']._serialized_end=633
 # @@protoc_insertion_point(module_scope)

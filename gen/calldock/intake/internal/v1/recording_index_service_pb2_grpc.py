@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from calldock.intake.internal.v1 import recording_index_service_pb2 as calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2
+from calldock.media.internal.v1 import processing_service_pb2 as calldock_dot_media_dot_internal_dot_v1_dot_processing__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -40,6 +41,11 @@ class RecordingIndexServiceStub:
                 request_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.GetAudioObjectRequest.SerializeToString,
                 response_deserializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.AudioObject.FromString,
                 _registered_method=True)
+        self.GetAudioRules = channel.unary_unary(
+                '/calldock.intake.internal.v1.RecordingIndexService/GetAudioRules',
+                request_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.GetAudioRulesRequest.SerializeToString,
+                response_deserializer=calldock_dot_media_dot_internal_dot_v1_dot_processing__service__pb2.AudioRules.FromString,
+                _registered_method=True)
 
 
 class RecordingIndexServiceServicer:
@@ -55,6 +61,15 @@ class RecordingIndexServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetAudioRules(self, request, context):
+        """Answers the rules by which an account's recordings are judged at the moment. Reads only.
+
+        Errors: PERMISSION_DENIED (ACCOUNT_INACTIVE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RecordingIndexServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -62,6 +77,11 @@ def add_RecordingIndexServiceServicer_to_server(servicer, server):
                     servicer.GetAudioObject,
                     request_deserializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.GetAudioObjectRequest.FromString,
                     response_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.AudioObject.SerializeToString,
+            ),
+            'GetAudioRules': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAudioRules,
+                    request_deserializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.GetAudioRulesRequest.FromString,
+                    response_serializer=calldock_dot_media_dot_internal_dot_v1_dot_processing__service__pb2.AudioRules.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -92,6 +112,33 @@ class RecordingIndexService:
             '/calldock.intake.internal.v1.RecordingIndexService/GetAudioObject',
             calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.GetAudioObjectRequest.SerializeToString,
             calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.AudioObject.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAudioRules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.intake.internal.v1.RecordingIndexService/GetAudioRules',
+            calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.GetAudioRulesRequest.SerializeToString,
+            calldock_dot_media_dot_internal_dot_v1_dot_processing__service__pb2.AudioRules.FromString,
             options,
             channel_credentials,
             insecure,

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from calldock.intake.internal.v1 import recording_index_service_pb2 as _recording_index_service_pb2
+from calldock.media.internal.v1 import processing_service_pb2 as _processing_service_pb2
 from collections import abc as _abc
 from grpc import aio as _aio
 import abc as _abc_1
@@ -38,6 +39,11 @@ class RecordingIndexServiceStub:
 
     Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3.
     """
+    GetAudioRules: _grpc.UnaryUnaryMultiCallable[_recording_index_service_pb2.GetAudioRulesRequest, _processing_service_pb2.AudioRules]
+    """Answers the rules by which an account's recordings are judged at the moment. Reads only.
+
+    Errors: PERMISSION_DENIED (ACCOUNT_INACTIVE).
+    """
 
 @_typing.type_check_only
 class RecordingIndexServiceAsyncStub(RecordingIndexServiceStub):
@@ -48,6 +54,11 @@ class RecordingIndexServiceAsyncStub(RecordingIndexServiceStub):
     """Answers where the MP3 of an accepted recording lies. Reads only.
 
     Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3.
+    """
+    GetAudioRules: _aio.UnaryUnaryMultiCallable[_recording_index_service_pb2.GetAudioRulesRequest, _processing_service_pb2.AudioRules]  # type: ignore[assignment]
+    """Answers the rules by which an account's recordings are judged at the moment. Reads only.
+
+    Errors: PERMISSION_DENIED (ACCOUNT_INACTIVE).
     """
 
 class RecordingIndexServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -62,6 +73,17 @@ class RecordingIndexServiceServicer(metaclass=_abc_1.ABCMeta):
         """Answers where the MP3 of an accepted recording lies. Reads only.
 
         Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3.
+        """
+
+    @_abc_1.abstractmethod
+    def GetAudioRules(
+        self,
+        request: _recording_index_service_pb2.GetAudioRulesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_processing_service_pb2.AudioRules, _abc.Awaitable[_processing_service_pb2.AudioRules]]:
+        """Answers the rules by which an account's recordings are judged at the moment. Reads only.
+
+        Errors: PERMISSION_DENIED (ACCOUNT_INACTIVE).
         """
 
 def add_RecordingIndexServiceServicer_to_server(servicer: RecordingIndexServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

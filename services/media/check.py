@@ -1,0 +1,158 @@
+"""Checking a recording without a call: the same download and the same worker as a call's, and nothing stored (docs/contract.md 6 and 8)."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from services.media.download import Downloader, DownloadRefused, host_of
+from services.media.peers import Intake
+from services.media.process import judge
+from services.media.room import DownloadRoom
+from services.media.sandbox import Sandbox, WorkerKilled
+from services.media.verdict import AudioReport, AudioRules, ErrorCode, Examination, Fault, RecordingFormat
+from services.shared.errors import Busy, Mnemonic, Refusal, Trouble
+from services.shared.identity import AccountId
+
+MOST_OF_AN_ACCOUNT = 2
+RETRY_AFTER_S = 1.0
+WORKER_WAIT_S = 60.0
+"""A check that no worker has taken by then is told to come again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How many checks run at once in all, how many of them have their file in memory for a worker, and how long a file may take to come, in seconds."""
+
+    most: int
+    examined: int
+    upload_timeout_s: float
+
+
+class Checking:
+    """Checks recordings. What is received lies in a folder of its own below `scratch` until its verdict, or until the caller is gone."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        downloader: Downloader,
+        sandbox: Sandbox,
+        scratch: Path,
+        room: DownloadRoom,
+        limits: Limits,
+    ) -> None:
+        self._intake = intake
+        self._room = room
+        self._downloader = downloader
+        self._sandbox = sandbox
+        self._scratch = scratch
+        self._limits = limits
+        self._of_account: Counter[AccountId] = Counter()
+        self._examined = asyncio.Semaphore(limits.examined)
+
+    async def check_link(self, account_id: AccountId, url: str, kind: RecordingFormat) -> Examination:
+        """The verdict on what a link gives. Raises Refusal limit_exceeded, Busy, Trouble."""
+        if kind is RecordingFormat.WAV and not url.lower().startswith("https://"):
+            why = "a WAV is taken by https only"
+            raise Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=("record_url",), value=url, why=why)
+        rules = await self._intake.audio_rules(account_id)
+        with (
+            self._place(account_id),
+            self._room.file_of(host_of(url)) as room,
+            TemporaryDirectory(dir=self._scratch, prefix="check-") as folder,
+        ):
+            file = Path(folder) / "source"
+            try:
+                await self._downloader.download(url, kind, rules, file, room.take)
+            except DownloadRefused as refused:
+                return _refused(refused.fault, rules)
+            return await self._judge(file, kind, rules)
+
+    async def check_file(
+        self, account_id: AccountId, pieces: AsyncIterator[bytes], size_bytes: int, kind: RecordingFormat
+    ) -> Examination:
+        """The verdict on a file of the declared size that comes in pieces. Raises Refusal limit_exceeded, or for a file that comes otherwise; Busy, Trouble."""
+        rules = await self._intake.audio_rules(account_id)
+        with self._place(account_id), TemporaryDirectory(dir=self._scratch, prefix="check-") as folder:
+            if size_bytes > rules.max_size_bytes:
+                return _too_large(size_bytes, rules)
+            file = Path(folder) / "source"
+            try:
+                async with asyncio.timeout(self._limits.upload_timeout_s):
+                    received = await _receive(pieces, size_bytes, file)
+            except TimeoutError:
+                why = f"the file did not come within {self._limits.upload_timeout_s:g} s"
+                raise Refusal(
+                    Mnemonic.DATA_LIMIT_EXCEEDED, path=("file",), why=why, grpc_code="DEADLINE_EXCEEDED"
+                ) from None
+            if received != size_bytes:
+                # A caller who hung up looks like one who has sent all.
+                why = f"{size_bytes:,} bytes are declared, {'more' if received > size_bytes else f'{received:,}'} came"
+                raise Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=("size_bytes",), value=size_bytes, why=why)
+            return await self._judge(file, kind, rules)
+
+    async def _judge(self, file: Path, kind: RecordingFormat, rules: AudioRules) -> Examination:
+        try:
+            async with asyncio.timeout(WORKER_WAIT_S):
+                await self._examined.acquire()
+        except TimeoutError:
+            raise Busy("no worker became free for a check") from None
+        try:
+            return await judge(self._sandbox, _read(file), kind, rules, None)
+        except WorkerKilled as killed:
+            raise Trouble(str(killed)) from killed
+        finally:
+            self._examined.release()
+
+    @contextmanager
+    def _place(self, account_id: AccountId) -> Iterator[None]:
+        if self._of_account[account_id] >= MOST_OF_AN_ACCOUNT:
+            raise Refusal(
+                Mnemonic.LIMIT_EXCEEDED,
+                why=f"{MOST_OF_AN_ACCOUNT} recordings of the account are being checked, no more are at once",
+                params={"limit_type": "checks at once", "limit_max_value": str(MOST_OF_AN_ACCOUNT)},
+                retry_after_s=RETRY_AFTER_S,
+            )
+        if self._of_account.total() >= self._limits.most:
+            raise Busy("no more recordings can be checked at once")
+        self._of_account[account_id] += 1
+        try:
+            yield
+        finally:
+            self._of_account[account_id] -= 1
+            if not self._of_account[account_id]:
+                del self._of_account[account_id]
+
+
+async def _receive(pieces: AsyncIterator[bytes], most: int, target: Path) -> int:
+    """Writes the pieces until they end or are more than they may be; answers how many bytes came."""
+    received = 0
+    try:
+        with target.open("wb", buffering=0) as file:
+            async for piece in pieces:
+                received += len(piece)
+                if received > most:
+                    break
+                file.write(piece)
+    except OSError as error:
+        raise Trouble("the scratch folder takes no more") from error
+    return received
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise Trouble("the scratch folder does not give what it took") from error
+
+
+def _too_large(size_bytes: int, rules: AudioRules) -> Examination:
+    told = f"the file is too large: {size_bytes:,} bytes are declared, at most {rules.max_size_bytes:,} are taken"
+    return _refused(Fault(ErrorCode.MAX_FILE_SIZE, told), rules)
+
+
+def _refused(fault: Fault, rules: AudioRules) -> Examination:
+    return Examination(fault=fault, report=AudioReport(rules_version=rules.version))
