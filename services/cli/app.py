@@ -1,6 +1,7 @@
 """The command line's words and options. Exit codes: 0 done, 1 refused or failed, 2 wrong usage."""
 
 import asyncio
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,14 @@ from services.cli.instance import CannotStart, InstanceRunning, KeyMissing
 from services.cli.options import DataDir, Json, Token, Url
 from services.cli.tokens import TokenRole
 from services.cli.upload import print_tally, upload_file
+
+
+class RecordingKind(StrEnum):
+    """What a recording has to be."""
+
+    WAV = "wav"
+    MP3 = "mp3"
+
 
 app = typer.Typer(
     help="calldock takes phone calls in.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
@@ -78,6 +87,32 @@ def upload(
     )
     print_tally(tally, refused, dry_run=dry_run, as_json=json_output)
     raise typer.Exit(1 if tally.refused else 0)
+
+
+@app.command()
+def check(
+    recording: Annotated[str, typer.Argument(help="A file, or a link that calldock is to fetch.")],
+    format_: Annotated[
+        RecordingKind | None,
+        typer.Option("--format", help="What it has to be; by the ending of its name when not given."),
+    ] = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    url: Url = None,
+    token: Token = None,
+    json_output: Json = False,
+) -> None:
+    """Would this recording be accepted? Nothing is stored. A file needs no running calldock; exit code 1 when it would be refused."""
+    from services.cli.check import check_file, check_link, format_of
+
+    form = format_of(recording, format_.value if format_ else None)
+    if recording.startswith(("http://", "https://")):
+        is_accepted = check_link(front_door(data_dir, url, token), recording, form, as_json=json_output)
+    else:
+        path = Path(recording)
+        if not path.is_file():
+            raise typer.BadParameter(f"there is no file {recording}")
+        is_accepted = check_file(path, form, as_json=json_output)
+    raise typer.Exit(0 if is_accepted else 1)
 
 
 @app.command()

@@ -9,16 +9,27 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from services.media.download import Downloader, DownloadRefused, host_of
+from services.media.examine import warm_up
 from services.media.peers import Intake
 from services.media.process import judge
 from services.media.room import DownloadRoom
-from services.media.sandbox import Sandbox, WorkerKilled
-from services.media.verdict import AudioReport, AudioRules, ErrorCode, Examination, Fault, RecordingFormat
+from services.media.sandbox import Sandbox, WorkerFailed, WorkerKilled
+from services.media.verdict import (
+    CONTRACT_RULES,
+    AudioReport,
+    AudioRules,
+    ErrorCode,
+    Examination,
+    Fault,
+    RecordingFormat,
+)
+from services.media.waveform import waveform
 from services.shared.errors import Busy, Mnemonic, Refusal, Trouble
 from services.shared.identity import AccountId
 
 MOST_OF_AN_ACCOUNT = 2
 RETRY_AFTER_S = 1.0
+ALONE_TIMEOUT_S = 60.0
 WORKER_WAIT_S = 60.0
 """A check that no worker has taken by then is told to come again."""
 
@@ -127,6 +138,34 @@ class Checking:
                 del self._of_account[account_id]
 
 
+async def judge_alone(path: Path, form: str, columns: int) -> tuple[Examination, list[list[float]]]:
+    """The verdict on a local file by the contract's rules, and the outline of a WAV's sound, in a worker process of its own. Needs no running service.
+
+    Raises OSError when the file cannot be read, Trouble when somebody ended the worker.
+    """
+    kind = RecordingFormat(form)
+    size_bytes = path.stat().st_size  # noqa: ASYNC240 - nothing else waits for this loop
+    if size_bytes > CONTRACT_RULES.max_size_bytes:
+        return _too_large(size_bytes, CONTRACT_RULES), []
+    data = path.read_bytes()  # noqa: ASYNC240
+    sandbox = Sandbox(1, ALONE_TIMEOUT_S, warm_up)
+    try:
+        found = await judge(sandbox, data, kind, CONTRACT_RULES, None)
+        outline = await _outline(sandbox, data, columns) if kind is RecordingFormat.WAV else []
+    except WorkerKilled as killed:
+        raise Trouble(str(killed)) from killed
+    finally:
+        sandbox.close()
+    return found, outline
+
+
+async def _outline(sandbox: Sandbox, data: bytes, columns: int) -> list[list[float]]:
+    try:
+        return await sandbox.run(waveform, data, columns)
+    except WorkerFailed:
+        return []
+
+
 async def _receive(pieces: AsyncIterator[bytes], most: int, target: Path) -> int:
     """Writes the pieces until they end or are more than they may be; answers how many bytes came."""
     received = 0
@@ -150,7 +189,7 @@ def _read(file: Path) -> bytes:
 
 
 def _too_large(size_bytes: int, rules: AudioRules) -> Examination:
-    told = f"the file is too large: {size_bytes:,} bytes are declared, at most {rules.max_size_bytes:,} are taken"
+    told = f"the file is too large: {size_bytes:,} bytes, at most {rules.max_size_bytes:,} are taken"
     return _refused(Fault(ErrorCode.MAX_FILE_SIZE, told), rules)
 
 

@@ -15,6 +15,7 @@ from services.media.measure import SAMPLE_RATE_HZ, measure_channel
 from services.media.riff import BadRiff, read_header
 from services.media.rules import check_duration, check_header, check_sound, describe_channels, fault_of, refusing
 from services.media.verdict import AudioReport, AudioRules, ErrorCode, Examination, Fault, Finding, RecordingFormat
+from services.media.waveform import waveform
 
 _ID3 = b"ID3"
 
@@ -48,6 +49,7 @@ def warm_up() -> None:
         file.setframerate(SAMPLE_RATE_HZ)
         file.writeframes(np.repeat(tone, 2).tobytes())
     examine(wav.getvalue(), RecordingFormat.WAV, rules, tags)
+    waveform(wav.getvalue(), 1)
     mp3 = id3_tag(tags.start_time, {}) + encode_mp3(np.stack([tone, tone]), SAMPLE_RATE_HZ)
     examine(mp3, RecordingFormat.MP3, rules, tags)
     # A file that is refused goes other ways.

@@ -1,0 +1,112 @@
+"""`calldock check`: would a recording be accepted? A file is judged here, without a running service; a link by calldock, which fetches it."""
+
+import asyncio
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from calldock.media.v1.audio_pb2 import AudioRule, ChannelReport, RecordingErrorCode, RecordingFormat
+from calldock.media.v1.recording_service_pb2 import CheckRecordingRequest
+from calldock.media.v1.recording_service_pb2_grpc import RecordingServiceStub
+from calldock.media.v1.verdict_pb2 import RecordingVerdict
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from services.cli.connect import CommandFailed, Door, as_dict
+from services.media.check import judge_alone
+from services.media.servicer import verdict_message
+from services.shared.errors import Trouble
+from services.shared.rpc.values import value_of, word_of
+
+CHECK_DEADLINE_S = 180.0
+COLUMNS = 72
+_BARS = " ▁▂▃▄▅▆▇█"
+_FORMATS = {".wav": "wav", ".mp3": "mp3"}
+
+
+def format_of(name: str, given: str | None) -> str:
+    """`wav` or `mp3`: as given, or by the name's ending. Raises CommandFailed when neither says."""
+    ending = Path(name.partition("?")[0]).suffix.lower()
+    found = given or _FORMATS.get(ending)
+    if found is None:
+        raise CommandFailed(f"is {name} a WAV or an MP3? Say --format wav or --format mp3")
+    return found
+
+
+def check_file(path: Path, form: str, *, as_json: bool) -> bool:
+    """Judges a file by the contract's rules and prints the verdict; True when it would be accepted."""
+    try:
+        found, outline = asyncio.run(judge_alone(path, form, COLUMNS))
+    except (OSError, Trouble) as error:
+        raise CommandFailed(f"{path} could not be judged: {error}") from error
+    return _print(verdict_message(found), outline, as_json=as_json)
+
+
+def check_link(door: Door, url: str, form: str, *, as_json: bool) -> bool:
+    """Has calldock fetch and judge a link by the account's rules and prints the verdict; True when it would be accepted."""
+    request = CheckRecordingRequest(record_url=url, format=value_of(RecordingFormat, form))
+    answer = RecordingServiceStub(door.channel).CheckRecording(
+        request, timeout=CHECK_DEADLINE_S, metadata=door.metadata
+    )
+    return _print(answer.verdict, (), as_json=as_json)
+
+
+def _print(verdict: RecordingVerdict, outline: Sequence[Sequence[float]], *, as_json: bool) -> bool:
+    if as_json:
+        print(json.dumps(as_dict(verdict), ensure_ascii=False, indent=2))
+        return verdict.is_accepted
+    console = Console(soft_wrap=True)
+    if verdict.is_accepted:
+        console.print("accepted", style="green")
+    else:
+        code = word_of(RecordingErrorCode, verdict.error_code)
+        console.print(f"refused: {code}: {verdict.error_message}", style="red", markup=False)
+    console.print(_figures(verdict))
+    for place, peaks in enumerate(outline):
+        console.print(
+            f"{('left', 'right')[place] if len(outline) == 2 else place + 1!s:5} {_bars(peaks)}", markup=False
+        )
+    for warning in verdict.audio_report.warnings:
+        console.print(f"warning: {word_of(AudioRule, warning.rule)}: {warning.message}", style="yellow", markup=False)
+    return verdict.is_accepted
+
+
+def _figures(verdict: RecordingVerdict) -> Table:
+    report = verdict.audio_report
+    table = Table(show_header=False, box=None)
+    if report.codec:
+        table.add_row("encoding", escape(report.codec))
+    if report.HasField("sample_rate_hz"):
+        table.add_row("sample rate", f"{report.sample_rate_hz:,} Hz")
+    if report.HasField("channel_count"):
+        table.add_row("channels", str(report.channel_count))
+    if report.HasField("duration"):
+        table.add_row("duration", f"{report.duration.ToTimedelta().total_seconds():.3f} s")
+    for name, channel in zip(("left", "right"), report.channels, strict=False):
+        table.add_row(name, ", ".join(_of_channel(channel)))
+    return table
+
+
+def _of_channel(channel: ChannelReport) -> list[str]:
+    told = []
+    if channel.HasField("snr_db"):
+        told.append(f"SNR {channel.snr_db:.1f} dB")
+    if channel.HasField("speech_duration"):
+        told.append(f"speech {channel.speech_duration.ToTimedelta().total_seconds():.1f} s")
+    if channel.HasField("level_dbfs"):
+        told.append(f"level {channel.level_dbfs:.1f} dBFS")
+    if channel.HasField("low_edge_db") and channel.HasField("high_edge_db"):
+        told.append(f"band edges {channel.low_edge_db:.0f} / {channel.high_edge_db:.0f} dB")
+    if not channel.is_judged:
+        told.append("not judged")
+    return told or ["no sound"]
+
+
+def _bars(peaks: Sequence[float]) -> str:
+    """One character a part, 6 dB a step, so that quiet speech shows too: -48 dBFS and less is empty, full scale is full."""
+    steps = len(_BARS) - 1
+    return "".join(
+        _BARS[max(0, min(steps, round(steps + math.log2(peak))))] if peak > 0 else _BARS[0] for peak in peaks
+    )
