@@ -166,7 +166,7 @@ def update_account(
         int | None, typer.Option(min=0, help="Points it may spend in a day; 0 takes the limit away.")
     ] = None,
 ) -> None:
-    """Changes what the operator decides about an account. An upload costs 5 points, any other request 1."""
+    """Changes what the operator decides about an account. An upload costs 5 points, the check of a recording 5, any other request 1."""
     with internal_channel(data_dir, "intake") as channel:
         accounts.change(
             channel,
