@@ -58,14 +58,16 @@ class CheckedCall:
     callback: Callback | None
     tags: tuple[TagName, ...]
     records: tuple[Record, ...]
+    is_only_repeat: bool = False
+    """True when it was judged by no account's clock: it may only find what is stored, never be stored."""
 
     @property
     def fingerprint(self) -> bytes:
         """SHA-256 over all fields that count: equal for two uploads that say the same in whatever spelling."""
         records = tuple(replace(record, employee_name=name_key(record.employee_name)) for record in self.records)
-        said = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "index"} | {
-            "records": records
-        }
+        said = {
+            name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("index", "is_only_repeat")
+        } | {"records": records}
         return hashlib.sha256(repr(said).encode("utf-8", "surrogatepass")).digest()
 
 
@@ -75,3 +77,7 @@ class AccountClock:
 
     zone: ZoneInfo
     region: str
+
+
+NO_CLOCK = AccountClock(zone=ZoneInfo("UTC"), region="")
+"""For a repeat of what is stored, which no setting of the account refuses any more (docs/contract.md 2): no time is skipped, any national number is one."""

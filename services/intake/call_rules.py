@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from services.intake.attribution import UNKNOWN_SOURCE_ID, Attribution
-from services.intake.call import AccountClock, Callback, CheckedCall, Record, TagName
+from services.intake.call import NO_CLOCK, AccountClock, Callback, CheckedCall, Record, TagName
 from services.intake.draft import (
     CallbackDraft,
     CallDraft,
@@ -25,10 +25,10 @@ from services.intake.draft import (
     Unknown,
 )
 from services.intake.names import name_key, tidy
-from services.intake.phone import to_e164
+from services.intake.phone import as_written, to_e164
 from services.intake.status import CallEvent
 from services.intake.wall_time import BadTime, check_moment, to_moment
-from services.shared.errors import MISSING, Mnemonic, Path, Refusal, Refusals
+from services.shared.errors import MISSING, Mnemonic, Path, Refusal
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -74,20 +74,15 @@ _HTTP = re.compile(r"(?i:https?)" + _REST_OF_URL)
 _HTTPS = re.compile(r"(?i:https)" + _REST_OF_URL)
 
 
-def check_calls(drafts: Sequence[ReadDraft], clock: AccountClock) -> list[CheckedCall]:
-    """The checked calls of a request. Raises Refusals, in the contract's order, when one breaks a rule of its own."""
-    calls, refusals = sort_out(drafts, clock)
-    if refusals:
-        raise Refusals(refusals)
-    return calls
-
-
-def sort_out(drafts: Sequence[ReadDraft], clock: AccountClock) -> tuple[list[CheckedCall], list[Refusal]]:
-    """The calls that keep every rule of their own, and all that is wrong with the others, in the contract's order."""
+def sort_out(
+    drafts: Sequence[ReadDraft], clock: AccountClock, repeats: Collection[int] = ()
+) -> tuple[list[CheckedCall], list[Refusal]]:
+    """The calls that keep every rule of their own, and all that is wrong with the others, in the contract's order. The drafts at the places `repeats` are judged
+    apart from the account's clock: they are stored already."""
     calls: list[CheckedCall] = []
     refusals: list[Refusal] = []
     for index, read in enumerate(drafts):
-        call, refused = check_call(read.draft, index, clock, read.unread)
+        call, refused = check_call(read.draft, index, NO_CLOCK if index in repeats else clock, read.unread)
         refusals += [*read.refusals, *refused]
         if call is not None:
             calls.append(call)
@@ -151,6 +146,7 @@ def check_call(
         callback=callback,
         tags=tags,
         records=records,
+        is_only_repeat=clock is NO_CLOCK,
     ), []
 
 
@@ -216,7 +212,9 @@ class _Check:
             if not may_hide:
                 self.refuse(name, Mnemonic.INVALID_PARAMETER_VALUE, value, "the account's own number cannot be empty")
             return ""
-        number = to_e164(value, region) if len(value) <= MAX_PHONE else None
+        number = None
+        if len(value) <= MAX_PHONE:
+            number = to_e164(value, region) if region or value.startswith("+") else as_written(value)
         if number is None:
             self.refuse(
                 name,

@@ -21,8 +21,8 @@ def to_e164(text: str, region: str) -> str | None:
     With a plus it is international. Without, it is read in the national form of `region` and as E.164 that lost its plus; a reading that is a
     number in use wins over one that merely has a possible length.
     """
-    written = text.strip()
-    if not _WRITTEN.fullmatch(written) or sum(character.isdigit() for character in written) < _FEW_DIGITS:
+    written = as_written(text)
+    if written is None:
         return None
     readings = [(written, None)] if written.startswith("+") else [(written, region), (f"+{written}", None)]
     numbers = [number for reading, home in readings if (number := _parsed(reading, home)) is not None]
@@ -31,6 +31,14 @@ def to_e164(text: str, region: str) -> str | None:
             if is_good(number):
                 return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return None
+
+
+def as_written(text: str) -> str | None:
+    """The text without surrounding spaces when it may be a telephone number of some region, unjudged; None when it is none."""
+    written = text.strip()
+    if not _WRITTEN.fullmatch(written) or sum(character.isdigit() for character in written) < _FEW_DIGITS:
+        return None
+    return written
 
 
 def _is_possible(number: phonenumbers.PhoneNumber) -> bool:

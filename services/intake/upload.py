@@ -4,13 +4,15 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from services.intake.call_rules import check_calls, sort_out
+from services.intake.account import Account
+from services.intake.call import CheckedCall
+from services.intake.call_rules import sort_out
 from services.intake.draft import ReadDraft
 from services.intake.store.accounts import get_account
-from services.intake.store.uploads import Priority, UploadedCall, find_refusals, save_upload
+from services.intake.store.uploads import Priority, UploadedCall, find_refusals, kept_ext_ids, save_upload
 from services.shared.clock import Clock
 from services.shared.db.engine import SqliteDatabase
-from services.shared.errors import Mnemonic, Refusal
+from services.shared.errors import Mnemonic, Refusal, Refusals
 from services.shared.identity import Identity, Role
 
 log = structlog.get_logger()
@@ -41,7 +43,7 @@ class Uploads:
         identity.require(Role.UPLOAD)
         self.check_count(len(drafts))
         account = await self._db.read(get_account, identity.account_id)
-        calls, refusals = sort_out(drafts, account.clock)
+        calls, refusals = await self._sorted_out(account, drafts)
         return [*refusals, *await self._db.read(find_refusals, identity.account_id, calls)]
 
     async def upload(
@@ -56,7 +58,9 @@ class Uploads:
         identity.require(Role.UPLOAD)
         self.check_count(len(drafts))
         account = await self._db.read(get_account, identity.account_id)
-        calls = check_calls(drafts, account.clock)
+        calls, refusals = await self._sorted_out(account, drafts)
+        if refusals:
+            raise Refusals(refusals)
         uploaded = await self._db.write(
             save_upload, identity.account_id, calls, ext_request_id, self._clock.now(), priority
         )
@@ -67,3 +71,17 @@ class Uploads:
         }
         log.info("calls.uploaded", account_id=identity.account_id, calls=len(uploaded), **counts)
         return uploaded
+
+    async def _sorted_out(
+        self, account: Account, drafts: Sequence[ReadDraft]
+    ) -> tuple[list[CheckedCall], list[Refusal]]:
+        """As `sort_out`. A call that is stored and would stay as it is is not refused for what the account's zone and region say today (docs/contract.md 2)."""
+        calls, refusals = sort_out(drafts, account.clock)
+        if not refusals:
+            return calls, refusals
+        named = {drafts[index].draft.ext_id for refusal in refusals if isinstance(index := refusal.path[1], int)}
+        kept = await self._db.read(kept_ext_ids, account.account_id, [ext_id for ext_id in named if ext_id])
+        if not kept:
+            return calls, refusals
+        repeats = {index for index, read in enumerate(drafts) if read.draft.ext_id in kept}
+        return sort_out(drafts, account.clock, repeats)

@@ -153,15 +153,14 @@ def fields_by_protos(request: call_service_pb2.UploadCallsRequest) -> set[str]:
 
 
 def fields_by_domain(request: call_service_pb2.UploadCallsRequest) -> set[str]:
-    try:
-        call_rules.check_calls([read_draft(request.calls[0], 0)], MOSCOW)
-    except Refusals as refused:
-        return {
-            _field(refusal.path)
-            for refusal in name_as_typed(refused, request).refusals
-            if not _needs_more_than_the_field(refusal)
-        }
-    return set()
+    _, refusals = call_rules.sort_out([read_draft(request.calls[0], 0)], MOSCOW)
+    if not refusals:
+        return set()
+    return {
+        _field(refusal.path)
+        for refusal in name_as_typed(Refusals(refusals), request).refusals
+        if not _needs_more_than_the_field(refusal)
+    }
 
 
 def _needs_more_than_the_field(refusal: Any) -> bool:

@@ -10,14 +10,19 @@ import pytest
 from google.rpc import error_details_pb2
 from sqlalchemy import Connection, text
 
+from services.intake.account import AccountChange
+from services.intake.call_rules import sort_out
+from services.intake.draft import ReadDraft
+from services.intake.store.accounts import create_account, update_account
 from services.intake.store.changes import cancel_call
+from services.intake.store.uploads import save_upload
 from services.shared.db.engine import SqliteDatabase
-from services.shared.errors import ERRORS, Mnemonic, Refusal
+from services.shared.errors import ERRORS, Mnemonic, Refusal, Trouble
 from services.shared.identity import AccountId
 from services.shared.rpc.status import grpc_code, status_of
 from tests.contract.rows import CONTRACT, sections
 from tests.support.json_door import DEAF, INACTIVE_CAMPAIGN, MAX_BYTES, JsonDoor, a_request
-from tests.support.makers import NOON, a_json_call
+from tests.support.makers import MOSCOW, NOON, a_draft, a_json_call, a_new_account
 
 WAV = {"employee_name": "Anna", "employee_channel": "left", "record_url": "https://records.example.com/1.wav"}
 MP3 = {"record_url": "https://records.example.com/1.mp3"}
@@ -431,3 +436,38 @@ async def test_a_bug_tells_its_request_and_nothing_of_the_inside(door: JsonDoor)
 
     assert (answer["id"], answer["error"]["code"]) == ("mine", -32603)
     assert "secret" not in str(answer)
+
+
+@pytest.mark.contract("2 skips the present state", "2 processed")
+async def test_a_repeat_is_taken_whatever_zone_and_region_the_account_has_since(
+    intake_db: SqliteDatabase, door: JsonDoor
+) -> None:
+    stored = a_json_call(
+        ext_id="stored", calling_phone_number="89262444397",
+        start_time="2026-03-08 02:30:00", finish_time="2026-03-08 02:31:00",
+    )  # fmt: skip
+    assert "result" in await door.rpc(a_request(calls=[stored]))
+    moved = AccountChange(time_zone="America/New_York", region="DE")
+    await intake_db.write(update_account, AccountId(1), moved)
+
+    repeated = await door.rpc(a_request(calls=[stored]))
+    with_new = await door.rpc(a_request(calls=[stored, {**stored, "ext_id": "new"}]))
+    wrong = await door.rpc(a_request(calls=[{**stored, "called_phone_number": "+1"}]))
+    untimed = await door.rpc(a_request(calls=[{**stored, "start_time": "yesterday"}]))
+
+    assert repeated["result"]["data"] == {"success": True}
+    assert told(with_new) == ("invalid_date_time", "calls.1.start_time")
+    assert told(wrong) == ("invalid_parameter_value", "calls.0.called_phone_number")
+    assert told(untimed) == ("invalid_date_time", "calls.0.start_time")
+    (row,) = (await door.rpc(a_request("get.uploaded_calls", **ALL_DAY)))["result"]["data"]
+    assert (row["calling_phone_number"], row["ext_id"]) == ("79262444397", "stored")
+
+
+@pytest.mark.contract("2 skips the present state")
+async def test_a_repeat_that_is_stored_afresh_meanwhile_is_asked_for_again(intake_db: SqliteDatabase) -> None:
+    account = await intake_db.write(create_account, a_new_account(), b"t" * 32, None, NOON)
+    draft = a_draft(calling_phone_number="055 12 34")
+    (repeat,), _ = sort_out([ReadDraft(draft, [])], MOSCOW, repeats=[0])
+
+    with pytest.raises(Trouble):
+        await intake_db.write(save_upload, account.account_id, [repeat], "", NOON)

@@ -20,7 +20,7 @@ from services.intake.store.garbage import discard_objects
 from services.intake.store.outbox import announce
 from services.intake.store.tables import CALL_WORK, FETCH, CallRow, CallTagRow, RecordingRow
 from services.shared.db.tables import table_of
-from services.shared.errors import Refusal, Refusals
+from services.shared.errors import Refusal, Refusals, Trouble
 from services.shared.identity import AccountId
 
 _calls = table_of(CallRow)
@@ -56,6 +56,12 @@ class _Storing:
     call: CheckedCall
     attribution: Attribution
     known: "Row[tuple[object, ...]] | None"
+
+
+def kept_ext_ids(connection: Connection, account_id: AccountId, ext_ids: Sequence[str]) -> set[str]:
+    """Those of the ext_ids whose call is stored and would stay as it is when it were uploaded again."""
+    known = _known_calls(connection, account_id, ext_ids)
+    return {ext_id for ext_id, row in known.items() if _outcome(row) in _KEPT}
 
 
 def find_refusals(connection: Connection, account_id: AccountId, calls: Sequence[CheckedCall]) -> list[Refusal]:
@@ -130,6 +136,9 @@ def _checked_by_account(
     """What is to be stored, what the account has of what it names, and what speaks against it."""
     account = get_account(connection, account_id)
     wanted = [call for call in firsts.values() if outcomes[call.ext_id] in (Outcome.CREATED, Outcome.UPLOADED_AGAIN)]
+    if any(call.is_only_repeat for call in wanted):
+        # It ended in error, or was cancelled, since it was looked up: asked again, it is judged in full.
+        raise Trouble("a call that was stored changed its status meanwhile")
     state = load_state(connection, account_id, account.has_voice_analysis, wanted)
     storing = []
     refusals = []
