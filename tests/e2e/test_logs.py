@@ -14,6 +14,7 @@ WRONG_NUMBER = "1234567890987654321"
 
 def test_the_log_holds_no_number_no_token_and_no_query(calldock: Calldock, host: Host) -> None:
     account = calldock.account("Discreet")
+    host.secrets.append(account.secret)
     stranger = "a-token-that-nobody-made"
     record = {
         "employee_name": "Anna",
