@@ -17,7 +17,7 @@ from rich.table import Table
 from services.cli.connect import DEADLINE_S, CommandFailed, Door, as_dict
 from services.shared.rpc.values import word_of
 
-PAGE = 200
+PAGE = 1000
 WATCHED = 1000
 
 

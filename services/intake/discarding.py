@@ -43,7 +43,7 @@ class Discarding:
         return len(keys)
 
 
-async def discard_until_cancelled(discarding: Discarding, rng: random.Random) -> None:
+async def discard_until_cancelled(discarding: Discarding, rng: random.Random, pause: timedelta = PAUSE) -> None:
     """Looks every few seconds, and at once again while there is more."""
     while True:
         more = False
@@ -51,5 +51,7 @@ async def discard_until_cancelled(discarding: Discarding, rng: random.Random) ->
             more = await discarding.discard_due() == AT_ONCE
         except Trouble as trouble:
             log.warning("objects.not_deleted", reason=str(trouble))
+        except Exception:
+            log.exception("objects.not_deleted")
         if not more:
-            await asyncio.sleep(jittered(PAUSE, rng, share=0.2).total_seconds())
+            await asyncio.sleep(jittered(pause, rng, share=0.2).total_seconds())

@@ -35,6 +35,8 @@ WAITING_PER_WORKER = 4
 _RECORDINGS = "calldock.media.v1.RecordingService"
 _PROCESSING = "calldock.media.internal.v1.ProcessingService"
 
+CHECK_POINTS = 5
+
 ROLES = {
     f"/{_RECORDINGS}/GetRecordingAudio": Role.READ,
     f"/{_RECORDINGS}/CheckRecording": Role.UPLOAD,
@@ -42,8 +44,8 @@ ROLES = {
 }
 COSTS = {
     f"/{_RECORDINGS}/GetRecordingAudio": 1,
-    f"/{_RECORDINGS}/CheckRecording": 5,
-    f"/{_RECORDINGS}/CheckFile": 5,
+    f"/{_RECORDINGS}/CheckRecording": CHECK_POINTS,
+    f"/{_RECORDINGS}/CheckFile": CHECK_POINTS,
 }
 """Points of each method (docs/contract.md 8)."""
 

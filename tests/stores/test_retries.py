@@ -1,17 +1,23 @@
 """docs/contract.md 6, design: downloads that failed in a way that may pass are tried again, and files that nothing needs are let go."""
 
+import asyncio
+import random
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from services.intake.discarding import Discarding, discard_until_cancelled
 from services.intake.recording import Fault, Retries, Source, Verdict, due, final
 from services.intake.store.call_work import finish_call, finish_fetch, save_failure, save_source, save_verdict
 from services.intake.store.changes import reprocess_call
-from services.intake.store.garbage import calls_with_sources, drop_sources, due_keys, forget_keys
+from services.intake.store.garbage import calls_with_sources, discard_keys, drop_sources, due_keys, forget_keys
 from services.intake.store.tables import CALL_WORK, FETCH, PROCESS
 from services.shared.db.engine import SqliteDatabase
+from services.shared.rpc.dial import PeerFailed
 from tests.stores.test_call_work import ACCOUNT, an_uploaded_call, begin, claim, rows, source, stored
-from tests.support.makers import NOON
+from tests.support.makers import NOON, HandClock
 
 PASSING = Fault(code="http_status_download_error", message="the server answered 503", is_transient=True)
 STANDING = Fault(code="http_status_download_error", message="the server answered 404")
@@ -139,3 +145,30 @@ async def test_garbage_is_not_due_before_its_time(intake_db: SqliteDatabase) -> 
 
     assert await intake_db.read(due_keys, NOON - timedelta(seconds=1), 10) == []
     assert await intake_db.read(due_keys, NOON, 10) == [source(held.token).key]
+
+
+class BrokenMedia:
+    """A media that fails at deleting, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.asked_twice = asyncio.Event()
+
+    async def delete(self, _keys: Sequence[str]) -> None:
+        self.asked += 1
+        if self.asked == 2:
+            self.asked_twice.set()
+        raise PeerFailed("media answered INTERNAL")
+
+
+async def test_a_media_that_fails_at_deleting_does_not_end_the_loop(intake_db: SqliteDatabase) -> None:
+    await intake_db.write(discard_keys, ["1/1/1/1.wav"], NOON)
+    media: Any = BrokenMedia()
+    work = Discarding(intake_db, media, HandClock(), timedelta(days=1))
+    loop = asyncio.create_task(discard_until_cancelled(work, random.Random(1), pause=timedelta(0)))
+
+    async with asyncio.timeout(30):
+        await media.asked_twice.wait()
+    loop.cancel()
+
+    assert await intake_db.read(due_keys, NOON, 10) == ["1/1/1/1.wav"]

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.engine import Row
 
 from services.intake.points import LimitsLeft, Spent, left, refund, spend
-from services.intake.store.accounts import get_account
+from services.intake.store.accounts import account_of, get_account
 from services.intake.store.tables import SpentPointsRow
 from services.shared.db.tables import insert_missing, table_of
 from services.shared.identity import AccountId
@@ -26,8 +26,8 @@ def spend_points(connection: Connection, account_id: AccountId, points: int, now
 
 
 def refund_points(connection: Connection, account_id: AccountId, points: int, spend_time: datetime) -> None:
-    """Gives back what a request took at `spend_time` and did not succeed."""
-    account = get_account(connection, account_id)
+    """Gives back what a request took at `spend_time` and did not succeed; also to an account that was disabled meanwhile."""
+    account = account_of(connection, account_id)
     spent = refund(_read(connection, account_id), points, spend_time, account.clock.zone)
     if spent is not None:
         _keep(connection, account_id, spent)
