@@ -107,8 +107,8 @@ class JsonRpcMethods:
         return {**result, "metadata": {**result.get("metadata", {}), "limits": limits}}
 
     async def _identify(self, params: Mapping[str, Any]) -> Identity:
-        sha256 = token_sha256(token_of(params))
         try:
+            sha256 = token_sha256(token_of(params))
             identity = await self._authenticate(sha256, None)
         except Refusal as refusal:
             raise Refusal(refusal.mnemonic, path=(TOKEN,), why=refusal.why) from refusal

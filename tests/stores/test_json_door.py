@@ -312,6 +312,12 @@ async def test_an_agent_acts_for_the_accounts_that_it_lists_and_no_other(door: J
     assert told(other) == ("forbidden", "user_id")
 
 
+@pytest.mark.contract("8 access_token_invalid")
+@pytest.mark.parametrize("token", ["nobody's", "x" * 257], ids=["of nobody", "too long"])
+async def test_a_token_that_is_none_is_named_as_the_wrong_field(door: JsonDoor, token: str) -> None:
+    assert told(await door.rpc(a_request("get.account", token=token))) == ("access_token_invalid", "access_token")
+
+
 @pytest.mark.contract("8 members of the envelope")
 async def test_members_of_the_envelope_that_are_not_known_are_ignored(door: JsonDoor) -> None:
     answer = await door.rpc({**a_request("get.account"), "extra": {"x": 1}, "result": 5})
@@ -330,6 +336,7 @@ async def test_members_of_the_envelope_that_are_not_known_are_ignored(door: Json
         pytest.param({"calls": [a_json_call(ext_id=...)]}, ..., id="8 value of nothing, left out"),
         pytest.param({"access_token": ["secret"]}, ..., id="8 value of a token of the wrong type"),
         pytest.param({"access_token": "secret"}, ..., id="8 value of a token of nobody"),
+        pytest.param({"access_token": "secret" * 100}, ..., id="8 value of a token that is too long"),
     ],
 )
 async def test_the_value_is_what_came(door: JsonDoor, given: dict[str, Any], heard: object) -> None:
