@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from calldock.media.v1.audio_pb2 import AudioRule, ChannelReport, RecordingErrorCode, RecordingFormat
@@ -38,10 +39,10 @@ def format_of(name: str, given: str | None) -> str:
 def check_file(path: Path, form: str, *, as_json: bool) -> bool:
     """Judges a file by the contract's rules and prints the verdict; True when it would be accepted."""
     try:
-        found, outline = asyncio.run(judge_alone(path, form, COLUMNS))
+        found = asyncio.run(judge_alone(path, form))
     except (OSError, Trouble) as error:
         raise CommandFailed(f"{path} could not be judged: {error}") from error
-    return _print(verdict_message(found), outline, as_json=as_json)
+    return _print(verdict_message(found), as_json=as_json)
 
 
 def check_link(door: Door, url: str, form: str, *, as_json: bool) -> bool:
@@ -50,10 +51,10 @@ def check_link(door: Door, url: str, form: str, *, as_json: bool) -> bool:
     answer = RecordingServiceStub(door.channel).CheckRecording(
         request, timeout=CHECK_DEADLINE_S, metadata=door.metadata
     )
-    return _print(answer.verdict, (), as_json=as_json)
+    return _print(answer.verdict, as_json=as_json)
 
 
-def _print(verdict: RecordingVerdict, outline: Sequence[Sequence[float]], *, as_json: bool) -> bool:
+def _print(verdict: RecordingVerdict, *, as_json: bool) -> bool:
     if as_json:
         print(json.dumps(as_dict(verdict), ensure_ascii=False, indent=2))
         return verdict.is_accepted
@@ -64,10 +65,9 @@ def _print(verdict: RecordingVerdict, outline: Sequence[Sequence[float]], *, as_
         code = word_of(RecordingErrorCode, verdict.error_code)
         console.print(f"refused: {code}: {verdict.error_message}", style="red", markup=False)
     console.print(_figures(verdict))
-    for place, peaks in enumerate(outline):
-        console.print(
-            f"{('left', 'right')[place] if len(outline) == 2 else place + 1!s:5} {_bars(peaks)}", markup=False
-        )
+    for name, channel in zip(("left", "right"), verdict.audio_report.channels, strict=False):
+        if channel.peaks:
+            console.print(f"{name:5} {_bars(_outline(channel.peaks))}", markup=False)
     for warning in verdict.audio_report.warnings:
         console.print(f"warning: {word_of(AudioRule, warning.rule)}: {warning.message}", style="yellow", markup=False)
     return verdict.is_accepted
@@ -86,10 +86,14 @@ def _figures(verdict: RecordingVerdict) -> Table:
         table.add_row("duration", f"{report.duration.ToTimedelta().total_seconds():.3f} s")
     for name, channel in zip(("left", "right"), report.channels, strict=False):
         table.add_row(name, ", ".join(_of_channel(channel)))
+    if report.HasField("overlap_share"):
+        table.add_row("both speak", f"{report.overlap_share:.0%} of the time, nobody {report.silence_share:.0%}")
     return table
 
 
 def _of_channel(channel: ChannelReport) -> list[str]:
+    if channel.is_dead:
+        return ["no sound"]
     told = []
     if channel.HasField("snr_db"):
         told.append(f"SNR {channel.snr_db:.1f} dB")
@@ -99,9 +103,15 @@ def _of_channel(channel: ChannelReport) -> list[str]:
         told.append(f"level {channel.level_dbfs:.1f} dBFS")
     if channel.HasField("low_edge_db") and channel.HasField("high_edge_db"):
         told.append(f"band edges {channel.low_edge_db:.0f} / {channel.high_edge_db:.0f} dB")
-    if not channel.is_judged:
+    if channel.HasField("snr_db") and not channel.is_judged:
         told.append("not judged")
-    return told or ["no sound"]
+    return told
+
+
+def _outline(peaks: bytes) -> list[float]:
+    """The loudest of as many parts as the terminal shows, 0 to 1 of full scale."""
+    starts = [column * len(peaks) // COLUMNS for column in range(COLUMNS + 1)]
+    return [max(peaks[start:end]) / 255 for start, end in pairwise(starts)]
 
 
 def _bars(peaks: Sequence[float]) -> str:

@@ -29,6 +29,9 @@ SERVICES = ("media", "notify", "intake")
 EXPOSED = ("intake", "media", "notify")
 """The order of the services' own ports after the front door's."""
 _DRAIN_S = 2.0
+_SEALING_KEY, _BUCKET_KEY = "CALLDOCK_SECRET_KEY", "CALLDOCK_S3_SECRET_ACCESS_KEY"
+_KEYS = (_SEALING_KEY, _BUCKET_KEY)
+"""Given only to the services that use them."""
 
 
 class Instance:
@@ -196,12 +199,14 @@ def _children(
     # Its own admin socket and no shared memory: several instances live side by side.
     envoy = [envoy_binary(), "-c", str(config), "--disable-hot-restart", "--log-level", "warning", "--concurrency", "2"]
     shared = {
-        **{name: value for name, value in environment.items() if name != "CALLDOCK_SECRET_KEY"},
+        **{name: value for name, value in environment.items() if name not in _KEYS},
         "CALLDOCK_DATA_DIR": str(data_dir),
         **{f"CALLDOCK_{name.upper()}_ADDRESS": f"unix:{sockets}/{name}-internal.sock" for name in SERVICES},
     }
     # Only who seals secrets gets the key.
-    keys = {"notify": {"CALLDOCK_SECRET_KEY": environment.get("CALLDOCK_SECRET_KEY") or secret_key(data_dir)}}
+    key = {_SEALING_KEY: environment.get(_SEALING_KEY) or secret_key(data_dir)}
+    bucket = {name: environment[name] for name in (_BUCKET_KEY,) if name in environment}
+    keys = {"intake": key, "notify": key, "media": bucket}
     services = [
         Child(
             name=name,

@@ -12,6 +12,7 @@ from services.intake.account import Account, AccountChange, NewToken, OperatorCh
 from services.intake.audio_settings import AudioSettings, RulePolicy, content_types, policies
 from services.intake.messages import read_moment
 from services.intake.peers import policy_messages
+from services.intake.recording_host import RecordingHost, RequestHeader, basic, bearer, header
 from services.shared.identity import Role
 from services.shared.rpc.values import named_fields, timestamp, value_of, word_of
 
@@ -78,6 +79,24 @@ def read_operator_change(request: admin_service_pb2.SetAccountRequest) -> Operat
         has_voice_analysis=request.has_voice_analysis if request.HasField("has_voice_analysis") else None,
         minute_limit=request.minute_limit if request.HasField("minute_limit") else None,
         day_limit=request.day_limit if request.HasField("day_limit") else None,
+    )
+
+
+def read_credential(request: account_service_pb2.SetRecordingHostRequest) -> RequestHeader:
+    """The header that a host wants to see. Raises Refusal for one that is the transport's own."""
+    match request.WhichOneof("credential"):
+        case "bearer_token":
+            return bearer(request.bearer_token)
+        case "basic":
+            return basic(request.basic.username, request.basic.password)
+        case _:
+            return header(request.header.name, request.header.value)
+
+
+def host_message(host: RecordingHost) -> account_service_pb2.RecordingHost:
+    """A recording host, without the secret."""
+    return account_service_pb2.RecordingHost(
+        host=str(host.at), header_name=host.header_name, set_time=timestamp(host.set_time)
     )
 
 

@@ -7,6 +7,7 @@ from services.intake.account import VOICE_ANALYSIS
 from services.intake.attribution import Attribution, Directory, attribute
 from services.intake.call import CheckedCall
 from services.intake.draft import RecordingFormat
+from services.intake.handed_over import HandedOver
 from services.shared.errors import Mnemonic, Refusal
 
 
@@ -28,6 +29,7 @@ class AccountState:
     tags_by_name: Mapping[str, KnownTag]
     employee_ids: frozenset[int]
     employees_by_key: Mapping[str, int]
+    handed_over: Mapping[str, HandedOver]
 
 
 def check_by_account(call: CheckedCall, state: AccountState) -> tuple[Attribution, list[Refusal]]:

@@ -24,6 +24,7 @@ from services.intake.draft import (
     TagDraft,
     Unknown,
 )
+from services.intake.handed_over import NAMED
 from services.intake.names import name_key, tidy
 from services.intake.phone import as_written, to_e164
 from services.intake.status import CallEvent
@@ -75,14 +76,24 @@ _HTTPS = re.compile(r"(?i:https)" + _REST_OF_URL)
 
 
 def sort_out(
-    drafts: Sequence[ReadDraft], clock: AccountClock, repeats: Collection[int] = ()
+    drafts: Sequence[ReadDraft],
+    clock: AccountClock,
+    repeats: Collection[int] = (),
+    *,
+    takes_handed_over: bool = True,
 ) -> tuple[list[CheckedCall], list[Refusal]]:
     """The calls that keep every rule of their own, and all that is wrong with the others, in the contract's order. The drafts at the places `repeats` are judged
-    apart from the account's clock: they are stored already."""
+    apart from the account's clock: they are stored already. Without `takes_handed_over` a recording needs a link."""
     calls: list[CheckedCall] = []
     refusals: list[Refusal] = []
     for index, read in enumerate(drafts):
-        call, refused = check_call(read.draft, index, NO_CLOCK if index in repeats else clock, read.unread)
+        call, refused = check_call(
+            read.draft,
+            index,
+            NO_CLOCK if index in repeats else clock,
+            read.unread,
+            takes_handed_over=takes_handed_over,
+        )
         refusals += [*read.refusals, *refused]
         if call is not None:
             calls.append(call)
@@ -90,10 +101,15 @@ def sort_out(
 
 
 def check_call(
-    draft: CallDraft, index: int, clock: AccountClock, unread: Collection[Path] = ()
+    draft: CallDraft,
+    index: int,
+    clock: AccountClock,
+    unread: Collection[Path] = (),
+    *,
+    takes_handed_over: bool = True,
 ) -> tuple[CheckedCall | None, list[Refusal]]:
     """The checked call, or its refusals. Nothing at or below an `unread` path is judged: the door has refused it already."""
-    check = _Check(("calls", index), unread)
+    check = _Check(("calls", index), unread, takes_handed_over=takes_handed_over)
     ext_id = check.text("ext_id", draft.ext_id, MAX_EXT_ID)
     direction = check.word("direction", draft.direction, Direction) or Direction.IN
     calling = check.phone(
@@ -170,8 +186,9 @@ def _names_a_host(url: str) -> bool:
 class _Check:
     """Gathers the refusals of one call."""
 
-    def __init__(self, path: Path, unread: Collection[Path]) -> None:
+    def __init__(self, path: Path, unread: Collection[Path], *, takes_handed_over: bool) -> None:
         self._path = path
+        self._takes_handed_over = takes_handed_over
         self._unread = frozenset(unread)
         self.refusals: list[Refusal] = []
 
@@ -321,9 +338,10 @@ class _Check:
         channel = self.word((*path, "employee_channel"), draft.employee_channel, EmployeeChannel)
         if is_wav and draft.employee_channel is None:
             self.refuse((*path, "employee_channel"), Mnemonic.REQUIRED_PARAMETER_MISSED, why="left or right is due")
-        url = self.url(
-            (*path, "record_url"), draft.record_url, _HTTPS if is_wav else _HTTP, "https" if is_wav else "http or https"
-        )
+        url = draft.record_url or ""
+        if not self._takes_handed_over or not NAMED.fullmatch(url):
+            link, schemes = (_HTTPS, "https") if is_wav else (_HTTP, "http or https")
+            url = self.url((*path, "record_url"), draft.record_url, link, schemes)
         return Record(
             employee_id=draft.employee_id,
             employee_name="" if draft.employee_id is not None else named,

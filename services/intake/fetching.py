@@ -6,12 +6,15 @@ from datetime import datetime
 
 import structlog
 
+from services.intake.handed_over import upload_id_of
+from services.intake.hosts import RecordingHosts
 from services.intake.peers import Media
 from services.intake.recording import (
     Fault,
     RecordingStatus,
     RecordingWork,
     Retries,
+    Source,
     Verdict,
     due,
     final,
@@ -30,8 +33,12 @@ from services.intake.store.call_work import (
 from services.shared.clock import Clock
 from services.shared.db.engine import SqliteDatabase
 from services.shared.db.work_table import Claim
+from services.shared.identity import AccountId
 
 log = structlog.get_logger()
+
+DOWNLOAD_ERROR = "download_error"
+HANDED_OVER_GONE = "the file that was handed over is no longer kept: hand it over again and upload the call again"
 
 FILES_AT_ONCE = 64
 """Downloads asked for at once, over all calls: as many as one media takes by default."""
@@ -41,9 +48,16 @@ class Fetching:
     """Fetches the recordings of one claimed call. `changed` is called after commits that may make work elsewhere."""
 
     def __init__(
-        self, db: SqliteDatabase, media: Media, retries: Retries, clock: Clock, changed: Callable[[], None]
+        self,
+        db: SqliteDatabase,
+        media: Media,
+        hosts: RecordingHosts,
+        retries: Retries,
+        clock: Clock,
+        changed: Callable[[], None],
     ) -> None:
         self._db = db
+        self._hosts = hosts
         self._media = media
         self._retries = retries
         self._clock = clock
@@ -71,8 +85,13 @@ class Fetching:
             work.account_id, work.call_session_id, first.recording_id, claim.token, source_extension(first.format)
         )
         began = self._clock.monotonic()
-        async with self._places:
-            found = await self._media.fetch(first, key, work.audio)
+        if upload_id_of(first.url) is not None:
+            # A file that was handed over is there, or was let go some time after the call ended.
+            found: Source | Fault = Fault(code=DOWNLOAD_ERROR, message=HANDED_OVER_GONE)
+        else:
+            credential = await self._hosts.credential_for(AccountId(work.account_id), first.url)
+            async with self._places:
+                found = await self._media.fetch(first, key, work.audio, credential)
         ids = [recording.recording_id for recording in recordings]
         again: datetime | None = None
         if isinstance(found, Fault):

@@ -131,7 +131,8 @@ class JsonRpcMethods:
             raise Refusal(Mnemonic.DATA_TYPE_ERROR, path=("calls",), value=calls)
         self._uploads.check_count(len(calls or ()))
         drafts = [read_call(call, index, Spelling.JSON_RPC) for index, call in enumerate(calls or ())]
-        await self._uploads.upload(identity, drafts, ext_request_id=request_id)
+        # The public contract knows links alone.
+        await self._uploads.upload(identity, drafts, ext_request_id=request_id, takes_handed_over=False)
         return {"data": {"success": True}}
 
     async def _get_uploaded_calls(self, identity: Identity, params: Mapping[str, Any], _request_id: str) -> Result:

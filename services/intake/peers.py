@@ -13,8 +13,16 @@ from calldock.media.internal.v1.processing_service_pb2 import (
     ProcessRecordingRequest,
 )
 from calldock.media.internal.v1.processing_service_pb2 import Fault as FaultMessage
+from calldock.media.internal.v1.processing_service_pb2 import HostCredential as HostCredentialMessage
 from calldock.media.internal.v1.processing_service_pb2_grpc import ProcessingServiceStub
-from calldock.media.v1.audio_pb2 import AudioRule, AudioRulePolicy, RecordingErrorCode, RecordingFormat, RulePolicy
+from calldock.media.v1.audio_pb2 import (
+    AudioChannel,
+    AudioRule,
+    AudioRulePolicy,
+    RecordingErrorCode,
+    RecordingFormat,
+    RulePolicy,
+)
 from calldock.notify.internal.v1.delivery_service_pb2 import (
     EnqueueNotificationsRequest,
     EnsureSecretRequest,
@@ -27,6 +35,7 @@ from pydantic import SecretStr
 
 from services.intake.audio_settings import AudioSettings
 from services.intake.recording import Fault, RecordingWork, Source, Verdict
+from services.intake.recording_host import HostCredential
 from services.intake.store.tables import OutboxRow
 from services.shared.rpc.dial import dial, internal_metadata, peer_trouble
 from services.shared.rpc.values import timestamp, value_of, word_of
@@ -57,6 +66,16 @@ def audio_rules(audio: AudioSettings) -> AudioRules:
     )
 
 
+def credential_message(credential: HostCredential) -> HostCredentialMessage:
+    """What lets us in, as media takes it."""
+    return HostCredentialMessage(
+        host=credential.at.host,
+        port=credential.at.port,
+        header_name=credential.header.name,
+        header_value=credential.header.value,
+    )
+
+
 def policy_messages(audio: AudioSettings) -> list[AudioRulePolicy]:
     """What comes of rules, as proto."""
     return [
@@ -82,13 +101,16 @@ class Media:
         self._stub = ProcessingServiceStub(self._channel)
         self._metadata = internal_metadata(key)
 
-    async def fetch(self, recording: RecordingWork, target_key: str, audio: AudioSettings) -> Source | Fault:
-        """Downloads a recording under the key; a Fault when it is not to be had."""
+    async def fetch(
+        self, recording: RecordingWork, target_key: str, audio: AudioSettings, credential: HostCredential | None
+    ) -> Source | Fault:
+        """Downloads a recording under the key, with what its host wants to see; a Fault when it is not to be had."""
         request = FetchRecordingRequest(
             url=recording.url,
             format=value_of(RecordingFormat, recording.format),
             target_key=target_key,
             rules=audio_rules(audio),
+            credential=None if credential is None else credential_message(credential),
         )
         with peer_trouble("media"):
             answer = await self._stub.FetchRecording(request, timeout=FETCH_DEADLINE_S, metadata=self._metadata)
@@ -106,6 +128,7 @@ class Media:
             tags=AudioTags(
                 ext_id=tags.ext_id, call_session_id=tags.call_session_id, start_time=timestamp(tags.start_time)
             ),
+            employee_channel=value_of(AudioChannel, recording.employee_channel),
         )
         with peer_trouble("media"):
             answer = await self._stub.ProcessRecording(request, timeout=PROCESS_DEADLINE_S, metadata=self._metadata)

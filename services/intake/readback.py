@@ -1,7 +1,8 @@
 """Reading calls back, a page at a time."""
 
 from services.intake.call_filter import CallFilter
-from services.intake.store.reading import StoredCall, audio_key, get_call, list_calls, lookup_call
+from services.intake.draft import RecordingFormat
+from services.intake.store.reading import StoredCall, audio_key, get_call, list_calls, lookup_call, source_object
 from services.shared.db.engine import SqliteDatabase
 from services.shared.identity import AccountId
 from services.shared.paging import Page, page_of, page_token_below, read_number_token, size_of
@@ -24,6 +25,10 @@ class Readback:
     async def audio_key(self, account_id: AccountId, recording_id: int) -> str:
         """The key of a recording's MP3. Raises Refusal entity_not_found."""
         return await self._db.read(audio_key, account_id, recording_id)
+
+    async def source_object(self, account_id: AccountId, recording_id: int) -> tuple[str, RecordingFormat]:
+        """The key of a recording's file as it came, and its kind. Raises Refusal entity_not_found."""
+        return await self._db.read(source_object, account_id, recording_id)
 
     async def page(
         self, account_id: AccountId, wanted: CallFilter, page_size: int, page_token: str

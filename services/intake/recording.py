@@ -103,9 +103,14 @@ def call_fault(recordings: Sequence[RecordingWork]) -> Fault | None:
         if recording.status is RecordingStatus.REFUSED:
             return Fault(
                 code=recording.error_code or INTERNAL_ERROR,
-                message=f"recording {recording.position + 1}: {recording.error_message}",
+                message=f"recording {recording.position + 1}{_joint(recording.error_message)}{recording.error_message}",
             )
     return None
+
+
+def _joint(message: str) -> str:
+    """`recording 2, customer's channel (right): ...`, but `recording 2: the server answered ...`."""
+    return ", " if message.startswith(("customer's channel", "employee's channel")) else ": "
 
 
 def due(recordings: Sequence[RecordingWork], now: datetime) -> list[RecordingWork]:

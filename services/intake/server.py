@@ -27,6 +27,8 @@ from services.intake.directory import DirectoryEntries
 from services.intake.directory_servicer import DirectoryServicer
 from services.intake.discarding import Discarding, discard_until_cancelled
 from services.intake.fetching import Fetching
+from services.intake.handing_over import HandingOver
+from services.intake.hosts import RecordingHosts
 from services.intake.json_door import JsonDoorServicer
 from services.intake.jsonrpc_methods import JsonRpcMethods
 from services.intake.peers import Media, Notify
@@ -59,6 +61,7 @@ from services.shared.quota import metered
 from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_key_guard
 from services.shared.rpc.serve import Listener, until_stopped
 from services.shared.rpc.validate import check_rules
+from services.shared.sealing import Sealer, read_key
 from services.shared.settings import FRONT_DOOR_ROOM
 from services.shared.work import WorkLoop, sweep_until_cancelled
 
@@ -97,6 +100,9 @@ ROLES = {
     f"/{_CALLS}/ReprocessCall": Role.UPLOAD,
     f"/{_ACCOUNT}/GetAccount": Role.READ,
     f"/{_ACCOUNT}/UpdateAccount": Role.ADMIN,
+    f"/{_ACCOUNT}/SetRecordingHost": Role.ADMIN,
+    f"/{_ACCOUNT}/ListRecordingHosts": Role.ADMIN,
+    f"/{_ACCOUNT}/RemoveRecordingHost": Role.ADMIN,
     f"/{_ACCOUNT}/CreateToken": Role.ADMIN,
     f"/{_ACCOUNT}/ListTokens": Role.ADMIN,
     f"/{_ACCOUNT}/BlockToken": Role.ADMIN,
@@ -132,9 +138,11 @@ async def serve(settings: IntakeSettings) -> None:
     try:
         migrate(db.engine, MIGRATIONS)
         db.start()
+        hosts = RecordingHosts(db, Sealer(read_key(settings.secret_key.get_secret_value())), clock)
+        await hosts.check_key()
         await db.write(free_all_work, clock.now())
-        loops = Loops(db, media, notify, settings, clock, rng)
-        public, internal = _listeners(db, notify, settings, clock, loops.wake)
+        loops = Loops(db, media, notify, hosts, settings, clock, rng)
+        public, internal = _listeners(db, notify, hosts, settings, clock, loops.wake)
         await internal.start((settings.internal_listen,))
         await public.start(settings.public_addresses)
         log.info("intake.started", public=settings.public_listen)
@@ -160,6 +168,7 @@ class Loops:
         db: SqliteDatabase,
         media: Media,
         notify: Notify,
+        hosts: RecordingHosts,
         settings: IntakeSettings,
         clock: Clock,
         rng: random.Random,
@@ -176,10 +185,9 @@ class Loops:
         to_fetch = WorkQueue(db, CALL_WORK, stage=FETCH, clock=clock, let_go=discard_let_go)
         to_process = WorkQueue(db, CALL_WORK, stage=PROCESS, clock=clock, let_go=discard_let_go)
         to_relay = WorkQueue(db, OUTBOX_WORK, stage=0, clock=clock)
+        fetching = Fetching(db, media, hosts, settings.retries, clock, self.wake)
         self._loops = [
-            loop(
-                "fetch", to_fetch, Fetching(db, media, settings.retries, clock, self.wake).fetch_call, settings.fetches
-            ),
+            loop("fetch", to_fetch, fetching.fetch_call, settings.fetches),
             loop("process", to_process, Processing(db, media, clock, self.wake).process_call, settings.processes),
             loop("relay", to_relay, Relay(db, notify, clock).relay_call, settings.relays),
         ]
@@ -209,7 +217,12 @@ class Loops:
 
 
 def _listeners(
-    db: SqliteDatabase, notify: Notify, settings: IntakeSettings, clock: Clock, wake: Callable[[], None]
+    db: SqliteDatabase,
+    notify: Notify,
+    hosts: RecordingHosts,
+    settings: IntakeSettings,
+    clock: Clock,
+    wake: Callable[[], None],
 ) -> tuple[Listener, Listener]:
     accounts = Accounts(db, notify, clock)
     uploads = Uploads(db, clock, max_calls=settings.max_calls_per_request, stored=wake)
@@ -228,7 +241,7 @@ def _listeners(
     call_service_pb2_grpc.add_CallServiceServicer_to_server(
         CallServicer(uploads, readback, Changes(db, clock, wake)), public.server
     )
-    account_service_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(accounts), public.server)
+    account_service_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(accounts, hosts), public.server)
     entries = DirectoryEntries(db)
     directory_service_pb2_grpc.add_DirectoryServiceServicer_to_server(DirectoryServicer(entries), public.server)
     json_door_service_pb2_grpc.add_JsonDoorServiceServicer_to_server(
@@ -242,6 +255,6 @@ def _listeners(
     identity_service_pb2_grpc.add_IdentityServiceServicer_to_server(IdentityServicer(accounts), internal.server)
     points_service_pb2_grpc.add_PointsServiceServicer_to_server(PointsServicer(quota), internal.server)
     recording_index_service_pb2_grpc.add_RecordingIndexServiceServicer_to_server(
-        RecordingIndexServicer(readback, accounts), internal.server
+        RecordingIndexServicer(readback, accounts, HandingOver(db, clock), hosts), internal.server
     )
     return public, internal

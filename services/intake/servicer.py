@@ -19,11 +19,14 @@ from calldock.intake.v1 import (
     call_service_pb2_grpc,
 )
 from calldock.media.internal.v1 import processing_service_pb2
+from calldock.media.v1 import audio_pb2
 
 from services.intake.account import check_new_account
 from services.intake.account_messages import (
     account_message,
+    host_message,
     read_change,
+    read_credential,
     read_new_agent_token,
     read_new_token,
     read_operator_change,
@@ -31,8 +34,12 @@ from services.intake.account_messages import (
 )
 from services.intake.accounts import Accounts
 from services.intake.changing import Changes
+from services.intake.draft import RecordingFormat
+from services.intake.handing_over import HandingOver
+from services.intake.hosts import RecordingHosts
 from services.intake.messages import (
     call_message,
+    call_row_message,
     name_as_typed,
     read_draft,
     read_filter,
@@ -41,7 +48,7 @@ from services.intake.messages import (
     upload_response,
     violations_response,
 )
-from services.intake.peers import audio_rules
+from services.intake.peers import audio_rules, credential_message
 from services.intake.quota import Quota
 from services.intake.readback import Readback
 from services.intake.upload import Uploads
@@ -50,7 +57,7 @@ from services.shared.identity import AccountId
 from services.shared.paging import Page, fitting, page_token_below
 from services.shared.rpc.identity import client_address, current_identity
 from services.shared.rpc.status import Context
-from services.shared.rpc.values import timestamp, value_of
+from services.shared.rpc.values import timestamp, value_of, word_of
 
 
 class CallServicer(call_service_pb2_grpc.CallServiceServicer):
@@ -87,7 +94,7 @@ class CallServicer(call_service_pb2_grpc.CallServiceServicer):
         wanted = read_filter(request)
         page = await self._readback.page(current_identity().account_id, wanted, request.page_size, request.page_token)
         shown = fitting(
-            Page([call_message(call) for call in page.items], page.next_page_token),
+            Page([call_row_message(call) for call in page.items], page.next_page_token),
             lambda call: page_token_below(wanted.scope, call.call_session_id),
         )
         return call_service_pb2.ListCallsResponse(calls=shown.items, next_page_token=shown.next_page_token)
@@ -135,8 +142,9 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
 class AccountServicer(account_service_pb2_grpc.AccountServiceServicer):
     """AccountService."""
 
-    def __init__(self, accounts: Accounts) -> None:
+    def __init__(self, accounts: Accounts, hosts: RecordingHosts) -> None:
         self._accounts = accounts
+        self._hosts = hosts
 
     async def GetAccount(self, request: account_service_pb2.GetAccountRequest, context: Context) -> account_pb2.Account:
         return account_message(await self._accounts.get(current_identity().account_id))
@@ -148,6 +156,24 @@ class AccountServicer(account_service_pb2_grpc.AccountServiceServicer):
         return account_message(
             await self._accounts.update(current_identity().account_id, change, client_address(context))
         )
+
+    async def SetRecordingHost(
+        self, request: account_service_pb2.SetRecordingHostRequest, context: Context
+    ) -> account_service_pb2.RecordingHost:
+        header = read_credential(request)
+        return host_message(await self._hosts.set(current_identity().account_id, request.host, header))
+
+    async def ListRecordingHosts(
+        self, request: account_service_pb2.ListRecordingHostsRequest, context: Context
+    ) -> account_service_pb2.ListRecordingHostsResponse:
+        hosts = await self._hosts.list_all(current_identity().account_id)
+        return account_service_pb2.ListRecordingHostsResponse(recording_hosts=map(host_message, hosts))
+
+    async def RemoveRecordingHost(
+        self, request: account_service_pb2.RemoveRecordingHostRequest, context: Context
+    ) -> account_service_pb2.RemoveRecordingHostResponse:
+        await self._hosts.remove(current_identity().account_id, request.host)
+        return account_service_pb2.RemoveRecordingHostResponse()
 
     async def CreateToken(
         self, request: account_service_pb2.CreateTokenRequest, context: Context
@@ -213,15 +239,44 @@ class PointsServicer(points_service_pb2_grpc.PointsServiceServicer):
 class RecordingIndexServicer(recording_index_service_pb2_grpc.RecordingIndexServiceServicer):
     """RecordingIndexService."""
 
-    def __init__(self, readback: Readback, accounts: Accounts) -> None:
+    def __init__(
+        self, readback: Readback, accounts: Accounts, handing_over: HandingOver, hosts: RecordingHosts
+    ) -> None:
         self._readback = readback
         self._accounts = accounts
+        self._handing_over = handing_over
+        self._hosts = hosts
 
     async def GetAudioObject(
         self, request: recording_index_service_pb2.GetAudioObjectRequest, context: Context
     ) -> recording_index_service_pb2.AudioObject:
         key = await self._readback.audio_key(AccountId(request.account_id), request.recording_id)
         return recording_index_service_pb2.AudioObject(key=key)
+
+    async def GetSourceObject(
+        self, request: recording_index_service_pb2.GetSourceObjectRequest, context: Context
+    ) -> recording_index_service_pb2.SourceObject:
+        key, kind = await self._readback.source_object(AccountId(request.account_id), request.recording_id)
+        return recording_index_service_pb2.SourceObject(key=key, format=value_of(audio_pb2.RecordingFormat, kind))
+
+    async def RegisterUpload(
+        self, request: recording_index_service_pb2.RegisterUploadRequest, context: Context
+    ) -> recording_index_service_pb2.RegisteredUpload:
+        kind = RecordingFormat(word_of(audio_pb2.RecordingFormat, request.format))
+        file = await self._handing_over.register(
+            AccountId(request.account_id), kind, request.size_bytes, request.sha256
+        )
+        return recording_index_service_pb2.RegisteredUpload(
+            upload_id=file.upload_id, key=file.key, expire_time=timestamp(file.expire_time)
+        )
+
+    async def GetHostCredential(
+        self, request: recording_index_service_pb2.GetHostCredentialRequest, context: Context
+    ) -> recording_index_service_pb2.GetHostCredentialResponse:
+        found = await self._hosts.credential_for(AccountId(request.account_id), request.url)
+        return recording_index_service_pb2.GetHostCredentialResponse(
+            credential=None if found is None else credential_message(found)
+        )
 
     async def GetAudioRules(
         self, request: recording_index_service_pb2.GetAudioRulesRequest, context: Context

@@ -44,7 +44,7 @@ class Uploads:
         self.check_count(len(drafts))
         account = await self._db.read(get_account, identity.account_id)
         calls, refusals = await self._sorted_out(account, drafts)
-        return [*refusals, *await self._db.read(find_refusals, identity.account_id, calls)]
+        return [*refusals, *await self._db.read(find_refusals, identity.account_id, calls, self._clock.now())]
 
     async def upload(
         self,
@@ -53,12 +53,13 @@ class Uploads:
         *,
         ext_request_id: str = "",
         priority: Priority = Priority.LIVE,
+        takes_handed_over: bool = True,
     ) -> list[UploadedCall]:
-        """Stores the calls and answers for each, once they are durable. Raises Refusal or Refusals, and stores nothing, when one is wrong."""
+        """Stores the calls and answers for each, once they are durable. `takes_handed_over` says whether their door takes files that were handed over. Raises Refusal or Refusals, and stores nothing, when one is wrong."""
         identity.require(Role.UPLOAD)
         self.check_count(len(drafts))
         account = await self._db.read(get_account, identity.account_id)
-        calls, refusals = await self._sorted_out(account, drafts)
+        calls, refusals = await self._sorted_out(account, drafts, takes_handed_over=takes_handed_over)
         if refusals:
             raise Refusals(refusals)
         uploaded = await self._db.write(
@@ -73,10 +74,10 @@ class Uploads:
         return uploaded
 
     async def _sorted_out(
-        self, account: Account, drafts: Sequence[ReadDraft]
+        self, account: Account, drafts: Sequence[ReadDraft], *, takes_handed_over: bool = True
     ) -> tuple[list[CheckedCall], list[Refusal]]:
         """As `sort_out`. A call that is stored and would stay as it is is not refused for what the account's zone and region say today (docs/contract.md 2)."""
-        calls, refusals = sort_out(drafts, account.clock)
+        calls, refusals = sort_out(drafts, account.clock, takes_handed_over=takes_handed_over)
         if not refusals:
             return calls, refusals
         named = {drafts[index].draft.ext_id for refusal in refusals if isinstance(index := refusal.path[1], int)}
@@ -84,4 +85,4 @@ class Uploads:
         if not kept:
             return calls, refusals
         repeats = {index for index, read in enumerate(drafts) if read.draft.ext_id in kept}
-        return sort_out(drafts, account.clock, repeats)
+        return sort_out(drafts, account.clock, repeats, takes_handed_over=takes_handed_over)

@@ -1,9 +1,7 @@
 """Checking a recording without a call: the same download and the same worker as a call's, and nothing stored (docs/contract.md 6 and 8)."""
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,9 +9,11 @@ from tempfile import TemporaryDirectory
 from services.media.download import Downloader, DownloadRefused, host_of
 from services.media.examine import warm_up
 from services.media.peers import Intake
+from services.media.places import Places
 from services.media.process import judge
+from services.media.receive import receive_file
 from services.media.room import DownloadRoom
-from services.media.sandbox import Sandbox, WorkerFailed, WorkerKilled
+from services.media.sandbox import Sandbox, WorkerKilled
 from services.media.verdict import (
     CONTRACT_RULES,
     AudioReport,
@@ -23,12 +23,9 @@ from services.media.verdict import (
     Fault,
     RecordingFormat,
 )
-from services.media.waveform import waveform
 from services.shared.errors import Busy, Mnemonic, Refusal, Trouble
 from services.shared.identity import AccountId
 
-MOST_OF_AN_ACCOUNT = 2
-RETRY_AFTER_S = 1.0
 ALONE_TIMEOUT_S = 60.0
 WORKER_WAIT_S = 60.0
 """A check that no worker has taken by then is told to come again."""
@@ -36,9 +33,8 @@ WORKER_WAIT_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How many checks run at once in all, how many of them have their file in memory for a worker, and how long a file may take to come, in seconds."""
+    """How many checks have their file in memory for a worker at once, and how long a file may take to come, in seconds."""
 
-    most: int
     examined: int
     upload_timeout_s: float
 
@@ -53,6 +49,7 @@ class Checking:
         sandbox: Sandbox,
         scratch: Path,
         room: DownloadRoom,
+        places: Places,
         limits: Limits,
     ) -> None:
         self._intake = intake
@@ -61,7 +58,7 @@ class Checking:
         self._sandbox = sandbox
         self._scratch = scratch
         self._limits = limits
-        self._of_account: Counter[AccountId] = Counter()
+        self._places = places
         self._examined = asyncio.Semaphore(limits.examined)
 
     async def check_link(self, account_id: AccountId, url: str, kind: RecordingFormat) -> Examination:
@@ -70,14 +67,15 @@ class Checking:
             why = "a WAV is taken by https only"
             raise Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=("record_url",), value=url, why=why)
         rules = await self._intake.audio_rules(account_id)
+        credential = await self._intake.host_credential(account_id, url)
         with (
-            self._place(account_id),
+            self._places.one(account_id),
             self._room.file_of(host_of(url)) as room,
             TemporaryDirectory(dir=self._scratch, prefix="check-") as folder,
         ):
             file = Path(folder) / "source"
             try:
-                await self._downloader.download(url, kind, rules, file, room.take)
+                await self._downloader.download(url, kind, rules, file, room.take, credential)
             except DownloadRefused as refused:
                 return _refused(refused.fault, rules)
             return await self._judge(file, kind, rules)
@@ -87,22 +85,11 @@ class Checking:
     ) -> Examination:
         """The verdict on a file of the declared size that comes in pieces. Raises Refusal limit_exceeded, or for a file that comes otherwise; Busy, Trouble."""
         rules = await self._intake.audio_rules(account_id)
-        with self._place(account_id), TemporaryDirectory(dir=self._scratch, prefix="check-") as folder:
+        with self._places.one(account_id), TemporaryDirectory(dir=self._scratch, prefix="check-") as folder:
             if size_bytes > rules.max_size_bytes:
                 return _too_large(size_bytes, rules)
             file = Path(folder) / "source"
-            try:
-                async with asyncio.timeout(self._limits.upload_timeout_s):
-                    received = await _receive(pieces, size_bytes, file)
-            except TimeoutError:
-                why = f"the file did not come within {self._limits.upload_timeout_s:g} s"
-                raise Refusal(
-                    Mnemonic.DATA_LIMIT_EXCEEDED, path=("file",), why=why, grpc_code="DEADLINE_EXCEEDED"
-                ) from None
-            if received != size_bytes:
-                # A caller who hung up looks like one who has sent all.
-                why = f"{size_bytes:,} bytes are declared, {'more' if received > size_bytes else f'{received:,}'} came"
-                raise Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=("size_bytes",), value=size_bytes, why=why)
+            await receive_file(pieces, size_bytes, file, self._limits.upload_timeout_s)
             return await self._judge(file, kind, rules)
 
     async def _judge(self, file: Path, kind: RecordingFormat, rules: AudioRules) -> Examination:
@@ -112,73 +99,30 @@ class Checking:
         except TimeoutError:
             raise Busy("no worker became free for a check") from None
         try:
-            return await judge(self._sandbox, _read(file), kind, rules, None)
+            return await judge(self._sandbox, _read(file), kind, rules)
         except WorkerKilled as killed:
             raise Trouble(str(killed)) from killed
         finally:
             self._examined.release()
 
-    @contextmanager
-    def _place(self, account_id: AccountId) -> Iterator[None]:
-        if self._of_account[account_id] >= MOST_OF_AN_ACCOUNT:
-            raise Refusal(
-                Mnemonic.LIMIT_EXCEEDED,
-                why=f"{MOST_OF_AN_ACCOUNT} recordings of the account are being checked, no more are at once",
-                params={"limit_type": "checks at once", "limit_max_value": str(MOST_OF_AN_ACCOUNT)},
-                retry_after_s=RETRY_AFTER_S,
-            )
-        if self._of_account.total() >= self._limits.most:
-            raise Busy("no more recordings can be checked at once")
-        self._of_account[account_id] += 1
-        try:
-            yield
-        finally:
-            self._of_account[account_id] -= 1
-            if not self._of_account[account_id]:
-                del self._of_account[account_id]
 
-
-async def judge_alone(path: Path, form: str, columns: int) -> tuple[Examination, list[list[float]]]:
-    """The verdict on a local file by the contract's rules, and the outline of a WAV's sound, in a worker process of its own. Needs no running service.
+async def judge_alone(path: Path, form: str) -> Examination:
+    """The verdict on a local file by the contract's rules, in a worker process of its own. Needs no running service.
 
     Raises OSError when the file cannot be read, Trouble when somebody ended the worker.
     """
     kind = RecordingFormat(form)
     size_bytes = path.stat().st_size  # noqa: ASYNC240 - nothing else waits for this loop
     if size_bytes > CONTRACT_RULES.max_size_bytes:
-        return _too_large(size_bytes, CONTRACT_RULES), []
+        return _too_large(size_bytes, CONTRACT_RULES)
     data = path.read_bytes()  # noqa: ASYNC240
     sandbox = Sandbox(1, ALONE_TIMEOUT_S, warm_up)
     try:
-        found = await judge(sandbox, data, kind, CONTRACT_RULES, None)
-        outline = await _outline(sandbox, data, columns) if kind is RecordingFormat.WAV else []
+        return await judge(sandbox, data, kind, CONTRACT_RULES)
     except WorkerKilled as killed:
         raise Trouble(str(killed)) from killed
     finally:
         sandbox.close()
-    return found, outline
-
-
-async def _outline(sandbox: Sandbox, data: bytes, columns: int) -> list[list[float]]:
-    try:
-        return await sandbox.run(waveform, data, columns)
-    except WorkerFailed:
-        return []
-
-
-async def _receive(pieces: AsyncIterator[bytes], most: int, target: Path) -> int:
-    """Writes the pieces until they end or are more than they may be; answers how many bytes came."""
-    received = 0
-    try:
-        with target.open("wb", buffering=0) as file:
-            async for piece in pieces:
-                received += len(piece)
-                if received > most:
-                    break
-                file.write(piece)
-    except OSError as error:
-        raise Trouble("the scratch folder takes no more") from error
-    return received
 
 
 def _read(file: Path) -> bytes:

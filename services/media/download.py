@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 from yarl import URL
 
+from services.media.credential import HostCredential
 from services.media.verdict import AudioRules, ErrorCode, Fault, RecordingFormat
 from services.shared.egress import AddressRefused, EgressGuard, open_session
 from services.shared.errors import Trouble
@@ -51,12 +52,18 @@ class Downloader:
         self._timeout_s = timeout_s
 
     async def download(
-        self, url: str, kind: RecordingFormat, rules: AudioRules, target: Path, take: Callable[[int], None]
+        self,
+        url: str,
+        kind: RecordingFormat,
+        rules: AudioRules,
+        target: Path,
+        take: Callable[[int], None],
+        credential: HostCredential | None = None,
     ) -> Downloaded:
-        """Writes what the URL gives into `target`; `take` is asked for room, in bytes, before they come. Raises DownloadRefused; then `target` holds nothing of use."""
+        """Writes what the URL gives into `target`; `take` is asked for room, in bytes, before they come. Only the credential's own host sees it, also after redirects. Raises DownloadRefused; then `target` holds nothing of use."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._follow(_parsed(url), kind, rules, target, take)
+                return await self._follow(_parsed(url), kind, rules, target, take, credential)
         except TimeoutError:
             raise DownloadRefused(ErrorCode.TIMEOUT, f"the download took longer than {self._timeout_s:g} s") from None
         except AddressRefused as refused:
@@ -72,13 +79,20 @@ class Downloader:
             raise _no_link() from error
 
     async def _follow(
-        self, url: URL, kind: RecordingFormat, rules: AudioRules, target: Path, take: Callable[[int], None]
+        self,
+        url: URL,
+        kind: RecordingFormat,
+        rules: AudioRules,
+        target: Path,
+        take: Callable[[int], None],
+        credential: HostCredential | None,
     ) -> Downloaded:
         for _ in range(MAX_REDIRECTS + 1):
             resolver = await self._guard.resolve(url)
+            shown = credential.headers_for(url.scheme, url.raw_host or "", url.port) if credential else {}
             async with (
                 open_session(resolver, self._trust, self._timeout_s) as session,
-                session.get(url, allow_redirects=False, headers={"accept-encoding": "identity"}) as response,
+                session.get(url, allow_redirects=False, headers={"accept-encoding": "identity", **shown}) as response,
             ):
                 if response.status not in _REDIRECTS:
                     return await _receive(response, kind, rules, target, take)

@@ -4,20 +4,35 @@ import io
 import wave
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import BinaryIO
 
 import numpy as np
 
-from services.media.decode import CannotDecode, decode_mp3, decode_pcm16
+from services.media.decode import CannotDecode, decode_mp3
 from services.media.encode import encode_mp3
-from services.media.id3 import id3_tag
-from services.media.measure import SAMPLE_RATE_HZ, measure_channel
+from services.media.id3 import BadTag, id3_tag, tags_end
+from services.media.measure import measure_channel
+from services.media.pcm import read_samples
 from services.media.riff import BadRiff, read_header
-from services.media.rules import check_duration, check_header, check_sound, describe_channels, fault_of, refusing
-from services.media.verdict import AudioReport, AudioRules, ErrorCode, Examination, Fault, Finding, RecordingFormat
-from services.media.waveform import waveform
-
-_ID3 = b"ID3"
+from services.media.rules import (
+    check_duration,
+    check_header,
+    check_sound,
+    describe_channels,
+    describe_levels,
+    fault_of,
+    refusing,
+)
+from services.media.spectrum import SAMPLE_RATE_HZ
+from services.media.verdict import (
+    AudioChannel,
+    AudioReport,
+    AudioRules,
+    ErrorCode,
+    Examination,
+    Fault,
+    Finding,
+    RecordingFormat,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +44,25 @@ class AudioTags:
     start_time: datetime
 
 
-def examine(data: bytes, kind: RecordingFormat, rules: AudioRules, tags: AudioTags | None) -> Examination:
-    """The verdict on a file, with its report, and its MP3 when it is a WAV that was accepted and has tags. The first rule that fails is the verdict."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mp3Order:
+    """The MP3 to be made of a WAV that is accepted."""
+
+    tags: AudioTags
+    bit_rate_kbps: int
+
+
+def examine(
+    data: bytes,
+    kind: RecordingFormat,
+    rules: AudioRules,
+    order: Mp3Order | None,
+    employee_channel: AudioChannel | None = None,
+) -> Examination:
+    """The verdict on a file, with its report, and its MP3 when it is a WAV that was accepted and one is ordered. The first rule that fails is the verdict."""
     if kind is RecordingFormat.WAV:
-        return _examine_wav(io.BytesIO(data), rules, tags)
-    return _examine_mp3(io.BytesIO(data), rules)
+        return _examine_wav(data, rules, order, employee_channel)
+    return _examine_mp3(data, rules)
 
 
 def warm_up() -> None:
@@ -41,6 +70,7 @@ def warm_up() -> None:
     times = np.arange(SAMPLE_RATE_HZ * 2) / SAMPLE_RATE_HZ
     tone = (10_000 * np.sin(2 * np.pi * 1000 * times)).astype(np.int16)
     tags = AudioTags(ext_id="", call_session_id=0, start_time=datetime(2000, 1, 1, tzinfo=UTC))
+    order = Mp3Order(tags=tags, bit_rate_kbps=32)
     rules = AudioRules(version=0, max_size_bytes=0, min_duration_s=0, min_snr_db=-100)
     wav = io.BytesIO()
     with wave.open(wav, "wb") as file:
@@ -48,19 +78,20 @@ def warm_up() -> None:
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE_HZ)
         file.writeframes(np.repeat(tone, 2).tobytes())
-    examine(wav.getvalue(), RecordingFormat.WAV, rules, tags)
-    waveform(wav.getvalue(), 1)
-    mp3 = id3_tag(tags.start_time, {}) + encode_mp3(np.stack([tone, tone]), SAMPLE_RATE_HZ)
-    examine(mp3, RecordingFormat.MP3, rules, tags)
+    examine(wav.getvalue(), RecordingFormat.WAV, rules, order)
+    mp3 = id3_tag(tags.start_time, {}) + encode_mp3(np.stack([tone, tone]), SAMPLE_RATE_HZ, order.bit_rate_kbps)
+    examine(mp3, RecordingFormat.MP3, rules, order)
     # A file that is refused goes other ways.
-    examine(wav.getvalue()[:-9], RecordingFormat.WAV, rules, tags)
-    examine(mp3[:30], RecordingFormat.MP3, rules, tags)
+    examine(wav.getvalue()[:-9], RecordingFormat.WAV, rules, order)
+    examine(mp3[:30], RecordingFormat.MP3, rules, order)
 
 
-def _examine_wav(file: BinaryIO, rules: AudioRules, tags: AudioTags | None) -> Examination:
+def _examine_wav(
+    data: bytes, rules: AudioRules, order: Mp3Order | None, employee_channel: AudioChannel | None
+) -> Examination:
     report = AudioReport(rules_version=rules.version)
     try:
-        header = read_header(file)
+        header = read_header(io.BytesIO(data))
     except BadRiff as bad:
         return Examination(fault=Fault(ErrorCode.DECODE, str(bad)), report=report)
     report.codec = header.codec
@@ -68,42 +99,37 @@ def _examine_wav(file: BinaryIO, rules: AudioRules, tags: AudioTags | None) -> E
     report.bits_per_sample = header.bits_per_sample
     report.channel_count = header.channel_count
     if finding := check_header(header):
-        return _refused(report, finding)
-    try:
-        samples = decode_pcm16(file)
-    except CannotDecode as failed:
-        return Examination(fault=Fault(ErrorCode.DECODE, str(failed)), report=report)
+        return _refused(report, finding, employee_channel)
+    samples = read_samples(data, header)
     frames = samples.shape[1]
     report.duration_s = frames / SAMPLE_RATE_HZ
-    if frames != header.data_bytes // header.block_bytes:
-        told = f"{frames:,} samples could be decoded of {header.data_bytes // header.block_bytes:,}"
-        return Examination(fault=Fault(ErrorCode.DECODE, told), report=report)
+    describe_levels(report, samples)
     if finding := refusing(check_duration(frames, rules), report, rules):
-        return _refused(report, finding)
+        return _refused(report, finding, employee_channel)
     describe_channels(report, samples, [measure_channel(channel) for channel in samples])
     if finding := refusing(check_sound(report, rules), report, rules):
-        return _refused(report, finding)
-    if tags is None:
+        return _refused(report, finding, employee_channel)
+    if order is None:
         return Examination(fault=None, report=report)
-    facts = {"ext_id": tags.ext_id, "call_session_id": str(tags.call_session_id)}
-    return Examination(
-        fault=None, report=report, mp3=id3_tag(tags.start_time, facts) + encode_mp3(samples, SAMPLE_RATE_HZ)
-    )
+    facts = {"ext_id": order.tags.ext_id, "call_session_id": str(order.tags.call_session_id)}
+    sound = encode_mp3(samples, SAMPLE_RATE_HZ, order.bit_rate_kbps)
+    return Examination(fault=None, report=report, mp3=id3_tag(order.tags.start_time, facts) + sound)
 
 
-def _refused(report: AudioReport, finding: Finding) -> Examination:
+def _refused(report: AudioReport, finding: Finding, employee_channel: AudioChannel | None) -> Examination:
     report.failure = finding
-    return Examination(fault=fault_of(finding), report=report)
+    return Examination(fault=fault_of(finding, employee_channel), report=report)
 
 
-def _examine_mp3(file: BinaryIO, rules: AudioRules) -> Examination:
+def _examine_mp3(data: bytes, rules: AudioRules) -> Examination:
     report = AudioReport(rules_version=rules.version)
-    head = file.read(len(_ID3))
-    if head != _ID3 and not rules.takes_mp3_without_id3:
+    head = data[:3]
+    if head != b"ID3" and not rules.takes_mp3_without_id3:
         return Examination(fault=Fault(ErrorCode.DECODE, f"first bytes are {head!r}, ID3 is needed"), report=report)
     try:
-        facts = decode_mp3(file)
-    except CannotDecode as failed:
+        # The decoder sees the sound alone: it reads tags in quadratic time, so a small file could hold a worker for minutes.
+        facts = decode_mp3(io.BytesIO(memoryview(data)[tags_end(data) :]))
+    except (BadTag, CannotDecode) as failed:
         return Examination(fault=Fault(ErrorCode.DECODE, str(failed)), report=report)
     report.codec = "MP3"
     report.sample_rate_hz = facts.sample_rate_hz

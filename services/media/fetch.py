@@ -3,6 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from services.media.credential import HostCredential
 from services.media.download import Downloaded, Downloader, DownloadRefused, host_of
 from services.media.room import DownloadRoom
 from services.media.verdict import AudioRules, Fault, RecordingFormat
@@ -18,7 +19,14 @@ class Fetching:
         self._scratch = scratch
         self._room = room
 
-    async def fetch(self, url: str, kind: RecordingFormat, target_key: str, rules: AudioRules) -> Downloaded | Fault:
+    async def fetch(
+        self,
+        url: str,
+        kind: RecordingFormat,
+        target_key: str,
+        rules: AudioRules,
+        credential: HostCredential | None = None,
+    ) -> Downloaded | Fault:
         """Stores the recording under the key, or says why it is not to be had. Raises Busy when no more downloads fit, Trouble when the store is away."""
         with (
             self._room.file_of(host_of(url)) as room,
@@ -26,7 +34,7 @@ class Fetching:
         ):
             file = Path(folder) / "source"
             try:
-                downloaded = await self._downloader.download(url, kind, rules, file, room.take)
+                downloaded = await self._downloader.download(url, kind, rules, file, room.take, credential)
             except DownloadRefused as refused:
                 return refused.fault
             await self._objects.put_file(target_key, file)

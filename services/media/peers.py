@@ -1,19 +1,40 @@
-"""intake, as media sees it: who calls, and where a recording lies."""
+"""intake, as media sees it: who calls, where a recording lies, what its account wants."""
 
-from calldock.intake.internal.v1.recording_index_service_pb2 import GetAudioObjectRequest, GetAudioRulesRequest
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from calldock.intake.internal.v1.recording_index_service_pb2 import (
+    GetAudioObjectRequest,
+    GetAudioRulesRequest,
+    GetHostCredentialRequest,
+    GetSourceObjectRequest,
+    RegisterUploadRequest,
+)
 from calldock.intake.internal.v1.recording_index_service_pb2_grpc import RecordingIndexServiceStub
 from calldock.media.internal.v1.processing_service_pb2 import AudioRules as AudioRulesMessage
+from calldock.media.internal.v1.processing_service_pb2 import HostCredential as HostCredentialMessage
 from calldock.media.v1.audio_pb2 import AudioRule as AudioRuleMessage
+from calldock.media.v1.audio_pb2 import RecordingFormat as RecordingFormatMessage
 from calldock.media.v1.audio_pb2 import RulePolicy as RulePolicyMessage
 from pydantic import SecretStr
 
+from services.media.credential import HostCredential
 from services.media.verdict import AudioRule, AudioRules, RecordingFormat, RulePolicy
 from services.shared.identity import AccountId
 from services.shared.rpc.callers import Callers
 from services.shared.rpc.dial import dial, internal_metadata, peer_trouble
-from services.shared.rpc.values import word_of
+from services.shared.rpc.values import value_of, word_of
 
 INTAKE_DEADLINE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The id and the key of a file that was handed over, and until when a call has to name it."""
+
+    upload_id: str
+    key: str
+    expire_time: datetime
 
 
 class Intake:
@@ -40,9 +61,44 @@ class Intake:
             )
         return read_rules(rules)
 
+    async def source_object(self, account_id: AccountId, recording_id: int) -> tuple[str, RecordingFormat]:
+        """The key of the account's recording's file as it came, and its kind. Raises Refusal entity_not_found."""
+        request = GetSourceObjectRequest(account_id=account_id, recording_id=recording_id)
+        with peer_trouble("intake"):
+            answer = await self._index.GetSourceObject(request, timeout=INTAKE_DEADLINE_S, metadata=self._metadata)
+        return answer.key, RecordingFormat(word_of(RecordingFormatMessage, answer.format))
+
+    async def register_upload(
+        self, account_id: AccountId, kind: RecordingFormat, size_bytes: int, sha256: str
+    ) -> Registered:
+        """Announces a file that is about to be stored. Raises Refusal limit_exceeded."""
+        request = RegisterUploadRequest(
+            account_id=account_id, format=value_of(RecordingFormatMessage, kind), size_bytes=size_bytes, sha256=sha256
+        )
+        with peer_trouble("intake"):
+            answer = await self._index.RegisterUpload(request, timeout=INTAKE_DEADLINE_S, metadata=self._metadata)
+        return Registered(answer.upload_id, answer.key, answer.expire_time.ToDatetime(tzinfo=UTC))
+
+    async def host_credential(self, account_id: AccountId, url: str) -> HostCredential | None:
+        """What the host of a link wants to see from the account."""
+        with peer_trouble("intake"):
+            answer = await self._index.GetHostCredential(
+                GetHostCredentialRequest(account_id=account_id, url=url),
+                timeout=INTAKE_DEADLINE_S,
+                metadata=self._metadata,
+            )
+        return read_credential(answer.credential) if answer.HasField("credential") else None
+
     async def close(self) -> None:
         """Hangs up."""
         await self._channel.close()
+
+
+def read_credential(message: HostCredentialMessage) -> HostCredential:
+    """A credential as intake sends it."""
+    return HostCredential(
+        host=message.host, port=message.port, header_name=message.header_name, header_value=message.header_value
+    )
 
 
 def read_rules(message: AudioRulesMessage) -> AudioRules:

@@ -2,9 +2,17 @@
 
 from dataclasses import dataclass
 
-from services.media.examine import AudioTags, examine
+from services.media.examine import AudioTags, Mp3Order, examine
 from services.media.sandbox import Sandbox, WorkerFailed
-from services.media.verdict import AudioReport, AudioRules, ErrorCode, Examination, Fault, RecordingFormat
+from services.media.verdict import (
+    AudioChannel,
+    AudioReport,
+    AudioRules,
+    ErrorCode,
+    Examination,
+    Fault,
+    RecordingFormat,
+)
 from services.shared.errors import Busy
 from services.shared.objects import ObjectStore
 
@@ -25,13 +33,21 @@ class Processed:
 class Processing:
     """Examines recordings, so many at once, waiting ones included: each is held in memory meanwhile."""
 
-    def __init__(self, sandbox: Sandbox, objects: ObjectStore, most: int) -> None:
+    def __init__(self, sandbox: Sandbox, objects: ObjectStore, *, most: int, bit_rate_kbps: int) -> None:
+        """`bit_rate_kbps` is that of the MP3s that are made."""
         self._sandbox = sandbox
+        self._bit_rate_kbps = bit_rate_kbps
         self._objects = objects
         self._free = most
 
     async def process(
-        self, source_key: str, kind: RecordingFormat, target_key: str, rules: AudioRules, tags: AudioTags
+        self,
+        source_key: str,
+        kind: RecordingFormat,
+        target_key: str,
+        rules: AudioRules,
+        tags: AudioTags,
+        employee_channel: AudioChannel | None = None,
     ) -> Processed:
         """The verdict. Raises Busy when no more fit, Trouble when the object store is away, ObjectMissing when the source is gone."""
         if self._free == 0:
@@ -39,7 +55,8 @@ class Processing:
         self._free -= 1
         try:
             source = await self._objects.get(source_key)
-            found = await judge(self._sandbox, source, kind, rules, tags)
+            order = Mp3Order(tags=tags, bit_rate_kbps=self._bit_rate_kbps)
+            found = await judge(self._sandbox, source, kind, rules, order, employee_channel)
             if found.fault is not None:
                 return Processed(fault=found.fault, report=found.report)
             if found.mp3 is None:
@@ -51,11 +68,16 @@ class Processing:
 
 
 async def judge(
-    sandbox: Sandbox, source: bytes, kind: RecordingFormat, rules: AudioRules, tags: AudioTags | None
+    sandbox: Sandbox,
+    source: bytes,
+    kind: RecordingFormat,
+    rules: AudioRules,
+    order: Mp3Order | None = None,
+    employee_channel: AudioChannel | None = None,
 ) -> Examination:
-    """The verdict of a worker, which is one also when the worker comes to none. Without tags no MP3 is made."""
+    """The verdict of a worker, which is one also when the worker comes to none."""
     try:
-        return await sandbox.run(examine, source, kind, rules, tags)
+        return await sandbox.run(examine, source, kind, rules, order, employee_channel)
     except WorkerFailed as failed:
         fault = Fault(_NO_RESULT[kind], str(failed))
         return Examination(fault=fault, report=AudioReport(rules_version=rules.version))

@@ -38,6 +38,7 @@ class WavHeader:
     sample_rate_hz: int
     block_bytes: int
     bits_per_sample: int
+    data_offset: int
     data_bytes: int
 
     @property
@@ -101,5 +102,6 @@ def _header(chunk: bytes, offset: int, declared: int, size: int) -> WavHeader:
         sample_rate_hz=rate,
         block_bytes=block,
         bits_per_sample=bits,
+        data_offset=offset,
         data_bytes=data,
     )

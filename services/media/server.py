@@ -11,8 +11,10 @@ from services.media.check import Checking, Limits
 from services.media.download import Downloader
 from services.media.examine import warm_up
 from services.media.fetch import Fetching
+from services.media.hand_over import HandingOver
 from services.media.listen import Listening
 from services.media.peers import Intake
+from services.media.places import Places
 from services.media.process import Processing
 from services.media.room import DownloadRoom
 from services.media.sandbox import Sandbox
@@ -21,7 +23,7 @@ from services.media.settings import MediaSettings
 from services.shared.clock import SystemClock
 from services.shared.egress import EgressGuard, trusting
 from services.shared.identity import Role
-from services.shared.objects import ObjectStore
+from services.shared.objects import open_store
 from services.shared.quota import metered
 from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_key_guard
 from services.shared.rpc.serve import Listener, until_stopped
@@ -36,14 +38,21 @@ _RECORDINGS = "calldock.media.v1.RecordingService"
 _PROCESSING = "calldock.media.internal.v1.ProcessingService"
 
 CHECK_POINTS = 5
+CHECKS_OF_ACCOUNT = 2
+PUTS_OF_ACCOUNT = 4
+"""Files of one account that are checked, or handed over, at once."""
 
 ROLES = {
     f"/{_RECORDINGS}/GetRecordingAudio": Role.READ,
+    f"/{_RECORDINGS}/GetRecordingSource": Role.READ,
+    f"/{_RECORDINGS}/PutRecording": Role.UPLOAD,
     f"/{_RECORDINGS}/CheckRecording": Role.UPLOAD,
     f"/{_RECORDINGS}/CheckFile": Role.UPLOAD,
 }
 COSTS = {
     f"/{_RECORDINGS}/GetRecordingAudio": 1,
+    f"/{_RECORDINGS}/GetRecordingSource": 1,
+    f"/{_RECORDINGS}/PutRecording": 1,
     f"/{_RECORDINGS}/CheckRecording": CHECK_POINTS,
     f"/{_RECORDINGS}/CheckFile": CHECK_POINTS,
 }
@@ -53,7 +62,7 @@ COSTS = {
 async def serve(settings: MediaSettings) -> None:
     """Runs media until SIGTERM. Raises OSError when an address is taken."""
     scratch = _empty_folder(settings.data_dir / "scratch")
-    objects = ObjectStore(settings.data_dir / "recordings")
+    objects = open_store(settings.storage)
     guard = EgressGuard(settings.allowed_egress, setting="CALLDOCK_EGRESS_ALLOW_DOWNLOADS")
     downloader = Downloader(guard, trusting(settings.egress_ca_file), settings.media_download_timeout_s)
     room = DownloadRoom(
@@ -65,12 +74,11 @@ async def serve(settings: MediaSettings) -> None:
     intake = Intake(settings.intake_address, settings.internal_key)
     try:
         authenticate = IdentityCache(intake.callers.authenticate, SystemClock()).authenticate
-        limits = Limits(
-            most=settings.media_checks,
-            examined=settings.media_workers,
-            upload_timeout_s=settings.media_upload_timeout_s,
-        )
-        checking = Checking(intake, downloader, sandbox, scratch, room, limits)
+        limits = Limits(examined=settings.media_workers, upload_timeout_s=settings.media_upload_timeout_s)
+        checks = Places("checks of recordings", of_account=CHECKS_OF_ACCOUNT, most=settings.media_checks)
+        checking = Checking(intake, downloader, sandbox, scratch, room, checks, limits)
+        puts = Places("recordings handed over", of_account=PUTS_OF_ACCOUNT, most=settings.media_puts)
+        handing_over = HandingOver(intake, objects, scratch, puts, settings.media_upload_timeout_s)
         public = Listener(
             (_RECORDINGS,),
             [identity_guard(authenticate, ROLES)],
@@ -78,12 +86,17 @@ async def serve(settings: MediaSettings) -> None:
             meter=metered(intake.callers, COSTS, current_identity),
         )
         recording_service_pb2_grpc.add_RecordingServiceServicer_to_server(
-            RecordingServicer(Listening(intake, objects), checking), public.server
+            RecordingServicer(Listening(intake, objects), handing_over, checking), public.server
         )
         internal = Listener((_PROCESSING,), [internal_key_guard(settings.internal_key)], check_rules())
         servicer = ProcessingServicer(
             Fetching(downloader, objects, scratch, room),
-            Processing(sandbox, objects, settings.media_workers * WAITING_PER_WORKER),
+            Processing(
+                sandbox,
+                objects,
+                most=settings.media_workers * WAITING_PER_WORKER,
+                bit_rate_kbps=settings.media_mp3_kbps,
+            ),
             objects,
         )
         processing_service_pb2_grpc.add_ProcessingServiceServicer_to_server(servicer, internal.server)

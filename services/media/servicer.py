@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC
+from typing import TypeVar
 
 from calldock.media.internal.v1 import processing_service_pb2, processing_service_pb2_grpc
 from calldock.media.v1 import audio_pb2, recording_service_pb2, recording_service_pb2_grpc, verdict_pb2
@@ -12,10 +13,13 @@ from services.media.check import Checking
 from services.media.download import Downloaded
 from services.media.examine import AudioTags
 from services.media.fetch import Fetching
-from services.media.listen import Listening
-from services.media.peers import read_rules
+from services.media.hand_over import HandingOver
+from services.media.listen import Listening, Opened
+from services.media.peers import read_credential, read_rules
 from services.media.process import Processing
+from services.media.talk import Segment
 from services.media.verdict import (
+    AudioChannel,
     AudioReport,
     ChannelReport,
     Examination,
@@ -27,7 +31,7 @@ from services.shared.errors import MISSING, Mnemonic, Refusal, not_found
 from services.shared.objects import ObjectMissing, ObjectStore
 from services.shared.rpc.identity import current_identity
 from services.shared.rpc.status import Context, header
-from services.shared.rpc.values import value_of
+from services.shared.rpc.values import timestamp, value_of
 
 _FORMATS = {
     audio_pb2.RECORDING_FORMAT_WAV: RecordingFormat.WAV,
@@ -37,6 +41,14 @@ BODY_SIZE_HEADER = "x-calldock-body-size"
 """What Envoy read in a REST request's Content-Length."""
 MAX_SIZE_DIGITS = 18
 _CONTENT_TYPES = {"audio/wav": RecordingFormat.WAV, "audio/mpeg": RecordingFormat.MP3}
+_CONTENT_TYPE_OF = {kind: name for name, kind in _CONTENT_TYPES.items()}
+_CHANNELS: dict[int, AudioChannel] = {
+    audio_pb2.AUDIO_CHANNEL_LEFT: AudioChannel.LEFT,
+    audio_pb2.AUDIO_CHANNEL_RIGHT: AudioChannel.RIGHT,
+}
+
+_Piece = TypeVar("_Piece", recording_service_pb2.CheckFileRequest, recording_service_pb2.PutRecordingRequest)
+"""A message that carries the next bytes of a file; the first one says what file it is."""
 
 
 class ProcessingServicer(processing_service_pb2_grpc.ProcessingServiceServicer):
@@ -50,8 +62,9 @@ class ProcessingServicer(processing_service_pb2_grpc.ProcessingServiceServicer):
     async def FetchRecording(
         self, request: processing_service_pb2.FetchRecordingRequest, context: Context
     ) -> processing_service_pb2.FetchRecordingResponse:
+        credential = read_credential(request.credential) if request.HasField("credential") else None
         found = await self._fetching.fetch(
-            request.url, _FORMATS[request.format], request.target_key, read_rules(request.rules)
+            request.url, _FORMATS[request.format], request.target_key, read_rules(request.rules), credential
         )
         if isinstance(found, Downloaded):
             source = processing_service_pb2.FetchedSource(size_bytes=found.size_bytes, sha256=found.sha256)
@@ -68,7 +81,12 @@ class ProcessingServicer(processing_service_pb2_grpc.ProcessingServiceServicer):
         )
         try:
             found = await self._processing.process(
-                request.source_key, _FORMATS[request.format], request.target_key, read_rules(request.rules), tags
+                request.source_key,
+                _FORMATS[request.format],
+                request.target_key,
+                read_rules(request.rules),
+                tags,
+                _CHANNELS.get(request.employee_channel),
             )
         except ObjectMissing as missing:
             raise not_found("source_key", request.source_key, "there is no such object") from missing
@@ -90,19 +108,38 @@ class ProcessingServicer(processing_service_pb2_grpc.ProcessingServiceServicer):
 class RecordingServicer(recording_service_pb2_grpc.RecordingServiceServicer):
     """RecordingService."""
 
-    def __init__(self, listening: Listening, checking: Checking) -> None:
+    def __init__(self, listening: Listening, handing_over: HandingOver, checking: Checking) -> None:
         self._listening = listening
+        self._handing_over = handing_over
         self._checking = checking
 
     async def GetRecordingAudio(
         self, request: recording_service_pb2.GetRecordingAudioRequest, context: Context
     ) -> AsyncIterator[HttpBody]:
-        size_bytes, pieces = await self._listening.open(current_identity().account_id, request.recording_id)
-        # A REST caller sees a failure in mid-stream only by a body that is shorter than this; a gRPC one sees the status.
-        if header(context, "x-envoy-original-path"):
-            await context.send_initial_metadata((("x-calldock-length", str(size_bytes)),))
-        async for piece in pieces:
-            yield HttpBody(content_type="audio/mpeg", data=piece)
+        opened = await self._listening.open_audio(current_identity().account_id, request.recording_id)
+        async for piece in _streamed(opened, context):
+            yield piece
+
+    async def GetRecordingSource(
+        self, request: recording_service_pb2.GetRecordingSourceRequest, context: Context
+    ) -> AsyncIterator[HttpBody]:
+        opened = await self._listening.open_source(current_identity().account_id, request.recording_id)
+        async for piece in _streamed(opened, context):
+            yield piece
+
+    async def PutRecording(
+        self, requests: AsyncIterator[recording_service_pb2.PutRecordingRequest], context: Context
+    ) -> recording_service_pb2.PutRecordingResponse:
+        first = await _first(requests)
+        taken = await self._handing_over.take(
+            current_identity().account_id, _pieces(first, requests), _declared_size(first, context), _format_of(first)
+        )
+        return recording_service_pb2.PutRecordingResponse(
+            record_url=taken.record_url,
+            size_bytes=taken.size_bytes,
+            sha256=taken.sha256,
+            expire_time=timestamp(taken.expire_time),
+        )
 
     async def CheckRecording(
         self, request: recording_service_pb2.CheckRecordingRequest, context: Context
@@ -115,9 +152,7 @@ class RecordingServicer(recording_service_pb2_grpc.RecordingServiceServicer):
     async def CheckFile(
         self, requests: AsyncIterator[recording_service_pb2.CheckFileRequest], context: Context
     ) -> recording_service_pb2.CheckFileResponse:
-        first = await anext(requests, None)
-        if first is None:
-            raise Refusal(Mnemonic.REQUIRED_PARAMETER_MISSED, path=("file",), why="there is no file")
+        first = await _first(requests)
         found = await self._checking.check_file(
             current_identity().account_id, _pieces(first, requests), _declared_size(first, context), _format_of(first)
         )
@@ -144,6 +179,8 @@ def report_message(report: AudioReport) -> audio_pb2.AudioReport:
         duration=_duration(report.duration_s),
         snr_db=report.snr_db,
         has_identical_channels=report.has_identical_channels,
+        overlap_share=report.overlap_share,
+        silence_share=report.silence_share,
         channels=map(_channel, report.channels),
         warnings=map(_finding, report.warnings),
     )
@@ -162,6 +199,16 @@ def _channel(channel: ChannelReport) -> audio_pb2.ChannelReport:
         level_dbfs=channel.level_dbfs,
         clipping_share=channel.clipping_share,
         dc_offset=channel.dc_offset,
+        is_dead=channel.is_dead,
+        speech_share=channel.speech_share,
+        segments=map(_segment, channel.segments),
+        peaks=channel.peaks,
+    )
+
+
+def _segment(segment: Segment) -> audio_pb2.SpeechSegment:
+    return audio_pb2.SpeechSegment(
+        start_offset=_duration(segment.start_s), duration=_duration(segment.end_s - segment.start_s)
     )
 
 
@@ -183,15 +230,28 @@ def _fault(fault: Fault) -> processing_service_pb2.Fault:
     return processing_service_pb2.Fault(code=code, message=fault.message, is_transient=fault.is_transient)
 
 
-async def _pieces(
-    first: recording_service_pb2.CheckFileRequest, rest: AsyncIterator[recording_service_pb2.CheckFileRequest]
-) -> AsyncIterator[bytes]:
+async def _streamed(opened: Opened, context: Context) -> AsyncIterator[HttpBody]:
+    # A REST caller sees a failure in mid-stream only by a body that is shorter than this; a gRPC one sees the status.
+    if header(context, "x-envoy-original-path"):
+        await context.send_initial_metadata((("x-calldock-length", str(opened.size_bytes)),))
+    async for piece in opened.pieces:
+        yield HttpBody(content_type=_CONTENT_TYPE_OF[opened.format], data=piece)
+
+
+async def _first(requests: AsyncIterator[_Piece]) -> _Piece:
+    first = await anext(requests, None)
+    if first is None:
+        raise Refusal(Mnemonic.REQUIRED_PARAMETER_MISSED, path=("file",), why="there is no file")
+    return first
+
+
+async def _pieces(first: _Piece, rest: AsyncIterator[_Piece]) -> AsyncIterator[bytes]:
     yield first.file.data
     async for request in rest:
         yield request.file.data
 
 
-def _declared_size(first: recording_service_pb2.CheckFileRequest, context: Context) -> int:
+def _declared_size(first: _Piece, context: Context) -> int:
     """What the caller says of the file's size; over REST the Content-Length says it."""
     if first.HasField("size_bytes"):
         return first.size_bytes
@@ -202,7 +262,7 @@ def _declared_size(first: recording_service_pb2.CheckFileRequest, context: Conte
     raise Refusal(Mnemonic.REQUIRED_PARAMETER_MISSED, path=("size_bytes",), why=why)
 
 
-def _format_of(first: recording_service_pb2.CheckFileRequest) -> RecordingFormat:
+def _format_of(first: _Piece) -> RecordingFormat:
     if first.format:
         return _FORMATS[first.format]
     came = first.file.content_type

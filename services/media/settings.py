@@ -2,8 +2,10 @@
 
 import os
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 
+from services.media.encode import BIT_RATES_KBPS
+from services.shared.objects import Storage
 from services.shared.settings import EgressSettings, split_list
 
 
@@ -12,6 +14,15 @@ class MediaSettings(EgressSettings):
 
     intake_address: str = Field(description="intake's internal listener")
     egress_allow_downloads: str = Field(default="", description="the same, for downloads alone")
+    storage_url: str = Field(
+        default="", description="where recordings lie: file:///folder, or s3://bucket/prefix; empty: in the data folder"
+    )
+    s3_endpoint: str = Field(default="", description="address of the S3 service; empty: the cloud's own")
+    s3_region: str = Field(default="us-east-1", description="region of the bucket")
+    s3_access_key_id: str = Field(
+        default="", description="key for the bucket; empty: as the cloud's tools find it (environment, role)"
+    )
+    s3_secret_access_key: SecretStr = Field(default=SecretStr(""), description="the secret of that key")
     media_workers: int = Field(
         default=os.cpu_count() or 1, ge=1, le=256, description="worker processes that decode and measure"
     )
@@ -28,10 +39,33 @@ class MediaSettings(EgressSettings):
     media_decode_timeout_s: float = Field(
         default=60.0, gt=0, le=120, description="seconds that a worker may spend on one file"
     )
-    media_checks: int = Field(default=16, ge=1, le=1000, description="recordings checked without a call at once")
-    media_upload_timeout_s: float = Field(
-        default=30.0, gt=0, le=50, description="seconds that a file sent to be checked may take to come"
+    media_mp3_kbps: int = Field(
+        default=32,
+        description=f"kbit/s of the MP3s that are made of WAVs, both channels together: {', '.join(map(str, BIT_RATES_KBPS))}",
     )
+    media_checks: int = Field(default=16, ge=1, le=1000, description="recordings checked without a call at once")
+    media_puts: int = Field(default=16, ge=1, le=1000, description="recordings without a link taken at once")
+    media_upload_timeout_s: float = Field(
+        default=30.0, gt=0, le=50, description="seconds that a file that is sent here may take to come"
+    )
+
+    @field_validator("media_mp3_kbps")
+    @classmethod
+    def _check_bit_rate(cls, rate: int) -> int:
+        if rate not in BIT_RATES_KBPS:
+            raise ValueError(f"one of {', '.join(map(str, BIT_RATES_KBPS))} is due")
+        return rate
+
+    @property
+    def storage(self) -> Storage:
+        """Where recordings lie."""
+        return Storage(
+            url=self.storage_url or (self.data_dir.absolute() / "recordings").as_uri(),
+            endpoint=self.s3_endpoint,
+            region=self.s3_region,
+            access_key_id=self.s3_access_key_id,
+            secret_access_key=self.s3_secret_access_key.get_secret_value(),
+        )
 
     @property
     def allowed_egress(self) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from services.media.talk import Segment
+
 
 class ErrorCode(StrEnum):
     """The contract's codes, also those that others give a recording; proto `RecordingErrorCode`."""
@@ -107,6 +109,10 @@ class ChannelReport:
     level_dbfs: float | None = None
     clipping_share: float | None = None
     dc_offset: float | None = None
+    is_dead: bool = False
+    speech_share: float | None = None
+    segments: list[Segment] = field(default_factory=list)
+    peaks: bytes = b""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -121,6 +127,8 @@ class AudioReport:
     duration_s: float | None = None
     snr_db: float | None = None
     has_identical_channels: bool | None = None
+    overlap_share: float | None = None
+    silence_share: float | None = None
     channels: list[ChannelReport] = field(default_factory=list)
     failure: Finding | None = None
     warnings: list[Finding] = field(default_factory=list)

@@ -2,11 +2,11 @@
 
 import os
 
-from services.notify.sealing import Sealer
 from services.notify.signature import SECRET_BYTES, new_secret
 from services.notify.store.secrets import any_secret, ensure_secret, find_secret
 from services.shared.clock import Clock
 from services.shared.db.engine import SqliteDatabase
+from services.shared.sealing import Sealer
 
 
 class Secrets:

@@ -14,7 +14,6 @@ from services.notify.enqueue import Enqueueing
 from services.notify.peers import Intake
 from services.notify.readback import Readback
 from services.notify.receiver import Receivers
-from services.notify.sealing import Sealer, read_key
 from services.notify.secrets import Secrets
 from services.notify.servicer import DeliveryServicer, NotificationServicer
 from services.notify.settings import NotifySettings
@@ -30,6 +29,7 @@ from services.shared.quota import metered
 from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_key_guard
 from services.shared.rpc.serve import Listener, until_stopped
 from services.shared.rpc.validate import check_rules
+from services.shared.sealing import Sealer, read_key
 from services.shared.work import WorkLoop, sweep_until_cancelled
 
 log = structlog.get_logger()

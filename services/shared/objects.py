@@ -1,48 +1,102 @@
-"""The object store for recordings: local files, through obstore, so that S3 is the same code. Keys are `account/call/recording/token.ext`."""
+"""The object store for recordings, through obstore: local files, or a bucket that speaks S3. Keys are `account/call/recording/token.ext`."""
 
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
-from obstore.store import LocalStore
+from obstore.store import LocalStore, S3Store
 
 from services.shared.errors import Trouble
 
+if TYPE_CHECKING:
+    # They stand in the stubs alone.
+    from obstore.store import ClientConfig, RetryConfig, S3Config
+
 PIECE_BYTES = 64 * 1024
+_CONNECT_TIMEOUT = timedelta(seconds=5)
+_REQUEST_TIMEOUT = timedelta(seconds=30)
+_RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
+"""Short: whoever asked comes again by itself, and is told meanwhile that the store is away."""
 
 
 class ObjectMissing(Exception):
     """There is no object under the key."""
 
 
-class ObjectStore:
-    """Objects by key. An object is there whole or not at all, and on the disk once `put` has returned."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """Where objects lie. `url` is `file:///folder` or `s3://bucket/prefix`; the rest is for S3, where an empty `endpoint` is the cloud's own and empty keys are
+    looked for as the cloud's tools do (environment, role of the machine)."""
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
-        self._store = LocalStore(folder, automatic_cleanup=True)
+    url: str
+    endpoint: str = ""
+    region: str = ""
+    access_key_id: str = ""
+    secret_access_key: str = field(default="", repr=False)
+
+
+class ObjectStore(Protocol):
+    """Objects by key. An object is there whole or not at all, and durable once `put` has returned."""
 
     async def put(self, key: str, data: bytes) -> None:
         """Writes an object, replacing what was there. Raises Trouble when the store does not take it."""
-        await self._put(key, data)
 
     async def put_file(self, key: str, path: Path) -> None:
         """Writes a local file as an object. Raises Trouble when the store does not take it."""
+
+    async def delete(self, keys: Iterable[str]) -> None:
+        """Removes objects; one that is not there is passed over. Raises Trouble when the store is away."""
+
+    async def stream(self, key: str) -> tuple[int, AsyncIterator[bytes]]:
+        """The object's size in bytes and its bytes in pieces of about 64 KiB. Raises ObjectMissing; Trouble when the store is away."""
+
+    async def get(self, key: str) -> bytes:
+        """The whole object. Raises ObjectMissing; Trouble when the store is away."""
+
+
+def open_store(storage: Storage) -> ObjectStore:
+    """The store behind a storage URL. Raises ValueError for what is neither a folder nor a bucket."""
+    parts = urlsplit(storage.url)
+    if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/"):
+        return LocalObjects(Path(unquote(parts.path)))
+    if parts.scheme == "s3" and parts.netloc:
+        return BucketObjects(storage, parts.netloc, parts.path.strip("/"))
+    raise ValueError(f"a storage URL is file:///folder or s3://bucket/prefix, not {storage.url}")
+
+
+class _Objects:
+    """What both stores share."""
+
+    def __init__(self, store: LocalStore | S3Store) -> None:
+        self._store = store
+
+    async def put(self, key: str, data: bytes) -> None:
+        """See ObjectStore."""
+        await self._put(key, data)
+
+    async def put_file(self, key: str, path: Path) -> None:
+        """See ObjectStore."""
         await self._put(key, path)
 
     async def _put(self, key: str, what: bytes | Path) -> None:
         try:
             await obstore.put_async(self._store, key, what)
-            await asyncio.to_thread(_sync_to_disk, self._folder, key)
+            await self._make_durable(key)
         except (BaseError, OSError) as error:
             raise Trouble(f"object store did not take {key}") from error
 
+    async def _make_durable(self, key: str) -> None:
+        """After a put. A bucket is durable by itself."""
+
     async def delete(self, keys: Iterable[str]) -> None:
-        """Removes objects; one that is not there is passed over. Raises Trouble when the store is away."""
+        """See ObjectStore."""
         for key in keys:
             try:
                 await obstore.delete_async(self._store, key)
@@ -52,19 +106,54 @@ class ObjectStore:
                 raise Trouble(f"object store did not delete {key}") from error
 
     async def stream(self, key: str) -> tuple[int, AsyncIterator[bytes]]:
-        """The object's size in bytes and its bytes in pieces of about 64 KiB. Raises ObjectMissing; Trouble when the store is away."""
+        """See ObjectStore."""
         try:
             found = await obstore.get_async(self._store, key)
-        except NotFoundError as error:
+        except (NotFoundError, FileNotFoundError) as error:
             raise ObjectMissing(key) from error
-        except BaseError as error:
+        except (BaseError, OSError) as error:
             raise Trouble(f"object store did not give {key}") from error
         return found.meta["size"], (bytes(piece) async for piece in found.stream(min_chunk_size=PIECE_BYTES))
 
     async def get(self, key: str) -> bytes:
-        """The whole object. Raises ObjectMissing; Trouble when the store is away."""
+        """See ObjectStore."""
         _, pieces = await self.stream(key)
-        return b"".join([piece async for piece in pieces])
+        try:
+            return b"".join([piece async for piece in pieces])
+        except (BaseError, OSError) as error:
+            raise Trouble(f"object store did not give {key} to its end") from error
+
+
+class LocalObjects(_Objects):
+    """Objects as files in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        super().__init__(LocalStore(folder, automatic_cleanup=True))
+
+    async def _make_durable(self, key: str) -> None:
+        await asyncio.to_thread(_sync_to_disk, self._folder, key)
+
+
+class BucketObjects(_Objects):
+    """Objects in a bucket. S3 shows an object only when it is whole, and answers a put when it is durable."""
+
+    def __init__(self, storage: Storage, bucket: str, prefix: str) -> None:
+        config: S3Config = {"bucket": bucket, "virtual_hosted_style_request": not storage.endpoint}
+        if storage.endpoint:
+            config["endpoint"] = storage.endpoint
+        if storage.region:
+            config["region"] = storage.region
+        if storage.access_key_id:
+            config["access_key_id"] = storage.access_key_id
+            config["secret_access_key"] = storage.secret_access_key
+        client: ClientConfig = {
+            "allow_http": storage.endpoint.startswith("http://"),
+            "connect_timeout": _CONNECT_TIMEOUT,
+            "timeout": _REQUEST_TIMEOUT,
+        }
+        super().__init__(S3Store(prefix=prefix or None, config=config, client_options=client, retry_config=_RETRIES))
 
 
 def _sync_to_disk(folder: Path, key: str) -> None:

@@ -18,11 +18,16 @@ from calldock.intake.internal.v1.admin_service_pb2 import (
 from calldock.intake.internal.v1.admin_service_pb2_grpc import AdminServiceStub
 from calldock.intake.internal.v1.points_service_pb2 import RefundPointsRequest, SpendPointsRequest
 from calldock.intake.internal.v1.points_service_pb2_grpc import PointsServiceStub
+from calldock.intake.internal.v1.recording_index_service_pb2 import RegisterUploadRequest
+from calldock.intake.internal.v1.recording_index_service_pb2_grpc import RecordingIndexServiceStub
 from calldock.intake.v1.account_pb2 import ROLE_READ, Account
 from calldock.intake.v1.account_service_pb2 import (
     BlockTokenRequest,
     CreateTokenRequest,
+    ListRecordingHostsRequest,
     ListTokensRequest,
+    RemoveRecordingHostRequest,
+    SetRecordingHostRequest,
     UpdateAccountRequest,
 )
 from calldock.intake.v1.account_service_pb2_grpc import AccountServiceStub
@@ -47,6 +52,7 @@ from calldock.notify.internal.v1.delivery_service_pb2_grpc import DeliveryServic
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from tests.support.audio import good_wav
 from tests.support.hosts import Host, reply
 from tests.support.makers import a_json_call
 from tests.support.running import Calldock
@@ -305,6 +311,47 @@ def ensure_secret(world: World) -> None:
     assert first.secret == second.secret == world.account.secret
 
 
+def put_recording(world: World) -> None:
+    wav = good_wav()
+    first, second = (
+        world.calldock.http("POST", "/v1/recordings:put", wav, world.account.token, content_type="audio/wav").json
+        for _ in range(2)
+    )
+
+    assert first["record_url"] != second["record_url"]
+    assert first["sha256"] == second["sha256"]
+
+
+def register_upload(world: World) -> None:
+    index = RecordingIndexServiceStub(world.internal("intake"))
+    request = RegisterUploadRequest(
+        account_id=world.account.account_id, format=RECORDING_FORMAT_WAV, size_bytes=7, sha256="0" * 64
+    )
+    first, second = (index.RegisterUpload(request, timeout=20) for _ in range(2))
+
+    assert first.upload_id != second.upload_id
+    assert first.key != second.key
+
+
+def set_recording_host(world: World) -> None:
+    accounts = AccountServiceStub(world.calldock.channel)
+    request = SetRecordingHostRequest(host="pbx.example.com", bearer_token="t")
+    first, second = (world.public(accounts.SetRecordingHost, request) for _ in range(2))
+
+    assert (first.host, first.header_name) == (second.host, second.header_name)
+    listed = world.public(accounts.ListRecordingHosts, ListRecordingHostsRequest()).recording_hosts
+    assert [each.host for each in listed] == ["pbx.example.com"]
+
+
+def remove_recording_host(world: World) -> None:
+    accounts = AccountServiceStub(world.calldock.channel)
+    world.public(accounts.SetRecordingHost, SetRecordingHostRequest(host="pbx.example.com", bearer_token="t"))
+    for _ in range(2):
+        world.public(accounts.RemoveRecordingHost, RemoveRecordingHostRequest(host="pbx.example.com"))
+
+    assert not world.public(accounts.ListRecordingHosts, ListRecordingHostsRequest()).recording_hosts
+
+
 REPEATS: dict[str, Callable[[World], None]] = {
     "UploadCalls": upload_calls,
     "UploadCallsJson": upload_calls_json,
@@ -324,6 +371,10 @@ REPEATS: dict[str, Callable[[World], None]] = {
     "DeleteObjects": delete_objects,
     "EnqueueNotifications": enqueue_notifications,
     "EnsureSecret": ensure_secret,
+    "PutRecording": put_recording,
+    "RegisterUpload": register_upload,
+    "SetRecordingHost": set_recording_host,
+    "RemoveRecordingHost": remove_recording_host,
 }
 """Each write by its method, and what doing it twice comes to."""
 

@@ -16,11 +16,11 @@ from calldock.intake.v1.call_pb2 import CALL_STATUS_PROCESSED
 from calldock.intake.v1.call_service_pb2 import ListCallsRequest
 from calldock.intake.v1.call_service_pb2_grpc import CallServiceStub
 
-from services.notify.sealing import Sealer
 from services.notify.secrets import Secrets
 from services.notify.server import MIGRATIONS
 from services.shared.db.engine import SqliteDatabase
 from services.shared.db.migrate import migrate
+from services.shared.sealing import Sealer
 from tests.support.audio import good_wav
 from tests.support.hosts import a_host
 from tests.support.makers import HandClock, a_json_call
@@ -73,7 +73,7 @@ def test_secrets_lie_readable_for_their_owner_only_and_tokens_nowhere(calldock: 
         assert account.secret.encode() not in content
 
 
-def test_only_notify_is_given_the_key_that_seals_secrets(tmp_path: Path) -> None:
+def test_only_who_seals_secrets_is_given_the_key(tmp_path: Path) -> None:
     def environment(pid: int | None) -> list[str]:
         return Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
 
@@ -83,7 +83,10 @@ def test_only_notify_is_given_the_key_that_seals_secrets(tmp_path: Path) -> None
             for program in ("envoy", "services.intake", "services.media", "services.notify")
         }
 
-    assert {program for program, given in names.items() if "CALLDOCK_SECRET_KEY" in given} == {"services.notify"}
+    assert {program for program, given in names.items() if "CALLDOCK_SECRET_KEY" in given} == {
+        "services.intake",
+        "services.notify",
+    }
     assert not [name for name in names["envoy"] if name.startswith("CALLDOCK_")]
 
 

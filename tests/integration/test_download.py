@@ -17,7 +17,7 @@ from services.media.room import DownloadRoom
 from services.media.verdict import AudioRules, ErrorCode, Fault, RecordingFormat
 from services.shared.egress import EgressGuard, trusting
 from services.shared.errors import Busy
-from services.shared.objects import ObjectStore
+from services.shared.objects import LocalObjects
 from tests.support.hosts import Answer, Host, a_host, reply
 from tests.support.running import free_port
 
@@ -45,7 +45,7 @@ def a_fetching(
     (tmp_path / "scratch").mkdir(exist_ok=True)
     return Fetching(
         downloader,
-        ObjectStore(tmp_path / "objects"),
+        LocalObjects(tmp_path / "objects"),
         tmp_path / "scratch",
         room or DownloadRoom(files=4, files_per_host=4, size_bytes=MAX_BYTES * 4),
     )

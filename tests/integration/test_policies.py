@@ -9,7 +9,7 @@ import pytest
 from services.cli.demo.speech import conversation, wav_bytes, with_noise
 from services.media.examine import examine
 from services.media.verdict import AudioRule, RecordingFormat, RulePolicy
-from tests.integration.test_examine import RULES, TAGS
+from tests.integration.test_examine import ORDER, RULES
 from tests.support.audio import cliff
 
 NOISY = wav_bytes(with_noise(conversation(20), -24))
@@ -21,7 +21,7 @@ TINY = wav_bytes(conversation(20)[:, :1])
 
 def judged(data: bytes, policies: Mapping[AudioRule, RulePolicy]) -> tuple[AudioRule | None, list[AudioRule], bool]:
     """The rule that refused, those that warned about the sound, and whether there is an MP3."""
-    found = examine(data, RecordingFormat.WAV, replace(RULES, policies=policies), TAGS)
+    found = examine(data, RecordingFormat.WAV, replace(RULES, policies=policies), ORDER)
     failure = found.report.failure
     assert (failure is None) == (found.fault is None)
     asked = (AudioRule.DURATION, AudioRule.BAND, AudioRule.SIGNAL_TO_NOISE, AudioRule.SPEECH)

@@ -1,7 +1,7 @@
 """Sound for the tests: real speech, noise at a known level over it, and WAV files with every kind of fault."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,17 +56,36 @@ def speech_with_noise(
     The signal's power is that of its active frames after ITU-T P.56, as audio measuring defines it.
     """
     channel = conversation(seconds, first=seed % 7)[voice].astype(np.float64)
-    rng = np.random.default_rng(seed)
-    noise = {
-        "white": lambda: rng.normal(0, 1, len(channel)),
-        "pink": lambda: _shaped(rng.normal(0, 1, len(channel)), lambda f: 1 / np.sqrt(np.maximum(f, 20))),
-        "hum": lambda: _hum(len(channel), rng),
-    }[kind]()
-    signal_power = _active_power(_band(channel))
-    noise_power = float(np.mean(_band(noise) ** 2))
-    scaled = noise * np.sqrt(signal_power / noise_power / 10 ** (snr_db / 10))
-    noisy: NDArray[np.int16] = np.clip(channel + scaled, -32768, 32767).astype(np.int16)
+    added = noise(kind, len(channel), np.random.default_rng(seed))
+    gain = np.sqrt(active_power(band_pass(channel)) / np.mean(band_pass(added) ** 2) / 10 ** (snr_db / 10))
+    noisy: NDArray[np.int16] = np.clip(channel + added * gain, -32768, 32767).astype(np.int16)
     return noisy
+
+
+def noise(
+    kind: str, length: int, rng: np.random.Generator, talkers: Sequence[NDArray[np.int16]] = ()
+) -> NDArray[np.float64]:
+    """Noise of any level: white, pink, hum of 50 Hz, comfort (the shape of a telephone line), babble of eight who speak the `talkers`' phrases."""
+    white = rng.normal(0, 1, length)
+    match kind:
+        case "white":
+            return white
+        case "pink":
+            return _shaped(white, lambda hz: 1 / np.sqrt(np.maximum(hz, 20)))
+        case "hum":
+            return _hum(length, rng)
+        case "comfort":
+            knots, decibels = (0, 300, 800, 1500, 2500, 3400, 4000), (-20, 0, -4, -8, -10, -8, -30)
+            return _shaped(white, lambda hz: 10 ** (np.interp(hz, knots, decibels) / 20))
+        case "babble":
+            return np.asarray(np.sum([_talk(talkers, length, rng) for _ in range(8)], axis=0))
+    raise ValueError(kind)
+
+
+def _talk(talkers: Sequence[NDArray[np.int16]], length: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    order = np.resize(rng.permutation(len(talkers)), length // 4000)
+    said = np.concatenate([talkers[int(place)] for place in order]).astype(np.float64)[:length]
+    return np.roll(said / np.sqrt(np.mean(said**2)), int(rng.integers(length)))
 
 
 def cliff(samples: NDArray[np.int16], *, below_hz: float = 0, above_hz: float = RATE_HZ) -> NDArray[np.int16]:
@@ -83,20 +102,24 @@ def _hum(length: int, rng: np.random.Generator) -> NDArray[np.float64]:
     return np.asarray(tones + rng.normal(0, 0.02, length))
 
 
-def _shaped(noise: NDArray[np.float64], gain: object) -> NDArray[np.float64]:
+def _shaped(
+    noise: NDArray[np.float64], gain: Callable[[NDArray[np.floating]], NDArray[np.floating]]
+) -> NDArray[np.float64]:
     spectrum = np.fft.rfft(noise)
     frequencies = np.fft.rfftfreq(len(noise), 1 / RATE_HZ)
-    return np.fft.irfft(spectrum * gain(frequencies), len(noise))  # type: ignore[operator]
+    return np.fft.irfft(spectrum * gain(frequencies), len(noise))
 
 
-def _band(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+def band_pass(samples: NDArray[np.float64], low_hz: float = 330, high_hz: float = 3400) -> NDArray[np.float64]:
+    """Cut sharply at both ends, by the whole spectrum."""
     spectrum = np.fft.rfft(samples)
     frequencies = np.fft.rfftfreq(len(samples), 1 / RATE_HZ)
-    spectrum[(frequencies < 330) | (frequencies > 3400)] = 0
+    spectrum[(frequencies < low_hz) | (frequencies > high_hz)] = 0
     return np.fft.irfft(spectrum, len(samples))
 
 
-def _active_power(samples: NDArray[np.float64]) -> float:
+def active_power(samples: NDArray[np.float64]) -> float:
+    """The power of active speech after ITU-T P.56: 20 ms frames, active while above their level less 15.9 dB, and 200 ms longer."""
     frame = 160
     power = np.mean(samples[: len(samples) // frame * frame].reshape(-1, frame) ** 2, axis=1)
     level = float(np.percentile(power, 95))

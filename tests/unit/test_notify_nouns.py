@@ -10,8 +10,8 @@ from standardwebhooks.webhooks import Webhook
 from services.intake.events import uuid7
 from services.notify.payload import Event, payload
 from services.notify.schedule import STANDARD_SCHEDULE_S, pause_after
-from services.notify.sealing import CannotUnseal, Sealer, read_key
 from services.notify.signature import new_secret, sign
+from services.shared.sealing import CannotUnseal, Sealer, read_key
 
 WHEN = datetime(2026, 11, 2, 7, 0, 0, 999_999, tzinfo=UTC)
 

@@ -9,6 +9,7 @@ from services.intake.account_rules import AccountState, KnownTag
 from services.intake.attribution import Attribution, Directory
 from services.intake.call import CheckedCall
 from services.intake.names import name_key
+from services.intake.store.handed_over import load_files
 from services.intake.store.tables import (
     CampaignRow,
     EmployeeRow,
@@ -72,6 +73,7 @@ def load_state(
         tags_by_name={row.name: KnownTag(row.tag_id, row.is_system) for row in tag_rows},
         employee_ids=frozenset(row.employee_id for row in employee_rows),
         employees_by_key={row.name_key: row.employee_id for row in employee_rows},
+        handed_over=load_files(connection, account_id, calls),
     )
 
 

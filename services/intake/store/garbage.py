@@ -1,20 +1,22 @@
 """Objects that nothing points to any more. Their keys are written down in the transaction that lets them go; nobody ever lists a bucket."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from services.intake.draft import RecordingFormat
+from services.intake.handed_over import is_handed_over
 from services.intake.recording import object_key, source_extension
 from services.intake.status import CallStatus
-from services.intake.store.tables import PROCESS, CallRow, ObjectGarbageRow, RecordingRow
+from services.intake.store.tables import PROCESS, CallRow, HandedOverRow, ObjectGarbageRow, RecordingRow
 from services.shared.db.tables import insert_missing, table_of
 from services.shared.db.work_table import Claim, Expired
 
 _garbage = table_of(ObjectGarbageRow)
 _recordings = table_of(RecordingRow)
 _calls = table_of(CallRow)
+_files = table_of(HandedOverRow)
 
 _is_only_source = _recordings.c.source_key.is_not(None) & (
     _recordings.c.audio_key.is_(None) | (_recordings.c.audio_key != _recordings.c.source_key)
@@ -25,18 +27,26 @@ LATE_WRITES = timedelta(minutes=10)
 
 
 def discard_keys(connection: Connection, keys: Sequence[str], not_before: datetime) -> None:
-    """Notes keys to be deleted."""
+    """Notes keys to be deleted. A file among them that was handed over can be named no more."""
     insert_missing(connection, _garbage, [{"key": key, "not_before": not_before} for key in sorted(set(keys))])
+    _forget_files(connection, keys)
 
 
-def discard_objects(connection: Connection, call_session_ids: Sequence[int], now: datetime) -> None:
-    """Notes all objects of the calls to be deleted."""
+def keep_objects(connection: Connection, keys: Sequence[str]) -> None:
+    """Takes keys back that were noted."""
+    connection.execute(delete(_garbage).where(_garbage.c.key.in_(keys)))
+
+
+def discard_objects(
+    connection: Connection, call_session_ids: Sequence[int], now: datetime, kept: Collection[str] = ()
+) -> None:
+    """Notes all objects of the calls to be deleted, but for the `kept` keys."""
     found = connection.execute(
         select(_recordings.c.source_key, _recordings.c.audio_key).where(
             _recordings.c.call_session_id.in_(call_session_ids)
         )
     )
-    discard_keys(connection, [key for row in found for key in row if key is not None], now)
+    discard_keys(connection, [key for row in found for key in row if key is not None and key not in kept], now)
 
 
 def discard_let_go(connection: Connection, claim: Claim, stage: int, now: datetime) -> None:
@@ -71,6 +81,13 @@ def due_keys(connection: Connection, now: datetime, most: int) -> list[str]:
 def forget_keys(connection: Connection, keys: Sequence[str]) -> None:
     """The objects under these keys are gone."""
     connection.execute(delete(_garbage).where(_garbage.c.key.in_(keys)))
+    _forget_files(connection, keys)
+
+
+def _forget_files(connection: Connection, keys: Sequence[str]) -> None:
+    handed_over = [key for key in keys if is_handed_over(key)]
+    if handed_over:
+        connection.execute(delete(_files).where(_files.c.key.in_(handed_over)))
 
 
 def calls_with_sources(connection: Connection, ended_before: datetime, most: int) -> list[int]:

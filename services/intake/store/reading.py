@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, Select, select
 
 from services.intake.call_filter import CallFilter
+from services.intake.draft import RecordingFormat
 from services.intake.store.tables import CallRow, CallTagRow, EmployeeRow, RecordingRow, TagRow
 from services.shared.db.tables import table_of
 from services.shared.errors import not_found
@@ -88,6 +89,18 @@ def audio_key(connection: Connection, account_id: AccountId, recording_id: int) 
     if row is None or row.audio_key is None:
         raise not_found("recording_id", recording_id, "there is no such recording to listen to")
     return str(row.audio_key)
+
+
+def source_object(connection: Connection, account_id: AccountId, recording_id: int) -> tuple[str, RecordingFormat]:
+    """The key of a recording's file as it came, and its kind. Raises Refusal entity_not_found when the account has no such recording, or its file is not here."""
+    row = connection.execute(
+        select(_recordings.c.source_key, _recordings.c.format).where(
+            _recordings.c.recording_id == recording_id, _recordings.c.account_id == account_id
+        )
+    ).first()
+    if row is None or row.source_key is None:
+        raise not_found("recording_id", recording_id, "there is no such recording, or its file is not here")
+    return str(row.source_key), RecordingFormat(row.format)
 
 
 def _of(account_id: AccountId) -> "Select[tuple[object, ...]]":

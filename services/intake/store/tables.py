@@ -260,6 +260,35 @@ class RecordingRow(Row, table=True):
     audio_size_bytes: int | None = Field(default=None, sa_column=Column(BigInteger))
 
 
+class HandedOverRow(Row, table=True):
+    """A file that was handed over instead of a link, until its object goes. `call_session_id` is the call that named it."""
+
+    __tablename__ = "handed_over_files"
+    __table_args__ = (Index("handed_over_files_waiting", "account_id", "call_session_id"),)
+
+    upload_id: str = Field(primary_key=True)
+    account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    key: str = Field(unique=True)
+    format: str
+    size_bytes: int = Field(sa_column=Column(BigInteger, nullable=False))
+    sha256: str
+    expire_time: datetime = Field(sa_column=Column(Moment, nullable=False))
+    call_session_id: int | None = Field(default=None, sa_column=Column(BigInteger))
+
+
+class RecordingHostRow(Row, table=True):
+    """What a recording host wants to see before it gives a file to the account: a request header, its value sealed."""
+
+    __tablename__ = "recording_hosts"
+
+    account_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    host: str = Field(primary_key=True)
+    port: int = Field(primary_key=True)
+    header_name: str
+    sealed_value: str
+    set_time: datetime = Field(sa_column=Column(Moment, nullable=False))
+
+
 class OutboxRow(Row, table=True):
     """A notification that notify has not taken over yet."""
 

@@ -1,6 +1,6 @@
 """Storing calls: an upload in one transaction (docs/contract.md 2, 4, 5)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -12,11 +12,14 @@ from services.intake.account_rules import AccountState, check_by_account
 from services.intake.attribution import Attribution
 from services.intake.call import CheckedCall
 from services.intake.events import Announcement
+from services.intake.handed_over import SCHEME, HandedOver, check_handed_over, first_named
 from services.intake.names import name_key
+from services.intake.recording import RecordingStatus
 from services.intake.status import CallStatus, Outcome, store, upload_again
 from services.intake.store.accounts import get_account
 from services.intake.store.directory import create_employees, create_tags, load_state
 from services.intake.store.garbage import discard_objects
+from services.intake.store.handed_over import give_files
 from services.intake.store.outbox import announce
 from services.intake.store.tables import CALL_WORK, FETCH, CallRow, CallTagRow, RecordingRow
 from services.shared.db.tables import table_of
@@ -64,10 +67,12 @@ def kept_ext_ids(connection: Connection, account_id: AccountId, ext_ids: Sequenc
     return {ext_id for ext_id, row in known.items() if _outcome(row) in _KEPT}
 
 
-def find_refusals(connection: Connection, account_id: AccountId, calls: Sequence[CheckedCall]) -> list[Refusal]:
+def find_refusals(
+    connection: Connection, account_id: AccountId, calls: Sequence[CheckedCall], now: datetime
+) -> list[Refusal]:
     """What the account's rules say against the calls, in the contract's order; stores nothing."""
     firsts, known, outcomes = _sorted_out(connection, account_id, calls)
-    _, _, refusals = _checked_by_account(connection, account_id, firsts, known, outcomes)
+    _, _, refusals = _checked_by_account(connection, account_id, firsts, known, outcomes, now)
     return refusals
 
 
@@ -81,15 +86,19 @@ def save_upload(
 ) -> list[UploadedCall]:
     """Stores the calls that are to be stored and answers for each, in their order. Raises Refusals, and stores nothing, when one breaks a rule of the account."""
     firsts, known, outcomes = _sorted_out(connection, account_id, calls)
-    storing, state, refusals = _checked_by_account(connection, account_id, firsts, known, outcomes)
+    storing, state, refusals = _checked_by_account(connection, account_id, firsts, known, outcomes, now)
     if refusals:
         raise Refusals(refusals)
     wanted = [each.call for each in storing]
     tag_ids, employee_ids = _find_or_create(connection, account_id, wanted, state)
     ids = {ext_id: int(row.call_session_id) for ext_id, row in known.items()}
     ids |= _insert_calls(connection, account_id, [each for each in storing if each.known is None], ext_request_id, now)
-    _replace_calls(connection, [each for each in storing if each.known is not None], ext_request_id, now)
-    _insert_parts(connection, account_id, wanted, ids, tag_ids, employee_ids)
+    files = {f"{SCHEME}{upload_id}": file for upload_id, file in state.handed_over.items()}
+    kept = {file.key for file in files.values()}
+    _replace_calls(connection, [each for each in storing if each.known is not None], ext_request_id, now, kept)
+    _insert_parts(connection, account_id, wanted, ids, tag_ids, employee_ids, files)
+    owners = {record.url: ids[call.ext_id] for call in wanted for record in call.records if record.url in files}
+    give_files(connection, account_id, [(files[url], owner) for url, owner in owners.items()])
     keys = [(ids[call.ext_id], account_id) for call in wanted if call.records]
     CALL_WORK.add(connection, keys, now, stage=FETCH, priority=priority)
     announce(connection, [_announcement(each, account_id, ids[each.call.ext_id]) for each in storing], now)
@@ -132,6 +141,7 @@ def _checked_by_account(
     firsts: dict[str, CheckedCall],
     known: "dict[str, Row[tuple[object, ...]]]",
     outcomes: dict[str, Outcome],
+    now: datetime,
 ) -> tuple[list[_Storing], AccountState, list[Refusal]]:
     """What is to be stored, what the account has of what it names, and what speaks against it."""
     account = get_account(connection, account_id)
@@ -142,10 +152,13 @@ def _checked_by_account(
     state = load_state(connection, account_id, account.has_voice_analysis, wanted)
     storing = []
     refusals = []
+    first = first_named(wanted)
     for call in wanted:
         attribution, refused = check_by_account(call, state)
+        row = known.get(call.ext_id)
         refusals += refused
-        storing.append(_Storing(call, attribution, known.get(call.ext_id)))
+        refusals += check_handed_over(call, row.call_session_id if row else None, state.handed_over, first, now)
+        storing.append(_Storing(call, attribution, row))
     return storing, state, refusals
 
 
@@ -181,7 +194,9 @@ def _insert_calls(
     return {row.ext_id: row.call_session_id for row in made}
 
 
-def _replace_calls(connection: Connection, storing: Sequence[_Storing], ext_request_id: str, now: datetime) -> None:
+def _replace_calls(
+    connection: Connection, storing: Sequence[_Storing], ext_request_id: str, now: datetime, kept: Collection[str]
+) -> None:
     if not storing:
         return
     changed = []
@@ -197,7 +212,7 @@ def _replace_calls(connection: Connection, storing: Sequence[_Storing], ext_requ
             }
         )
     ids = [row["known_id"] for row in changed]
-    discard_objects(connection, ids, now)
+    discard_objects(connection, ids, now, kept)
     CALL_WORK.drop(connection, ids)
     connection.execute(delete(_call_tags).where(_call_tags.c.call_session_id.in_(ids)))
     connection.execute(delete(_recordings).where(_recordings.c.call_session_id.in_(ids)))
@@ -247,6 +262,7 @@ def _insert_parts(
     ids: dict[str, int],
     tag_ids: dict[str, int],
     employee_ids: dict[str, int],
+    files: Mapping[str, HandedOver],
 ) -> None:
     tags = [
         {
@@ -268,10 +284,9 @@ def _insert_parts(
             else record.employee_id,
             "employee_channel": record.employee_channel,
             "url": record.url,
-            "status": "waiting",
             "error_message": "",
             "fetch_failures": 0,
-            "source_sha256": "",
+            **_source_of(files.get(record.url)),
         }
         for call in calls
         for place, record in enumerate(call.records)
@@ -280,6 +295,23 @@ def _insert_parts(
         connection.execute(insert(_call_tags), tags)
     if recordings:
         connection.execute(insert(_recordings), recordings)
+
+
+def _source_of(file: HandedOver | None) -> dict[str, object]:
+    """What is known of a recording's file at its upload: all, when it was handed over."""
+    if file is None:
+        return {
+            "status": RecordingStatus.WAITING,
+            "source_key": None,
+            "source_size_bytes": None,
+            "source_sha256": "",
+        }
+    return {
+        "status": RecordingStatus.FETCHED,
+        "source_key": file.key,
+        "source_size_bytes": file.size_bytes,
+        "source_sha256": file.sha256,
+    }
 
 
 def _announcement(storing: _Storing, account_id: int, call_session_id: int) -> Announcement:

@@ -30,7 +30,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(calldock/intake/v1/account_service.proto\x12\x12\x63\x61lldock.intake.v1\x1a\x1b\x62uf/validate/validate.proto\x1a calldock/intake/v1/account.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x13\n\x11GetAccountRequest\"\x87\x01\n\x14UpdateAccountRequest\x12\x38\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1b.calldock.intake.v1.AccountB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"\xb0\x01\n\x12\x43reateTokenRequest\x12;\n\x04role\x18\x01 \x01(\x0e\x32\x18.calldock.intake.v1.RoleB\x13\xe2\x41\x01\x02\xbaH\x0c\x82\x01\x06\x18\x01\x18\x02\x18\x03\xc8\x01\x01\x12&\n\x04name\x18\x02 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x18\xff\x01\x32\n^[^\\x00]*$\x12\x35\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"a\n\x13\x43reateTokenResponse\x12.\n\x05token\x18\x01 \x01(\x0b\x32\x19.calldock.intake.v1.TokenB\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x61\x63\x63\x65ss_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\x13\n\x11ListTokensRequest\"E\n\x12ListTokensResponse\x12/\n\x06tokens\x18\x01 \x03(\x0b\x32\x19.calldock.intake.v1.TokenB\x04\xe2\x41\x01\x03\"5\n\x11\x42lockTokenRequest\x12 \n\x08token_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"\x8a\x02\n\x05Token\x12\x16\n\x08token_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12,\n\x04role\x18\x03 \x01(\x0e\x32\x18.calldock.intake.v1.RoleB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x18\n\nis_blocked\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1f\n\x11\x61gent_account_ids\x18\x07 \x03(\x03\x42\x04\xe2\x41\x01\x03\x32\xcd\x04\n\x0e\x41\x63\x63ountService\x12\x65\n\nGetAccount\x12%.calldock.intake.v1.GetAccountRequest\x1a\x1b.calldock.intake.v1.Account\"\x13\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/account\x12t\n\rUpdateAccount\x12(.calldock.intake.v1.UpdateAccountRequest\x1a\x1b.calldock.intake.v1.Account\"\x1c\x82\xd3\xe4\x93\x02\x16\x32\x0b/v1/account:\x07\x61\x63\x63ount\x12u\n\x0b\x43reateToken\x12&.calldock.intake.v1.CreateTokenRequest\x1a\'.calldock.intake.v1.CreateTokenResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\"\n/v1/tokens:\x01*\x12o\n\nListTokens\x12%.calldock.intake.v1.ListTokensRequest\x1a&.calldock.intake.v1.ListTokensResponse\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/tokens\x12v\n\nBlockToken\x12%.calldock.intake.v1.BlockTokenRequest\x1a\x19.calldock.intake.v1.Token\"&\x82\xd3\xe4\x93\x02 \"\x1b/v1/tokens/{token_id}:block:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(calldock/intake/v1/account_service.proto\x12\x12\x63\x61lldock.intake.v1\x1a\x1b\x62uf/validate/validate.proto\x1a calldock/intake/v1/account.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x13\n\x11GetAccountRequest\"\x87\x01\n\x14UpdateAccountRequest\x12\x38\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1b.calldock.intake.v1.AccountB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x35\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01\"\xb0\x01\n\x12\x43reateTokenRequest\x12;\n\x04role\x18\x01 \x01(\x0e\x32\x18.calldock.intake.v1.RoleB\x13\xe2\x41\x01\x02\xbaH\x0c\x82\x01\x06\x18\x01\x18\x02\x18\x03\xc8\x01\x01\x12&\n\x04name\x18\x02 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x18\xff\x01\x32\n^[^\\x00]*$\x12\x35\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"a\n\x13\x43reateTokenResponse\x12.\n\x05token\x18\x01 \x01(\x0b\x32\x19.calldock.intake.v1.TokenB\x04\xe2\x41\x01\x03\x12\x1a\n\x0c\x61\x63\x63\x65ss_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\x13\n\x11ListTokensRequest\"E\n\x12ListTokensResponse\x12/\n\x06tokens\x18\x01 \x03(\x0b\x32\x19.calldock.intake.v1.TokenB\x04\xe2\x41\x01\x03\"5\n\x11\x42lockTokenRequest\x12 \n\x08token_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"\x8a\x02\n\x05Token\x12\x16\n\x08token_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12,\n\x04role\x18\x03 \x01(\x0e\x32\x18.calldock.intake.v1.RoleB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x18\n\nis_blocked\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1f\n\x11\x61gent_account_ids\x18\x07 \x03(\x03\x42\x04\xe2\x41\x01\x03\"r\n\rRecordingHost\x12\x12\n\x04host\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0bheader_name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x32\n\x08set_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\xe7\x01\n\x17SetRecordingHostRequest\x12\x1d\n\x04host\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\x18\xff\x01\xc8\x01\x01\x12*\n\x0c\x62\x65\x61rer_token\x18\x02 \x01(\tB\x12\xbaH\x0fr\r\x18\x80 2\x08^[!-~]+$H\x00\x12\x34\n\x05\x62\x61sic\x18\x03 \x01(\x0b\x32#.calldock.intake.v1.BasicCredentialH\x00\x12\x36\n\x06header\x18\x04 \x01(\x0b\x32$.calldock.intake.v1.HeaderCredentialH\x00\x42\x13\n\ncredential\x12\x05\xbaH\x02\x08\x01\"\x7f\n\x0f\x42\x61sicCredential\x12\x37\n\x08username\x18\x01 \x01(\tB%\xe2\x41\x01\x02\xbaH\x1er\x19\x18\xff\x01\x32\x14^[^:\\x00-\\x1f\\x7f]+$\xc8\x01\x01\x12\x33\n\x08password\x18\x02 \x01(\tB!\xe2\x41\x01\x01\xbaH\x1ar\x18\x18\x80\x08\x32\x13^[^\\x00-\\x1f\\x7f]*$\"|\n\x10HeaderCredential\x12\x31\n\x04name\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01\x12\x35\n\x05value\x18\x02 \x01(\tB&\xe2\x41\x01\x02\xbaH\x1fr\x1a\x18\x80 2\x15^[!-~]([ -~]*[!-~])?$\xc8\x01\x01\"\x1b\n\x19ListRecordingHostsRequest\"^\n\x1aListRecordingHostsResponse\x12@\n\x0frecording_hosts\x18\x01 \x03(\x0b\x32!.calldock.intake.v1.RecordingHostB\x04\xe2\x41\x01\x03\";\n\x1aRemoveRecordingHostRequest\x12\x1d\n\x04host\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\x18\xff\x01\xc8\x01\x01\"\x1d\n\x1bRemoveRecordingHostResponse2\x86\x08\n\x0e\x41\x63\x63ountService\x12\x65\n\nGetAccount\x12%.calldock.intake.v1.GetAccountRequest\x1a\x1b.calldock.intake.v1.Account\"\x13\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/account\x12t\n\rUpdateAccount\x12(.calldock.intake.v1.UpdateAccountRequest\x1a\x1b.calldock.intake.v1.Account\"\x1c\x82\xd3\xe4\x93\x02\x16\x32\x0b/v1/account:\x07\x61\x63\x63ount\x12\x85\x01\n\x10SetRecordingHost\x12+.calldock.intake.v1.SetRecordingHostRequest\x1a!.calldock.intake.v1.RecordingHost\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/recordingHosts:set:\x01*\x12\x8f\x01\n\x12ListRecordingHosts\x12-.calldock.intake.v1.ListRecordingHostsRequest\x1a..calldock.intake.v1.ListRecordingHostsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/recordingHosts\x12\x9c\x01\n\x13RemoveRecordingHost\x12..calldock.intake.v1.RemoveRecordingHostRequest\x1a/.calldock.intake.v1.RemoveRecordingHostResponse\"$\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/recordingHosts:remove:\x01*\x12u\n\x0b\x43reateToken\x12&.calldock.intake.v1.CreateTokenRequest\x1a\'.calldock.intake.v1.CreateTokenResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\"\n/v1/tokens:\x01*\x12o\n\nListTokens\x12%.calldock.intake.v1.ListTokensRequest\x1a&.calldock.intake.v1.ListTokensResponse\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/tokens\x12v\n\nBlockToken\x12%.calldock.intake.v1.BlockTokenRequest\x1a\x19.calldock.intake.v1.Token\"&\x82\xd3\xe4\x93\x02 \"\x1b/v1/tokens/{token_id}:block:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -69,10 +69,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOKEN'].fields_by_name['is_blocked']._serialized_options = b'\342A\001\003'
   _globals['_TOKEN'].fields_by_name['agent_account_ids']._loaded_options = None
   _globals['_TOKEN'].fields_by_name['agent_account_ids']._serialized_options = b'\342A\001\003'
+  _globals['_RECORDINGHOST'].fields_by_name['host']._loaded_options = None
+  _globals['_RECORDINGHOST'].fields_by_name['host']._serialized_options = b'\342A\001\003'
+  _globals['_RECORDINGHOST'].fields_by_name['header_name']._loaded_options = None
+  _globals['_RECORDINGHOST'].fields_by_name['header_name']._serialized_options = b'\342A\001\003'
+  _globals['_RECORDINGHOST'].fields_by_name['set_time']._loaded_options = None
+  _globals['_RECORDINGHOST'].fields_by_name['set_time']._serialized_options = b'\342A\001\003'
+  _globals['_SETRECORDINGHOSTREQUEST'].oneofs_by_name['credential']._loaded_options = None
+  _globals['_SETRECORDINGHOSTREQUEST'].oneofs_by_name['credential']._serialized_options = b'\272H\002\010\001'
+  _globals['_SETRECORDINGHOSTREQUEST'].fields_by_name['host']._loaded_options = None
+  _globals['_SETRECORDINGHOSTREQUEST'].fields_by_name['host']._serialized_options = b'\342A\001\002\272H\010r\003\030\377\001\310\001\001'
+  _globals['_SETRECORDINGHOSTREQUEST'].fields_by_name['bearer_token']._loaded_options = None
+  _globals['_SETRECORDINGHOSTREQUEST'].fields_by_name['bearer_token']._serialized_options = b'\272H\017r\r\030\200 2\010^[!-~]+$'
+  _globals['_BASICCREDENTIAL'].fields_by_name['username']._loaded_options = None
+  _globals['_BASICCREDENTIAL'].fields_by_name['username']._serialized_options = b'\342A\001\002\272H\036r\031\030\377\0012\024^[^:\\x00-\\x1f\\x7f]+$\310\001\001'
+  _globals['_BASICCREDENTIAL'].fields_by_name['password']._loaded_options = None
+  _globals['_BASICCREDENTIAL'].fields_by_name['password']._serialized_options = b'\342A\001\001\272H\032r\030\030\200\0102\023^[^\\x00-\\x1f\\x7f]*$'
+  _globals['_HEADERCREDENTIAL'].fields_by_name['name']._loaded_options = None
+  _globals['_HEADERCREDENTIAL'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\034r\0272\025^[A-Za-z0-9_-]{1,64}$\310\001\001'
+  _globals['_HEADERCREDENTIAL'].fields_by_name['value']._loaded_options = None
+  _globals['_HEADERCREDENTIAL'].fields_by_name['value']._serialized_options = b'\342A\001\002\272H\037r\032\030\200 2\025^[!-~]([ -~]*[!-~])?$\310\001\001'
+  _globals['_LISTRECORDINGHOSTSRESPONSE'].fields_by_name['recording_hosts']._loaded_options = None
+  _globals['_LISTRECORDINGHOSTSRESPONSE'].fields_by_name['recording_hosts']._serialized_options = b'\342A\001\003'
+  _globals['_REMOVERECORDINGHOSTREQUEST'].fields_by_name['host']._loaded_options = None
+  _globals['_REMOVERECORDINGHOSTREQUEST'].fields_by_name['host']._serialized_options = b'\342A\001\002\272H\010r\003\030\377\001\310\001\001'
   _globals['_ACCOUNTSERVICE'].methods_by_name['GetAccount']._loaded_options = None
   _globals['_ACCOUNTSERVICE'].methods_by_name['GetAccount']._serialized_options = b'\202\323\344\223\002\r\022\013/v1/account'
   _globals['_ACCOUNTSERVICE'].methods_by_name['UpdateAccount']._loaded_options = None
   _globals['_ACCOUNTSERVICE'].methods_by_name['UpdateAccount']._serialized_options = b'\202\323\344\223\002\0262\013/v1/account:\007account'
+  _globals['_ACCOUNTSERVICE'].methods_by_name['SetRecordingHost']._loaded_options = None
+  _globals['_ACCOUNTSERVICE'].methods_by_name['SetRecordingHost']._serialized_options = b'\202\323\344\223\002\033\"\026/v1/recordingHosts:set:\001*'
+  _globals['_ACCOUNTSERVICE'].methods_by_name['ListRecordingHosts']._loaded_options = None
+  _globals['_ACCOUNTSERVICE'].methods_by_name['ListRecordingHosts']._serialized_options = b'\202\323\344\223\002\024\022\022/v1/recordingHosts'
+  _globals['_ACCOUNTSERVICE'].methods_by_name['RemoveRecordingHost']._loaded_options = None
+  _globals['_ACCOUNTSERVICE'].methods_by_name['RemoveRecordingHost']._serialized_options = b'\202\323\344\223\002\036\"\031/v1/recordingHosts:remove:\001*'
   _globals['_ACCOUNTSERVICE'].methods_by_name['CreateToken']._loaded_options = None
   _globals['_ACCOUNTSERVICE'].methods_by_name['CreateToken']._serialized_options = b'\202\323\344\223\002\017\"\n/v1/tokens:\001*'
   _globals['_ACCOUNTSERVICE'].methods_by_name['ListTokens']._loaded_options = None
@@ -95,6 +125,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BLOCKTOKENREQUEST']._serialized_end=839
   _globals['_TOKEN']._serialized_start=842
   _globals['_TOKEN']._serialized_end=1108
-  _globals['_ACCOUNTSERVICE']._serialized_start=1111
-  _globals['_ACCOUNTSERVICE']._serialized_end=1700
+  _globals['_RECORDINGHOST']._serialized_start=1110
+  _globals['_RECORDINGHOST']._serialized_end=1224
+  _globals['_SETRECORDINGHOSTREQUEST']._serialized_start=1227
+  _globals['_SETRECORDINGHOSTREQUEST']._serialized_end=1458
+  _globals['_BASICCREDENTIAL']._serialized_start=1460
+  _globals['_BASICCREDENTIAL']._serialized_end=1587
+  _globals['_HEADERCREDENTIAL']._serialized_start=1589
+  _globals['_HEADERCREDENTIAL']._serialized_end=1713
+  _globals['_LISTRECORDINGHOSTSREQUEST']._serialized_start=1715
+  _globals['_LISTRECORDINGHOSTSREQUEST']._serialized_end=1742
+  _globals['_LISTRECORDINGHOSTSRESPONSE']._serialized_start=1744
+  _globals['_LISTRECORDINGHOSTSRESPONSE']._serialized_end=1838
+  _globals['_REMOVERECORDINGHOSTREQUEST']._serialized_start=1840
+  _globals['_REMOVERECORDINGHOSTREQUEST']._serialized_end=1899
+  _globals['_REMOVERECORDINGHOSTRESPONSE']._serialized_start=1901
+  _globals['_REMOVERECORDINGHOSTRESPONSE']._serialized_end=1930
+  _globals['_ACCOUNTSERVICE']._serialized_start=1933
+  _globals['_ACCOUNTSERVICE']._serialized_end=2963
 # @@protoc_insertion_point(module_scope)

@@ -242,3 +242,207 @@ class Token(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Token: _TypeAlias = Token  # noqa: Y015
+
+@_typing.final
+class RecordingHost(_message.Message):
+    """A host that wants to see something before it gives a recording. The secret itself is never answered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOST_FIELD_NUMBER: _builtins.int
+    HEADER_NAME_FIELD_NUMBER: _builtins.int
+    SET_TIME_FIELD_NUMBER: _builtins.int
+    host: _builtins.str
+    """Output only. The host, with its port where it is not 443."""
+    header_name: _builtins.str
+    """Output only. The name of the request header that is sent: `authorization`, or as it was set."""
+    @_builtins.property
+    def set_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When it was last set."""
+
+    def __init__(
+        self,
+        *,
+        host: _builtins.str = ...,
+        header_name: _builtins.str = ...,
+        set_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["set_time", b"set_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["header_name", b"header_name", "host", b"host", "set_time", b"set_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordingHost: _TypeAlias = RecordingHost  # noqa: Y015
+
+@_typing.final
+class SetRecordingHostRequest(_message.Message):
+    """What a host wants to see."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOST_FIELD_NUMBER: _builtins.int
+    BEARER_TOKEN_FIELD_NUMBER: _builtins.int
+    BASIC_FIELD_NUMBER: _builtins.int
+    HEADER_FIELD_NUMBER: _builtins.int
+    host: _builtins.str
+    """Required. The host of the links, with its port where it is not 443: `pbx.example.com`, `pbx.example.com:8443`, `[2001:db8::1]`."""
+    bearer_token: _builtins.str
+    """Sent as `authorization: Bearer` and this (RFC 6750); up to 4,096 visible ASCII characters."""
+    @_builtins.property
+    def basic(self) -> Global___BasicCredential:
+        """Sent as `authorization: Basic` (RFC 7617)."""
+
+    @_builtins.property
+    def header(self) -> Global___HeaderCredential:
+        """Sent as it is."""
+
+    def __init__(
+        self,
+        *,
+        host: _builtins.str = ...,
+        bearer_token: _builtins.str = ...,
+        basic: Global___BasicCredential | None = ...,
+        header: Global___HeaderCredential | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["basic", b"basic", "bearer_token", b"bearer_token", "credential", b"credential", "header", b"header"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basic", b"basic", "bearer_token", b"bearer_token", "credential", b"credential", "header", b"header", "host", b"host"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_credential: _TypeAlias = _typing.Literal["bearer_token", "basic", "header"]  # noqa: Y015
+    _WhichOneofArgType_credential: _TypeAlias = _typing.Literal["credential", b"credential"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_credential) -> _WhichOneofReturnType_credential | None: ...
+
+Global___SetRecordingHostRequest: _TypeAlias = SetRecordingHostRequest  # noqa: Y015
+
+@_typing.final
+class BasicCredential(_message.Message):
+    """A name and password (RFC 7617)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USERNAME_FIELD_NUMBER: _builtins.int
+    PASSWORD_FIELD_NUMBER: _builtins.int
+    username: _builtins.str
+    """Required. The name, without a colon."""
+    password: _builtins.str
+    """Optional. The password."""
+    def __init__(
+        self,
+        *,
+        username: _builtins.str = ...,
+        password: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["password", b"password", "username", b"username"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BasicCredential: _TypeAlias = BasicCredential  # noqa: Y015
+
+@_typing.final
+class HeaderCredential(_message.Message):
+    """A request header."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. Its name, such as `x-api-key`. Headers of the transport itself (`host`, `content-length`, `range` and the like) are refused."""
+    value: _builtins.str
+    """Required. Its value, up to 4,096 visible ASCII characters and spaces between them."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeaderCredential: _TypeAlias = HeaderCredential  # noqa: Y015
+
+@_typing.final
+class ListRecordingHostsRequest(_message.Message):
+    """Asks for all."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRecordingHostsRequest: _TypeAlias = ListRecordingHostsRequest  # noqa: Y015
+
+@_typing.final
+class ListRecordingHostsResponse(_message.Message):
+    """The hosts of the account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORDING_HOSTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def recording_hosts(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecordingHost]:
+        """Output only. Up to 100, by name."""
+
+    def __init__(
+        self,
+        *,
+        recording_hosts: _abc.Iterable[Global___RecordingHost] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["recording_hosts", b"recording_hosts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRecordingHostsResponse: _TypeAlias = ListRecordingHostsResponse  # noqa: Y015
+
+@_typing.final
+class RemoveRecordingHostRequest(_message.Message):
+    """The host to forget."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOST_FIELD_NUMBER: _builtins.int
+    host: _builtins.str
+    """Required. As it was set."""
+    def __init__(
+        self,
+        *,
+        host: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveRecordingHostRequest: _TypeAlias = RemoveRecordingHostRequest  # noqa: Y015
+
+@_typing.final
+class RemoveRecordingHostResponse(_message.Message):
+    """Nothing to tell."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveRecordingHostResponse: _TypeAlias = RemoveRecordingHostResponse  # noqa: Y015

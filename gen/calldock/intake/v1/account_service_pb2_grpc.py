@@ -46,6 +46,21 @@ class AccountServiceStub:
                 request_serializer=calldock_dot_intake_dot_v1_dot_account__service__pb2.UpdateAccountRequest.SerializeToString,
                 response_deserializer=calldock_dot_intake_dot_v1_dot_account__pb2.Account.FromString,
                 _registered_method=True)
+        self.SetRecordingHost = channel.unary_unary(
+                '/calldock.intake.v1.AccountService/SetRecordingHost',
+                request_serializer=calldock_dot_intake_dot_v1_dot_account__service__pb2.SetRecordingHostRequest.SerializeToString,
+                response_deserializer=calldock_dot_intake_dot_v1_dot_account__service__pb2.RecordingHost.FromString,
+                _registered_method=True)
+        self.ListRecordingHosts = channel.unary_unary(
+                '/calldock.intake.v1.AccountService/ListRecordingHosts',
+                request_serializer=calldock_dot_intake_dot_v1_dot_account__service__pb2.ListRecordingHostsRequest.SerializeToString,
+                response_deserializer=calldock_dot_intake_dot_v1_dot_account__service__pb2.ListRecordingHostsResponse.FromString,
+                _registered_method=True)
+        self.RemoveRecordingHost = channel.unary_unary(
+                '/calldock.intake.v1.AccountService/RemoveRecordingHost',
+                request_serializer=calldock_dot_intake_dot_v1_dot_account__service__pb2.RemoveRecordingHostRequest.SerializeToString,
+                response_deserializer=calldock_dot_intake_dot_v1_dot_account__service__pb2.RemoveRecordingHostResponse.FromString,
+                _registered_method=True)
         self.CreateToken = channel.unary_unary(
                 '/calldock.intake.v1.AccountService/CreateToken',
                 request_serializer=calldock_dot_intake_dot_v1_dot_account__service__pb2.CreateTokenRequest.SerializeToString,
@@ -80,6 +95,29 @@ class AccountServiceServicer:
         A change of the time zone is for what comes: stored moments stay where they are. A change of `allowed_networks` that would shut the caller out is refused.
 
         Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE, UNEXPECTED_PARAMETERS for a mask that names something else).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetRecordingHost(self, request, context):
+        """Stores what a recording host wants to see before it gives a file: a bearer token, a name and password, or a header. It is kept sealed, shown never again, and sent over https to this host and port alone, also after redirects. Role: admin. Safe to repeat: what was stored for the host is replaced.
+
+        Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE), also for the 101st host.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRecordingHosts(self, request, context):
+        """Lists the hosts for which the account has stored something, by name, without the secrets. Role: admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveRecordingHost(self, request, context):
+        """Forgets what was stored for a host. Role: admin. Safe to repeat: a host that is not there is passed over.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -122,6 +160,21 @@ def add_AccountServiceServicer_to_server(servicer, server):
                     servicer.UpdateAccount,
                     request_deserializer=calldock_dot_intake_dot_v1_dot_account__service__pb2.UpdateAccountRequest.FromString,
                     response_serializer=calldock_dot_intake_dot_v1_dot_account__pb2.Account.SerializeToString,
+            ),
+            'SetRecordingHost': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetRecordingHost,
+                    request_deserializer=calldock_dot_intake_dot_v1_dot_account__service__pb2.SetRecordingHostRequest.FromString,
+                    response_serializer=calldock_dot_intake_dot_v1_dot_account__service__pb2.RecordingHost.SerializeToString,
+            ),
+            'ListRecordingHosts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRecordingHosts,
+                    request_deserializer=calldock_dot_intake_dot_v1_dot_account__service__pb2.ListRecordingHostsRequest.FromString,
+                    response_serializer=calldock_dot_intake_dot_v1_dot_account__service__pb2.ListRecordingHostsResponse.SerializeToString,
+            ),
+            'RemoveRecordingHost': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveRecordingHost,
+                    request_deserializer=calldock_dot_intake_dot_v1_dot_account__service__pb2.RemoveRecordingHostRequest.FromString,
+                    response_serializer=calldock_dot_intake_dot_v1_dot_account__service__pb2.RemoveRecordingHostResponse.SerializeToString,
             ),
             'CreateToken': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateToken,
@@ -194,6 +247,87 @@ class AccountService:
             '/calldock.intake.v1.AccountService/UpdateAccount',
             calldock_dot_intake_dot_v1_dot_account__service__pb2.UpdateAccountRequest.SerializeToString,
             calldock_dot_intake_dot_v1_dot_account__pb2.Account.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetRecordingHost(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.intake.v1.AccountService/SetRecordingHost',
+            calldock_dot_intake_dot_v1_dot_account__service__pb2.SetRecordingHostRequest.SerializeToString,
+            calldock_dot_intake_dot_v1_dot_account__service__pb2.RecordingHost.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRecordingHosts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.intake.v1.AccountService/ListRecordingHosts',
+            calldock_dot_intake_dot_v1_dot_account__service__pb2.ListRecordingHostsRequest.SerializeToString,
+            calldock_dot_intake_dot_v1_dot_account__service__pb2.ListRecordingHostsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveRecordingHost(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.intake.v1.AccountService/RemoveRecordingHost',
+            calldock_dot_intake_dot_v1_dot_account__service__pb2.RemoveRecordingHostRequest.SerializeToString,
+            calldock_dot_intake_dot_v1_dot_account__service__pb2.RemoveRecordingHostResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,15 @@ class AccountServiceStub:
 
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE, UNEXPECTED_PARAMETERS for a mask that names something else).
     """
+    SetRecordingHost: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.SetRecordingHostRequest, _account_service_pb2.RecordingHost]
+    """Stores what a recording host wants to see before it gives a file: a bearer token, a name and password, or a header. It is kept sealed, shown never again, and sent over https to this host and port alone, also after redirects. Role: admin. Safe to repeat: what was stored for the host is replaced.
+
+    Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE), also for the 101st host.
+    """
+    ListRecordingHosts: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.ListRecordingHostsRequest, _account_service_pb2.ListRecordingHostsResponse]
+    """Lists the hosts for which the account has stored something, by name, without the secrets. Role: admin."""
+    RemoveRecordingHost: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.RemoveRecordingHostRequest, _account_service_pb2.RemoveRecordingHostResponse]
+    """Forgets what was stored for a host. Role: admin. Safe to repeat: a host that is not there is passed over."""
     CreateToken: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.CreateTokenRequest, _account_service_pb2.CreateTokenResponse]
     """Makes an access token; its text is shown this once. Role: admin. A repeat makes another token: block the one whose answer was lost.
 
@@ -70,6 +79,15 @@ class AccountServiceAsyncStub(AccountServiceStub):
 
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE, UNEXPECTED_PARAMETERS for a mask that names something else).
     """
+    SetRecordingHost: _aio.UnaryUnaryMultiCallable[_account_service_pb2.SetRecordingHostRequest, _account_service_pb2.RecordingHost]  # type: ignore[assignment]
+    """Stores what a recording host wants to see before it gives a file: a bearer token, a name and password, or a header. It is kept sealed, shown never again, and sent over https to this host and port alone, also after redirects. Role: admin. Safe to repeat: what was stored for the host is replaced.
+
+    Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE), also for the 101st host.
+    """
+    ListRecordingHosts: _aio.UnaryUnaryMultiCallable[_account_service_pb2.ListRecordingHostsRequest, _account_service_pb2.ListRecordingHostsResponse]  # type: ignore[assignment]
+    """Lists the hosts for which the account has stored something, by name, without the secrets. Role: admin."""
+    RemoveRecordingHost: _aio.UnaryUnaryMultiCallable[_account_service_pb2.RemoveRecordingHostRequest, _account_service_pb2.RemoveRecordingHostResponse]  # type: ignore[assignment]
+    """Forgets what was stored for a host. Role: admin. Safe to repeat: a host that is not there is passed over."""
     CreateToken: _aio.UnaryUnaryMultiCallable[_account_service_pb2.CreateTokenRequest, _account_service_pb2.CreateTokenResponse]  # type: ignore[assignment]
     """Makes an access token; its text is shown this once. Role: admin. A repeat makes another token: block the one whose answer was lost.
 
@@ -106,6 +124,33 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE, UNEXPECTED_PARAMETERS for a mask that names something else).
         """
+
+    @_abc_1.abstractmethod
+    def SetRecordingHost(
+        self,
+        request: _account_service_pb2.SetRecordingHostRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_service_pb2.RecordingHost, _abc.Awaitable[_account_service_pb2.RecordingHost]]:
+        """Stores what a recording host wants to see before it gives a file: a bearer token, a name and password, or a header. It is kept sealed, shown never again, and sent over https to this host and port alone, also after redirects. Role: admin. Safe to repeat: what was stored for the host is replaced.
+
+        Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE), also for the 101st host.
+        """
+
+    @_abc_1.abstractmethod
+    def ListRecordingHosts(
+        self,
+        request: _account_service_pb2.ListRecordingHostsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_service_pb2.ListRecordingHostsResponse, _abc.Awaitable[_account_service_pb2.ListRecordingHostsResponse]]:
+        """Lists the hosts for which the account has stored something, by name, without the secrets. Role: admin."""
+
+    @_abc_1.abstractmethod
+    def RemoveRecordingHost(
+        self,
+        request: _account_service_pb2.RemoveRecordingHostRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_account_service_pb2.RemoveRecordingHostResponse, _abc.Awaitable[_account_service_pb2.RemoveRecordingHostResponse]]:
+        """Forgets what was stored for a host. Role: admin. Safe to repeat: a host that is not there is passed over."""
 
     @_abc_1.abstractmethod
     def CreateToken(

@@ -393,7 +393,7 @@ class WavRecord(_message.Message):
     employee_channel: Global___EmployeeChannel.ValueType
     """Required. The channel that carries the employee."""
     record_url: _builtins.str
-    """Required. The https link to the file, up to 2,048 characters. Several entries may name one file: it is downloaded once."""
+    """Required. The https link to the file, up to 2,048 characters, or the `calldock-upload:` of a file that `PutRecording` took. Several entries may name one file: it is downloaded once."""
     @_builtins.property
     def recording(self) -> Global___Recording:
         """Output only. What became of the recording. Ignored in a request."""
@@ -432,7 +432,7 @@ class Mp3Record(_message.Message):
     employee_name: _builtins.str
     """Optional. A full name, under the rules of `WavRecord.employee_name`; blank is nobody."""
     record_url: _builtins.str
-    """Required. The http or https link to the file, up to 2,048 characters. Several entries may name one file: it is downloaded once."""
+    """Required. The http or https link to the file, up to 2,048 characters, or the `calldock-upload:` of a file that `PutRecording` took. Several entries may name one file: it is downloaded once."""
     @_builtins.property
     def recording(self) -> Global___Recording:
         """Output only. What became of the recording. Ignored in a request."""

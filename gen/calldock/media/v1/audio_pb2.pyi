@@ -281,6 +281,8 @@ class AudioReport(_message.Message):
     CHANNELS_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    OVERLAP_SHARE_FIELD_NUMBER: _builtins.int
+    SILENCE_SHARE_FIELD_NUMBER: _builtins.int
     rules_version: _builtins.int
     """Output only. The version of the account's audio rules that judged the file."""
     codec: _builtins.str
@@ -295,6 +297,10 @@ class AudioReport(_message.Message):
     """Output only. The smallest signal-to-noise ratio in 330-3400 Hz among the channels that carry speech, in dB."""
     has_identical_channels: _builtins.bool
     """Output only. True when both channels hold the same samples: the telephone exchange recorded a mix."""
+    overlap_share: _builtins.float
+    """Output only. Share of the file in which both channels speak, 0 to 1."""
+    silence_share: _builtins.float
+    """Output only. Share of the file in which neither channel speaks, 0 to 1."""
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
         """Output only. Length of the file, by counted samples."""
@@ -325,10 +331,12 @@ class AudioReport(_message.Message):
         channels: _abc.Iterable[Global___ChannelReport] | None = ...,
         failure: Global___AudioFinding | None = ...,
         warnings: _abc.Iterable[Global___AudioFinding] | None = ...,
+        overlap_share: _builtins.float | None = ...,
+        silence_share: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_bits_per_sample", b"_bits_per_sample", "_channel_count", b"_channel_count", "_has_identical_channels", b"_has_identical_channels", "_sample_rate_hz", b"_sample_rate_hz", "_snr_db", b"_snr_db", "bits_per_sample", b"bits_per_sample", "channel_count", b"channel_count", "duration", b"duration", "failure", b"failure", "has_identical_channels", b"has_identical_channels", "sample_rate_hz", b"sample_rate_hz", "snr_db", b"snr_db"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_bits_per_sample", b"_bits_per_sample", "_channel_count", b"_channel_count", "_has_identical_channels", b"_has_identical_channels", "_overlap_share", b"_overlap_share", "_sample_rate_hz", b"_sample_rate_hz", "_silence_share", b"_silence_share", "_snr_db", b"_snr_db", "bits_per_sample", b"bits_per_sample", "channel_count", b"channel_count", "duration", b"duration", "failure", b"failure", "has_identical_channels", b"has_identical_channels", "overlap_share", b"overlap_share", "sample_rate_hz", b"sample_rate_hz", "silence_share", b"silence_share", "snr_db", b"snr_db"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bits_per_sample", b"_bits_per_sample", "_channel_count", b"_channel_count", "_has_identical_channels", b"_has_identical_channels", "_sample_rate_hz", b"_sample_rate_hz", "_snr_db", b"_snr_db", "bits_per_sample", b"bits_per_sample", "channel_count", b"channel_count", "channels", b"channels", "codec", b"codec", "duration", b"duration", "failure", b"failure", "has_identical_channels", b"has_identical_channels", "rules_version", b"rules_version", "sample_rate_hz", b"sample_rate_hz", "snr_db", b"snr_db", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bits_per_sample", b"_bits_per_sample", "_channel_count", b"_channel_count", "_has_identical_channels", b"_has_identical_channels", "_overlap_share", b"_overlap_share", "_sample_rate_hz", b"_sample_rate_hz", "_silence_share", b"_silence_share", "_snr_db", b"_snr_db", "bits_per_sample", b"bits_per_sample", "channel_count", b"channel_count", "channels", b"channels", "codec", b"codec", "duration", b"duration", "failure", b"failure", "has_identical_channels", b"has_identical_channels", "overlap_share", b"overlap_share", "rules_version", b"rules_version", "sample_rate_hz", b"sample_rate_hz", "silence_share", b"silence_share", "snr_db", b"snr_db", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bits_per_sample: _TypeAlias = _typing.Literal["bits_per_sample"]  # noqa: Y015
     _WhichOneofArgType__bits_per_sample: _TypeAlias = _typing.Literal["_bits_per_sample", b"_bits_per_sample"]  # noqa: Y015
@@ -336,8 +344,12 @@ class AudioReport(_message.Message):
     _WhichOneofArgType__channel_count: _TypeAlias = _typing.Literal["_channel_count", b"_channel_count"]  # noqa: Y015
     _WhichOneofReturnType__has_identical_channels: _TypeAlias = _typing.Literal["has_identical_channels"]  # noqa: Y015
     _WhichOneofArgType__has_identical_channels: _TypeAlias = _typing.Literal["_has_identical_channels", b"_has_identical_channels"]  # noqa: Y015
+    _WhichOneofReturnType__overlap_share: _TypeAlias = _typing.Literal["overlap_share"]  # noqa: Y015
+    _WhichOneofArgType__overlap_share: _TypeAlias = _typing.Literal["_overlap_share", b"_overlap_share"]  # noqa: Y015
     _WhichOneofReturnType__sample_rate_hz: _TypeAlias = _typing.Literal["sample_rate_hz"]  # noqa: Y015
     _WhichOneofArgType__sample_rate_hz: _TypeAlias = _typing.Literal["_sample_rate_hz", b"_sample_rate_hz"]  # noqa: Y015
+    _WhichOneofReturnType__silence_share: _TypeAlias = _typing.Literal["silence_share"]  # noqa: Y015
+    _WhichOneofArgType__silence_share: _TypeAlias = _typing.Literal["_silence_share", b"_silence_share"]  # noqa: Y015
     _WhichOneofReturnType__snr_db: _TypeAlias = _typing.Literal["snr_db"]  # noqa: Y015
     _WhichOneofArgType__snr_db: _TypeAlias = _typing.Literal["_snr_db", b"_snr_db"]  # noqa: Y015
     @_typing.overload
@@ -347,7 +359,11 @@ class AudioReport(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__has_identical_channels) -> _WhichOneofReturnType__has_identical_channels | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__overlap_share) -> _WhichOneofReturnType__overlap_share | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sample_rate_hz) -> _WhichOneofReturnType__sample_rate_hz | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__silence_share) -> _WhichOneofReturnType__silence_share | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__snr_db) -> _WhichOneofReturnType__snr_db | None: ...
 
@@ -367,6 +383,10 @@ class ChannelReport(_message.Message):
     LEVEL_DBFS_FIELD_NUMBER: _builtins.int
     CLIPPING_SHARE_FIELD_NUMBER: _builtins.int
     DC_OFFSET_FIELD_NUMBER: _builtins.int
+    IS_DEAD_FIELD_NUMBER: _builtins.int
+    SPEECH_SHARE_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
+    PEAKS_FIELD_NUMBER: _builtins.int
     is_judged: _builtins.bool
     """Output only. True when the channel was judged: it carries speech and is no echo of the other."""
     snr_db: _builtins.float
@@ -381,9 +401,19 @@ class ChannelReport(_message.Message):
     """Output only. Share of the samples at the ends of the scale, 0 to 1."""
     dc_offset: _builtins.float
     """Output only. Mean of all samples as a share of full scale, -1 to 1."""
+    is_dead: _builtins.bool
+    """Output only. True when the channel carries no sound at all: every sample lies within one step of zero."""
+    speech_share: _builtins.float
+    """Output only. Share of the file in which somebody speaks in it, 0 to 1."""
+    peaks: _builtins.bytes
+    """Output only. The outline of the channel for a player: the loudest sample of each of 400 equal parts of the file, a byte a part, 255 for full scale. Empty for a file of fewer samples, and in lists of calls."""
     @_builtins.property
     def speech_duration(self) -> _duration_pb2.Duration:
         """Output only. How long somebody speaks in it."""
+
+    @_builtins.property
+    def segments(self) -> _containers.RepeatedCompositeFieldContainer[Global___SpeechSegment]:
+        """Output only. Who talks when: the spans in which somebody speaks in it, in order, pauses of less than half a second included; at most 2,000. Not in lists of calls."""
 
     def __init__(
         self,
@@ -396,10 +426,14 @@ class ChannelReport(_message.Message):
         level_dbfs: _builtins.float | None = ...,
         clipping_share: _builtins.float | None = ...,
         dc_offset: _builtins.float | None = ...,
+        is_dead: _builtins.bool = ...,
+        speech_share: _builtins.float | None = ...,
+        segments: _abc.Iterable[Global___SpeechSegment] | None = ...,
+        peaks: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_clipping_share", b"_clipping_share", "_dc_offset", b"_dc_offset", "_high_edge_db", b"_high_edge_db", "_level_dbfs", b"_level_dbfs", "_low_edge_db", b"_low_edge_db", "_snr_db", b"_snr_db", "clipping_share", b"clipping_share", "dc_offset", b"dc_offset", "high_edge_db", b"high_edge_db", "level_dbfs", b"level_dbfs", "low_edge_db", b"low_edge_db", "snr_db", b"snr_db", "speech_duration", b"speech_duration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_clipping_share", b"_clipping_share", "_dc_offset", b"_dc_offset", "_high_edge_db", b"_high_edge_db", "_level_dbfs", b"_level_dbfs", "_low_edge_db", b"_low_edge_db", "_snr_db", b"_snr_db", "_speech_share", b"_speech_share", "clipping_share", b"clipping_share", "dc_offset", b"dc_offset", "high_edge_db", b"high_edge_db", "level_dbfs", b"level_dbfs", "low_edge_db", b"low_edge_db", "snr_db", b"snr_db", "speech_duration", b"speech_duration", "speech_share", b"speech_share"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clipping_share", b"_clipping_share", "_dc_offset", b"_dc_offset", "_high_edge_db", b"_high_edge_db", "_level_dbfs", b"_level_dbfs", "_low_edge_db", b"_low_edge_db", "_snr_db", b"_snr_db", "clipping_share", b"clipping_share", "dc_offset", b"dc_offset", "high_edge_db", b"high_edge_db", "is_judged", b"is_judged", "level_dbfs", b"level_dbfs", "low_edge_db", b"low_edge_db", "snr_db", b"snr_db", "speech_duration", b"speech_duration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clipping_share", b"_clipping_share", "_dc_offset", b"_dc_offset", "_high_edge_db", b"_high_edge_db", "_level_dbfs", b"_level_dbfs", "_low_edge_db", b"_low_edge_db", "_snr_db", b"_snr_db", "_speech_share", b"_speech_share", "clipping_share", b"clipping_share", "dc_offset", b"dc_offset", "high_edge_db", b"high_edge_db", "is_dead", b"is_dead", "is_judged", b"is_judged", "level_dbfs", b"level_dbfs", "low_edge_db", b"low_edge_db", "peaks", b"peaks", "segments", b"segments", "snr_db", b"snr_db", "speech_duration", b"speech_duration", "speech_share", b"speech_share"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__clipping_share: _TypeAlias = _typing.Literal["clipping_share"]  # noqa: Y015
     _WhichOneofArgType__clipping_share: _TypeAlias = _typing.Literal["_clipping_share", b"_clipping_share"]  # noqa: Y015
@@ -413,6 +447,8 @@ class ChannelReport(_message.Message):
     _WhichOneofArgType__low_edge_db: _TypeAlias = _typing.Literal["_low_edge_db", b"_low_edge_db"]  # noqa: Y015
     _WhichOneofReturnType__snr_db: _TypeAlias = _typing.Literal["snr_db"]  # noqa: Y015
     _WhichOneofArgType__snr_db: _TypeAlias = _typing.Literal["_snr_db", b"_snr_db"]  # noqa: Y015
+    _WhichOneofReturnType__speech_share: _TypeAlias = _typing.Literal["speech_share"]  # noqa: Y015
+    _WhichOneofArgType__speech_share: _TypeAlias = _typing.Literal["_speech_share", b"_speech_share"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__clipping_share) -> _WhichOneofReturnType__clipping_share | None: ...
     @_typing.overload
@@ -425,5 +461,37 @@ class ChannelReport(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__low_edge_db) -> _WhichOneofReturnType__low_edge_db | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__snr_db) -> _WhichOneofReturnType__snr_db | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__speech_share) -> _WhichOneofReturnType__speech_share | None: ...
 
 Global___ChannelReport: _TypeAlias = ChannelReport  # noqa: Y015
+
+@_typing.final
+class SpeechSegment(_message.Message):
+    """A span in which somebody speaks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_OFFSET_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def start_offset(self) -> _duration_pb2.Duration:
+        """Output only. From the beginning of the file to that of the span."""
+
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """Output only. How long the span is."""
+
+    def __init__(
+        self,
+        *,
+        start_offset: _duration_pb2.Duration | None = ...,
+        duration: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "start_offset", b"start_offset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "start_offset", b"start_offset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpeechSegment: _TypeAlias = SpeechSegment  # noqa: Y015

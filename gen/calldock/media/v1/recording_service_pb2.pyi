@@ -8,6 +8,7 @@ from calldock.media.v1 import verdict_pb2 as _verdict_pb2
 from google.api import httpbody_pb2 as _httpbody_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -40,6 +41,98 @@ class GetRecordingAudioRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetRecordingAudioRequest: _TypeAlias = GetRecordingAudioRequest  # noqa: Y015
+
+@_typing.final
+class GetRecordingSourceRequest(_message.Message):
+    """Names one recording."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORDING_ID_FIELD_NUMBER: _builtins.int
+    recording_id: _builtins.int
+    """Required. Our number of the recording, as in `Call`."""
+    def __init__(
+        self,
+        *,
+        recording_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["recording_id", b"recording_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRecordingSourceRequest: _TypeAlias = GetRecordingSourceRequest  # noqa: Y015
+
+@_typing.final
+class PutRecordingRequest(_message.Message):
+    """A piece of the file to take."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORMAT_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    format: _audio_pb2.RecordingFormat.ValueType
+    """Optional. What the file is. Read in the first message alone; absent: as the content type of `file` says, `audio/wav` or `audio/mpeg`."""
+    size_bytes: _builtins.int
+    """Optional. The size of the whole file in bytes. Read in the first message alone, and there demanded over gRPC; over REST absent when the request has a Content-Length."""
+    @_builtins.property
+    def file(self) -> _httpbody_pb2.HttpBody:
+        """Required. The next bytes, up to 1 MiB less what goes round them; pieces of 64 KiB do well. Over REST the whole file, with the content type `audio/wav` or `audio/mpeg`."""
+
+    def __init__(
+        self,
+        *,
+        format: _audio_pb2.RecordingFormat.ValueType = ...,
+        size_bytes: _builtins.int | None = ...,
+        file: _httpbody_pb2.HttpBody | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "file", b"file", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "file", b"file", "format", b"format", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__size_bytes: _TypeAlias = _typing.Literal["size_bytes"]  # noqa: Y015
+    _WhichOneofArgType__size_bytes: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__size_bytes) -> _WhichOneofReturnType__size_bytes | None: ...
+
+Global___PutRecordingRequest: _TypeAlias = PutRecordingRequest  # noqa: Y015
+
+@_typing.final
+class PutRecordingResponse(_message.Message):
+    """The file that was taken."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_URL_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    record_url: _builtins.str
+    """Output only. What a call's `record_url` names it by: `calldock-upload:` and an id."""
+    size_bytes: _builtins.int
+    """Output only. Its size in bytes. REST JSON shows it as a string."""
+    sha256: _builtins.str
+    """Output only. Its SHA-256, 64 lower-case hexadecimal digits."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. Until when a call has to name it."""
+
+    def __init__(
+        self,
+        *,
+        record_url: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        sha256: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "record_url", b"record_url", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutRecordingResponse: _TypeAlias = PutRecordingResponse  # noqa: Y015
 
 @_typing.final
 class CheckRecordingRequest(_message.Message):

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class RecordingServiceStub:
-    """Recordings for people: listening, and checking a file before any call names it.
+    """Recordings for people: listening, handing over a file that has no link, and checking a file before any call names it.
     """
 
     def __init__(self, channel):
@@ -40,6 +40,16 @@ class RecordingServiceStub:
                 '/calldock.media.v1.RecordingService/GetRecordingAudio',
                 request_serializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.GetRecordingAudioRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.GetRecordingSource = channel.unary_stream(
+                '/calldock.media.v1.RecordingService/GetRecordingSource',
+                request_serializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.GetRecordingSourceRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.PutRecording = channel.stream_unary(
+                '/calldock.media.v1.RecordingService/PutRecording',
+                request_serializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.PutRecordingRequest.SerializeToString,
+                response_deserializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.PutRecordingResponse.FromString,
                 _registered_method=True)
         self.CheckRecording = channel.unary_unary(
                 '/calldock.media.v1.RecordingService/CheckRecording',
@@ -54,13 +64,35 @@ class RecordingServiceStub:
 
 
 class RecordingServiceServicer:
-    """Recordings for people: listening, and checking a file before any call names it.
+    """Recordings for people: listening, handing over a file that has no link, and checking a file before any call names it.
     """
 
     def GetRecordingAudio(self, request, context):
         """Streams the MP3 of an accepted recording, in pieces of up to 64 KiB; the first one carries the content type `audio/mpeg`. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
 
         Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRecordingSource(self, request, context):
+        """Streams the file of a recording as it was downloaded or handed over, in pieces of up to 64 KiB; the first one carries the content type, `audio/wav` or `audio/mpeg`. It is there for some time after the call ended, a day by default; an MP3 stays. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
+
+        Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or its file is not here yet or no longer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutRecording(self, request_iterator, context):
+        """Takes a recording that has no link. What is answered as `record_url` goes into the `record_url` of a call, over gRPC or REST. A file that no call has named within a day is deleted. The file is judged with its call, not here: `CheckFile` judges. Role: upload.
+
+        Over REST the body is the raw file, and its Content-Length says its size; over gRPC the first message says `size_bytes`. Answered when the file is stored durably.
+
+        A repeat takes the file again under another `record_url`; the one that is not used goes after a day.
+
+        Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE), also for a file that is larger than the limit (50 MB) or not of the declared size; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for a fifth file at once of one account, when its files that no call has named yet grow beyond 20 GiB, and when there is no room for another; DEADLINE_EXCEEDED (DATA_LIMIT_EXCEEDED) for a file that takes longer than 30 seconds to come; UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -98,6 +130,16 @@ def add_RecordingServiceServicer_to_server(servicer, server):
                     request_deserializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.GetRecordingAudioRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
+            'GetRecordingSource': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetRecordingSource,
+                    request_deserializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.GetRecordingSourceRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'PutRecording': grpc.stream_unary_rpc_method_handler(
+                    servicer.PutRecording,
+                    request_deserializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.PutRecordingRequest.FromString,
+                    response_serializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.PutRecordingResponse.SerializeToString,
+            ),
             'CheckRecording': grpc.unary_unary_rpc_method_handler(
                     servicer.CheckRecording,
                     request_deserializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.CheckRecordingRequest.FromString,
@@ -117,7 +159,7 @@ def add_RecordingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RecordingService:
-    """Recordings for people: listening, and checking a file before any call names it.
+    """Recordings for people: listening, handing over a file that has no link, and checking a file before any call names it.
     """
 
     @staticmethod
@@ -137,6 +179,60 @@ class RecordingService:
             '/calldock.media.v1.RecordingService/GetRecordingAudio',
             calldock_dot_media_dot_v1_dot_recording__service__pb2.GetRecordingAudioRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRecordingSource(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/calldock.media.v1.RecordingService/GetRecordingSource',
+            calldock_dot_media_dot_v1_dot_recording__service__pb2.GetRecordingSourceRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutRecording(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/calldock.media.v1.RecordingService/PutRecording',
+            calldock_dot_media_dot_v1_dot_recording__service__pb2.PutRecordingRequest.SerializeToString,
+            calldock_dot_media_dot_v1_dot_recording__service__pb2.PutRecordingResponse.FromString,
             options,
             channel_credentials,
             insecure,

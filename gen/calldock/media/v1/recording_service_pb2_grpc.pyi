@@ -28,7 +28,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RecordingServiceStub:
-    """Recordings for people: listening, and checking a file before any call names it."""
+    """Recordings for people: listening, handing over a file that has no link, and checking a file before any call names it."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -38,6 +38,20 @@ class RecordingServiceStub:
     """Streams the MP3 of an accepted recording, in pieces of up to 64 KiB; the first one carries the content type `audio/mpeg`. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
 
     Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3.
+    """
+    GetRecordingSource: _grpc.UnaryStreamMultiCallable[_recording_service_pb2.GetRecordingSourceRequest, _httpbody_pb2.HttpBody]
+    """Streams the file of a recording as it was downloaded or handed over, in pieces of up to 64 KiB; the first one carries the content type, `audio/wav` or `audio/mpeg`. It is there for some time after the call ended, a day by default; an MP3 stays. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
+
+    Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or its file is not here yet or no longer.
+    """
+    PutRecording: _grpc.StreamUnaryMultiCallable[_recording_service_pb2.PutRecordingRequest, _recording_service_pb2.PutRecordingResponse]
+    """Takes a recording that has no link. What is answered as `record_url` goes into the `record_url` of a call, over gRPC or REST. A file that no call has named within a day is deleted. The file is judged with its call, not here: `CheckFile` judges. Role: upload.
+
+    Over REST the body is the raw file, and its Content-Length says its size; over gRPC the first message says `size_bytes`. Answered when the file is stored durably.
+
+    A repeat takes the file again under another `record_url`; the one that is not used goes after a day.
+
+    Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE), also for a file that is larger than the limit (50 MB) or not of the declared size; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for a fifth file at once of one account, when its files that no call has named yet grow beyond 20 GiB, and when there is no room for another; DEADLINE_EXCEEDED (DATA_LIMIT_EXCEEDED) for a file that takes longer than 30 seconds to come; UNAVAILABLE.
     """
     CheckRecording: _grpc.UnaryUnaryMultiCallable[_recording_service_pb2.CheckRecordingRequest, _recording_service_pb2.CheckRecordingResponse]
     """Downloads and judges a recording as if it stood in a call, by the account's present rules, and stores nothing. A recording that cannot be had or breaks a rule is an answer, not an error. Weighs 5 points. Role: upload.
@@ -58,13 +72,27 @@ class RecordingServiceStub:
 
 @_typing.type_check_only
 class RecordingServiceAsyncStub(RecordingServiceStub):
-    """Recordings for people: listening, and checking a file before any call names it."""
+    """Recordings for people: listening, handing over a file that has no link, and checking a file before any call names it."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetRecordingAudio: _aio.UnaryStreamMultiCallable[_recording_service_pb2.GetRecordingAudioRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Streams the MP3 of an accepted recording, in pieces of up to 64 KiB; the first one carries the content type `audio/mpeg`. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
 
     Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3.
+    """
+    GetRecordingSource: _aio.UnaryStreamMultiCallable[_recording_service_pb2.GetRecordingSourceRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Streams the file of a recording as it was downloaded or handed over, in pieces of up to 64 KiB; the first one carries the content type, `audio/wav` or `audio/mpeg`. It is there for some time after the call ended, a day by default; an MP3 stays. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
+
+    Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or its file is not here yet or no longer.
+    """
+    PutRecording: _aio.StreamUnaryMultiCallable[_recording_service_pb2.PutRecordingRequest, _recording_service_pb2.PutRecordingResponse]  # type: ignore[assignment]
+    """Takes a recording that has no link. What is answered as `record_url` goes into the `record_url` of a call, over gRPC or REST. A file that no call has named within a day is deleted. The file is judged with its call, not here: `CheckFile` judges. Role: upload.
+
+    Over REST the body is the raw file, and its Content-Length says its size; over gRPC the first message says `size_bytes`. Answered when the file is stored durably.
+
+    A repeat takes the file again under another `record_url`; the one that is not used goes after a day.
+
+    Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE), also for a file that is larger than the limit (50 MB) or not of the declared size; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for a fifth file at once of one account, when its files that no call has named yet grow beyond 20 GiB, and when there is no room for another; DEADLINE_EXCEEDED (DATA_LIMIT_EXCEEDED) for a file that takes longer than 30 seconds to come; UNAVAILABLE.
     """
     CheckRecording: _aio.UnaryUnaryMultiCallable[_recording_service_pb2.CheckRecordingRequest, _recording_service_pb2.CheckRecordingResponse]  # type: ignore[assignment]
     """Downloads and judges a recording as if it stood in a call, by the account's present rules, and stores nothing. A recording that cannot be had or breaks a rule is an answer, not an error. Weighs 5 points. Role: upload.
@@ -84,7 +112,7 @@ class RecordingServiceAsyncStub(RecordingServiceStub):
     """
 
 class RecordingServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Recordings for people: listening, and checking a file before any call names it."""
+    """Recordings for people: listening, handing over a file that has no link, and checking a file before any call names it."""
 
     @_abc_1.abstractmethod
     def GetRecordingAudio(
@@ -95,6 +123,32 @@ class RecordingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams the MP3 of an accepted recording, in pieces of up to 64 KiB; the first one carries the content type `audio/mpeg`. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
 
         Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3.
+        """
+
+    @_abc_1.abstractmethod
+    def GetRecordingSource(
+        self,
+        request: _recording_service_pb2.GetRecordingSourceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
+        """Streams the file of a recording as it was downloaded or handed over, in pieces of up to 64 KiB; the first one carries the content type, `audio/wav` or `audio/mpeg`. It is there for some time after the call ended, a day by default; an MP3 stays. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
+
+        Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or its file is not here yet or no longer.
+        """
+
+    @_abc_1.abstractmethod
+    def PutRecording(
+        self,
+        request_iterator: _MaybeAsyncIterator[_recording_service_pb2.PutRecordingRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_recording_service_pb2.PutRecordingResponse, _abc.Awaitable[_recording_service_pb2.PutRecordingResponse]]:
+        """Takes a recording that has no link. What is answered as `record_url` goes into the `record_url` of a call, over gRPC or REST. A file that no call has named within a day is deleted. The file is judged with its call, not here: `CheckFile` judges. Role: upload.
+
+        Over REST the body is the raw file, and its Content-Length says its size; over gRPC the first message says `size_bytes`. Answered when the file is stored durably.
+
+        A repeat takes the file again under another `record_url`; the one that is not used goes after a day.
+
+        Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE), also for a file that is larger than the limit (50 MB) or not of the declared size; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for a fifth file at once of one account, when its files that no call has named yet grow beyond 20 GiB, and when there is no room for another; DEADLINE_EXCEEDED (DATA_LIMIT_EXCEEDED) for a file that takes longer than 30 seconds to come; UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod

@@ -3,8 +3,11 @@
 isort:skip_file
 """
 
+from calldock.media.internal.v1 import processing_service_pb2 as _processing_service_pb2
+from calldock.media.v1 import audio_pb2 as _audio_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -63,6 +66,174 @@ class GetAudioObjectRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetAudioObjectRequest: _TypeAlias = GetAudioObjectRequest  # noqa: Y015
+
+@_typing.final
+class GetSourceObjectRequest(_message.Message):
+    """Names one recording of an account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    RECORDING_ID_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.int
+    """Required. The account that asks."""
+    recording_id: _builtins.int
+    """Required. Our number of the recording."""
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.int = ...,
+        recording_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "recording_id", b"recording_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSourceObjectRequest: _TypeAlias = GetSourceObjectRequest  # noqa: Y015
+
+@_typing.final
+class SourceObject(_message.Message):
+    """Where a recording's file lies."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """Output only. Its key in the object store."""
+    format: _audio_pb2.RecordingFormat.ValueType
+    """Output only. What kind of file it is."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        format: _audio_pb2.RecordingFormat.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "key", b"key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SourceObject: _TypeAlias = SourceObject  # noqa: Y015
+
+@_typing.final
+class RegisterUploadRequest(_message.Message):
+    """A file that was handed over whole and is about to be stored."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.int
+    """Required. The account that hands it over."""
+    format: _audio_pb2.RecordingFormat.ValueType
+    """Required. What kind of file it is."""
+    size_bytes: _builtins.int
+    """Required. Its size in bytes."""
+    sha256: _builtins.str
+    """Required. Its SHA-256, 64 lower-case hexadecimal digits."""
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.int = ...,
+        format: _audio_pb2.RecordingFormat.ValueType = ...,
+        size_bytes: _builtins.int = ...,
+        sha256: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "format", b"format", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegisterUploadRequest: _TypeAlias = RegisterUploadRequest  # noqa: Y015
+
+@_typing.final
+class RegisteredUpload(_message.Message):
+    """What a file that was handed over is known by."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UPLOAD_ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    upload_id: _builtins.str
+    """Output only. Its id, which follows `calldock-upload:` in a call's `record_url`."""
+    key: _builtins.str
+    """Output only. The key to store it under."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. Until when a call has to name it."""
+
+    def __init__(
+        self,
+        *,
+        upload_id: _builtins.str = ...,
+        key: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "key", b"key", "upload_id", b"upload_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegisteredUpload: _TypeAlias = RegisteredUpload  # noqa: Y015
+
+@_typing.final
+class GetHostCredentialRequest(_message.Message):
+    """A link that an account wants to have fetched."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.int
+    """Required. Our number of the account."""
+    url: _builtins.str
+    """Required. The link."""
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.int = ...,
+        url: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetHostCredentialRequest: _TypeAlias = GetHostCredentialRequest  # noqa: Y015
+
+@_typing.final
+class GetHostCredentialResponse(_message.Message):
+    """What the link's host wants to see."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREDENTIAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def credential(self) -> _processing_service_pb2.HostCredential:
+        """Output only. Absent when the account has stored nothing for this host."""
+
+    def __init__(
+        self,
+        *,
+        credential: _processing_service_pb2.HostCredential | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetHostCredentialResponse: _TypeAlias = GetHostCredentialResponse  # noqa: Y015
 
 @_typing.final
 class AudioObject(_message.Message):

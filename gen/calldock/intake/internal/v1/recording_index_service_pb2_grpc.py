@@ -41,6 +41,21 @@ class RecordingIndexServiceStub:
                 request_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.GetAudioObjectRequest.SerializeToString,
                 response_deserializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.AudioObject.FromString,
                 _registered_method=True)
+        self.GetSourceObject = channel.unary_unary(
+                '/calldock.intake.internal.v1.RecordingIndexService/GetSourceObject',
+                request_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.GetSourceObjectRequest.SerializeToString,
+                response_deserializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.SourceObject.FromString,
+                _registered_method=True)
+        self.RegisterUpload = channel.unary_unary(
+                '/calldock.intake.internal.v1.RecordingIndexService/RegisterUpload',
+                request_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.RegisterUploadRequest.SerializeToString,
+                response_deserializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.RegisteredUpload.FromString,
+                _registered_method=True)
+        self.GetHostCredential = channel.unary_unary(
+                '/calldock.intake.internal.v1.RecordingIndexService/GetHostCredential',
+                request_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.GetHostCredentialRequest.SerializeToString,
+                response_deserializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.GetHostCredentialResponse.FromString,
+                _registered_method=True)
         self.GetAudioRules = channel.unary_unary(
                 '/calldock.intake.internal.v1.RecordingIndexService/GetAudioRules',
                 request_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.GetAudioRulesRequest.SerializeToString,
@@ -56,6 +71,35 @@ class RecordingIndexServiceServicer:
         """Answers where the MP3 of an accepted recording lies. Reads only.
 
         Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSourceObject(self, request, context):
+        """Answers where the file of a recording lies as it was downloaded or handed over. Reads only.
+
+        Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or its file is not here.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RegisterUpload(self, request, context):
+        """Gives a file that was handed over its id and the key to store it under, before it is stored. The object is deleted when no call names it in time, so that nothing is left of one that was never stored.
+
+        A repeat gives another id.
+
+        Errors: RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) when the account's files that no call has named yet would grow too large; PERMISSION_DENIED (ACCOUNT_INACTIVE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetHostCredential(self, request, context):
+        """Answers what a link's host wants to see before it gives a recording to this account. Reads only.
+
+        Errors: none of its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -77,6 +121,21 @@ def add_RecordingIndexServiceServicer_to_server(servicer, server):
                     servicer.GetAudioObject,
                     request_deserializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.GetAudioObjectRequest.FromString,
                     response_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.AudioObject.SerializeToString,
+            ),
+            'GetSourceObject': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSourceObject,
+                    request_deserializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.GetSourceObjectRequest.FromString,
+                    response_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.SourceObject.SerializeToString,
+            ),
+            'RegisterUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.RegisterUpload,
+                    request_deserializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.RegisterUploadRequest.FromString,
+                    response_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.RegisteredUpload.SerializeToString,
+            ),
+            'GetHostCredential': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetHostCredential,
+                    request_deserializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.GetHostCredentialRequest.FromString,
+                    response_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.GetHostCredentialResponse.SerializeToString,
             ),
             'GetAudioRules': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAudioRules,
@@ -112,6 +171,87 @@ class RecordingIndexService:
             '/calldock.intake.internal.v1.RecordingIndexService/GetAudioObject',
             calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.GetAudioObjectRequest.SerializeToString,
             calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.AudioObject.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSourceObject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.intake.internal.v1.RecordingIndexService/GetSourceObject',
+            calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.GetSourceObjectRequest.SerializeToString,
+            calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.SourceObject.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RegisterUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.intake.internal.v1.RecordingIndexService/RegisterUpload',
+            calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.RegisterUploadRequest.SerializeToString,
+            calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.RegisteredUpload.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetHostCredential(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.intake.internal.v1.RecordingIndexService/GetHostCredential',
+            calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.GetHostCredentialRequest.SerializeToString,
+            calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.GetHostCredentialResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,23 @@ class RecordingIndexServiceStub:
 
     Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3.
     """
+    GetSourceObject: _grpc.UnaryUnaryMultiCallable[_recording_index_service_pb2.GetSourceObjectRequest, _recording_index_service_pb2.SourceObject]
+    """Answers where the file of a recording lies as it was downloaded or handed over. Reads only.
+
+    Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or its file is not here.
+    """
+    RegisterUpload: _grpc.UnaryUnaryMultiCallable[_recording_index_service_pb2.RegisterUploadRequest, _recording_index_service_pb2.RegisteredUpload]
+    """Gives a file that was handed over its id and the key to store it under, before it is stored. The object is deleted when no call names it in time, so that nothing is left of one that was never stored.
+
+    A repeat gives another id.
+
+    Errors: RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) when the account's files that no call has named yet would grow too large; PERMISSION_DENIED (ACCOUNT_INACTIVE).
+    """
+    GetHostCredential: _grpc.UnaryUnaryMultiCallable[_recording_index_service_pb2.GetHostCredentialRequest, _recording_index_service_pb2.GetHostCredentialResponse]
+    """Answers what a link's host wants to see before it gives a recording to this account. Reads only.
+
+    Errors: none of its own.
+    """
     GetAudioRules: _grpc.UnaryUnaryMultiCallable[_recording_index_service_pb2.GetAudioRulesRequest, _processing_service_pb2.AudioRules]
     """Answers the rules by which an account's recordings are judged at the moment. Reads only.
 
@@ -54,6 +71,23 @@ class RecordingIndexServiceAsyncStub(RecordingIndexServiceStub):
     """Answers where the MP3 of an accepted recording lies. Reads only.
 
     Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3.
+    """
+    GetSourceObject: _aio.UnaryUnaryMultiCallable[_recording_index_service_pb2.GetSourceObjectRequest, _recording_index_service_pb2.SourceObject]  # type: ignore[assignment]
+    """Answers where the file of a recording lies as it was downloaded or handed over. Reads only.
+
+    Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or its file is not here.
+    """
+    RegisterUpload: _aio.UnaryUnaryMultiCallable[_recording_index_service_pb2.RegisterUploadRequest, _recording_index_service_pb2.RegisteredUpload]  # type: ignore[assignment]
+    """Gives a file that was handed over its id and the key to store it under, before it is stored. The object is deleted when no call names it in time, so that nothing is left of one that was never stored.
+
+    A repeat gives another id.
+
+    Errors: RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) when the account's files that no call has named yet would grow too large; PERMISSION_DENIED (ACCOUNT_INACTIVE).
+    """
+    GetHostCredential: _aio.UnaryUnaryMultiCallable[_recording_index_service_pb2.GetHostCredentialRequest, _recording_index_service_pb2.GetHostCredentialResponse]  # type: ignore[assignment]
+    """Answers what a link's host wants to see before it gives a recording to this account. Reads only.
+
+    Errors: none of its own.
     """
     GetAudioRules: _aio.UnaryUnaryMultiCallable[_recording_index_service_pb2.GetAudioRulesRequest, _processing_service_pb2.AudioRules]  # type: ignore[assignment]
     """Answers the rules by which an account's recordings are judged at the moment. Reads only.
@@ -73,6 +107,41 @@ class RecordingIndexServiceServicer(metaclass=_abc_1.ABCMeta):
         """Answers where the MP3 of an accepted recording lies. Reads only.
 
         Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3.
+        """
+
+    @_abc_1.abstractmethod
+    def GetSourceObject(
+        self,
+        request: _recording_index_service_pb2.GetSourceObjectRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recording_index_service_pb2.SourceObject, _abc.Awaitable[_recording_index_service_pb2.SourceObject]]:
+        """Answers where the file of a recording lies as it was downloaded or handed over. Reads only.
+
+        Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or its file is not here.
+        """
+
+    @_abc_1.abstractmethod
+    def RegisterUpload(
+        self,
+        request: _recording_index_service_pb2.RegisterUploadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recording_index_service_pb2.RegisteredUpload, _abc.Awaitable[_recording_index_service_pb2.RegisteredUpload]]:
+        """Gives a file that was handed over its id and the key to store it under, before it is stored. The object is deleted when no call names it in time, so that nothing is left of one that was never stored.
+
+        A repeat gives another id.
+
+        Errors: RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) when the account's files that no call has named yet would grow too large; PERMISSION_DENIED (ACCOUNT_INACTIVE).
+        """
+
+    @_abc_1.abstractmethod
+    def GetHostCredential(
+        self,
+        request: _recording_index_service_pb2.GetHostCredentialRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recording_index_service_pb2.GetHostCredentialResponse, _abc.Awaitable[_recording_index_service_pb2.GetHostCredentialResponse]]:
+        """Answers what a link's host wants to see before it gives a recording to this account. Reads only.
+
+        Errors: none of its own.
         """
 
     @_abc_1.abstractmethod

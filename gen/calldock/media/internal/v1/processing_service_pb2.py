@@ -29,7 +29,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n3calldock/media/internal/v1/processing_service.proto\x12\x1a\x63\x61lldock.media.internal.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63\x61lldock/media/v1/audio.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd0\x02\n\nAudioRules\x12\x1c\n\x07version\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x02\xbaH\x04\x1a\x02(\x01\x12#\n\x0emax_size_bytes\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12;\n\x0cmin_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1f\n\nmin_snr_db\x18\x04 \x01(\x01\x42\x0b\xe2\x41\x01\x02\xbaH\x04\x12\x02@\x01\x12\x1f\n\x11wav_content_types\x18\x05 \x03(\tB\x04\xe2\x41\x01\x01\x12\x1f\n\x11mp3_content_types\x18\x06 \x03(\tB\x04\xe2\x41\x01\x01\x12#\n\x15takes_mp3_without_id3\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12:\n\x08policies\x18\x08 \x03(\x0b\x32\".calldock.media.v1.AudioRulePolicyB\x04\xe2\x41\x01\x01\"u\n\x05\x46\x61ult\x12\x39\n\x04\x63ode\x18\x01 \x01(\x0e\x32%.calldock.media.v1.RecordingErrorCodeB\x04\xe2\x41\x01\x03\x12\x15\n\x07message\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0cis_transient\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x03\"<\n\x14\x44\x65leteObjectsRequest\x12$\n\x04keys\x18\x01 \x03(\tB\x16\xe2\x41\x01\x02\xbaH\x0f\x92\x01\t\x10\xe8\x07\"\x04r\x02\x10\x01\xc8\x01\x01\"\x17\n\x15\x44\x65leteObjectsResponse\"\xda\x01\n\x15\x46\x65tchRecordingRequest\x12\x18\n\x03url\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x10\x01\x12\x43\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\".calldock.media.v1.RecordingFormatB\x0f\xe2\x41\x01\x02\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x1f\n\ntarget_key\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x10\x01\x12\x41\n\x05rules\x18\x04 \x01(\x0b\x32&.calldock.media.internal.v1.AudioRulesB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"\xa0\x01\n\x16\x46\x65tchRecordingResponse\x12\x41\n\x06source\x18\x01 \x01(\x0b\x32).calldock.media.internal.v1.FetchedSourceB\x04\xe2\x41\x01\x03H\x00\x12\x38\n\x05\x66\x61ult\x18\x02 \x01(\x0b\x32!.calldock.media.internal.v1.FaultB\x04\xe2\x41\x01\x03H\x00\x42\t\n\x07outcome\"?\n\rFetchedSource\x12\x18\n\nsize_bytes\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06sha256\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\xa4\x02\n\x17ProcessRecordingRequest\x12\x1f\n\nsource_key\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x10\x01\x12\x43\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\".calldock.media.v1.RecordingFormatB\x0f\xe2\x41\x01\x02\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x1f\n\ntarget_key\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x10\x01\x12\x41\n\x05rules\x18\x04 \x01(\x0b\x32&.calldock.media.internal.v1.AudioRulesB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12?\n\x04tags\x18\x05 \x01(\x0b\x32%.calldock.media.internal.v1.AudioTagsB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"v\n\tAudioTags\x12\x14\n\x06\x65xt_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\x0f\x63\x61ll_session_id\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x34\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\"\xc6\x01\n\x18ProcessRecordingResponse\x12\x36\n\x05\x66\x61ult\x18\x01 \x01(\x0b\x32!.calldock.media.internal.v1.FaultB\x04\xe2\x41\x01\x03\x12\x34\n\x06report\x18\x02 \x01(\x0b\x32\x1e.calldock.media.v1.AudioReportB\x04\xe2\x41\x01\x03\x12<\n\x05\x61udio\x18\x03 \x01(\x0b\x32\'.calldock.media.internal.v1.StoredAudioB\x04\xe2\x41\x01\x03\":\n\x0bStoredAudio\x12\x11\n\x03key\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nsize_bytes\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x32\x81\x03\n\x11ProcessingService\x12w\n\x0e\x46\x65tchRecording\x12\x31.calldock.media.internal.v1.FetchRecordingRequest\x1a\x32.calldock.media.internal.v1.FetchRecordingResponse\x12}\n\x10ProcessRecording\x12\x33.calldock.media.internal.v1.ProcessRecordingRequest\x1a\x34.calldock.media.internal.v1.ProcessRecordingResponse\x12t\n\rDeleteObjects\x12\x30.calldock.media.internal.v1.DeleteObjectsRequest\x1a\x31.calldock.media.internal.v1.DeleteObjectsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n3calldock/media/internal/v1/processing_service.proto\x12\x1a\x63\x61lldock.media.internal.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63\x61lldock/media/v1/audio.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd0\x02\n\nAudioRules\x12\x1c\n\x07version\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x02\xbaH\x04\x1a\x02(\x01\x12#\n\x0emax_size_bytes\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12;\n\x0cmin_duration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1f\n\nmin_snr_db\x18\x04 \x01(\x01\x42\x0b\xe2\x41\x01\x02\xbaH\x04\x12\x02@\x01\x12\x1f\n\x11wav_content_types\x18\x05 \x03(\tB\x04\xe2\x41\x01\x01\x12\x1f\n\x11mp3_content_types\x18\x06 \x03(\tB\x04\xe2\x41\x01\x01\x12#\n\x15takes_mp3_without_id3\x18\x07 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12:\n\x08policies\x18\x08 \x03(\x0b\x32\".calldock.media.v1.AudioRulePolicyB\x04\xe2\x41\x01\x01\"u\n\x05\x46\x61ult\x12\x39\n\x04\x63ode\x18\x01 \x01(\x0e\x32%.calldock.media.v1.RecordingErrorCodeB\x04\xe2\x41\x01\x03\x12\x15\n\x07message\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0cis_transient\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x03\"<\n\x14\x44\x65leteObjectsRequest\x12$\n\x04keys\x18\x01 \x03(\tB\x16\xe2\x41\x01\x02\xbaH\x0f\x92\x01\t\x10\xe8\x07\"\x04r\x02\x10\x01\xc8\x01\x01\"\x17\n\x15\x44\x65leteObjectsResponse\"\x8f\x01\n\x0eHostCredential\x12\x19\n\x04host\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x10\x01\x12\x1d\n\x04port\x18\x02 \x01(\x05\x42\x0f\xe2\x41\x01\x02\xbaH\x08\x1a\x06\x18\xff\xff\x03(\x01\x12 \n\x0bheader_name\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x10\x01\x12!\n\x0cheader_value\x18\x04 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x10\x01\"\xa0\x02\n\x15\x46\x65tchRecordingRequest\x12\x18\n\x03url\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x10\x01\x12\x43\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\".calldock.media.v1.RecordingFormatB\x0f\xe2\x41\x01\x02\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x1f\n\ntarget_key\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x10\x01\x12\x41\n\x05rules\x18\x04 \x01(\x0b\x32&.calldock.media.internal.v1.AudioRulesB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x44\n\ncredential\x18\x05 \x01(\x0b\x32*.calldock.media.internal.v1.HostCredentialB\x04\xe2\x41\x01\x01\"\xa0\x01\n\x16\x46\x65tchRecordingResponse\x12\x41\n\x06source\x18\x01 \x01(\x0b\x32).calldock.media.internal.v1.FetchedSourceB\x04\xe2\x41\x01\x03H\x00\x12\x38\n\x05\x66\x61ult\x18\x02 \x01(\x0b\x32!.calldock.media.internal.v1.FaultB\x04\xe2\x41\x01\x03H\x00\x42\t\n\x07outcome\"?\n\rFetchedSource\x12\x18\n\nsize_bytes\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06sha256\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"\xe5\x02\n\x17ProcessRecordingRequest\x12\x1f\n\nsource_key\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x10\x01\x12\x43\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\".calldock.media.v1.RecordingFormatB\x0f\xe2\x41\x01\x02\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x1f\n\ntarget_key\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x10\x01\x12\x41\n\x05rules\x18\x04 \x01(\x0b\x32&.calldock.media.internal.v1.AudioRulesB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12?\n\x04tags\x18\x05 \x01(\x0b\x32%.calldock.media.internal.v1.AudioTagsB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12?\n\x10\x65mployee_channel\x18\x06 \x01(\x0e\x32\x1f.calldock.media.v1.AudioChannelB\x04\xe2\x41\x01\x01\"v\n\tAudioTags\x12\x14\n\x06\x65xt_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1d\n\x0f\x63\x61ll_session_id\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x34\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\"\xc6\x01\n\x18ProcessRecordingResponse\x12\x36\n\x05\x66\x61ult\x18\x01 \x01(\x0b\x32!.calldock.media.internal.v1.FaultB\x04\xe2\x41\x01\x03\x12\x34\n\x06report\x18\x02 \x01(\x0b\x32\x1e.calldock.media.v1.AudioReportB\x04\xe2\x41\x01\x03\x12<\n\x05\x61udio\x18\x03 \x01(\x0b\x32\'.calldock.media.internal.v1.StoredAudioB\x04\xe2\x41\x01\x03\":\n\x0bStoredAudio\x12\x11\n\x03key\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nsize_bytes\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x32\x81\x03\n\x11ProcessingService\x12w\n\x0e\x46\x65tchRecording\x12\x31.calldock.media.internal.v1.FetchRecordingRequest\x1a\x32.calldock.media.internal.v1.FetchRecordingResponse\x12}\n\x10ProcessRecording\x12\x33.calldock.media.internal.v1.ProcessRecordingRequest\x1a\x34.calldock.media.internal.v1.ProcessRecordingResponse\x12t\n\rDeleteObjects\x12\x30.calldock.media.internal.v1.DeleteObjectsRequest\x1a\x31.calldock.media.internal.v1.DeleteObjectsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -60,6 +60,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FAULT'].fields_by_name['is_transient']._serialized_options = b'\342A\001\003'
   _globals['_DELETEOBJECTSREQUEST'].fields_by_name['keys']._loaded_options = None
   _globals['_DELETEOBJECTSREQUEST'].fields_by_name['keys']._serialized_options = b'\342A\001\002\272H\017\222\001\t\020\350\007\"\004r\002\020\001\310\001\001'
+  _globals['_HOSTCREDENTIAL'].fields_by_name['host']._loaded_options = None
+  _globals['_HOSTCREDENTIAL'].fields_by_name['host']._serialized_options = b'\342A\001\002\272H\004r\002\020\001'
+  _globals['_HOSTCREDENTIAL'].fields_by_name['port']._loaded_options = None
+  _globals['_HOSTCREDENTIAL'].fields_by_name['port']._serialized_options = b'\342A\001\002\272H\010\032\006\030\377\377\003(\001'
+  _globals['_HOSTCREDENTIAL'].fields_by_name['header_name']._loaded_options = None
+  _globals['_HOSTCREDENTIAL'].fields_by_name['header_name']._serialized_options = b'\342A\001\002\272H\004r\002\020\001'
+  _globals['_HOSTCREDENTIAL'].fields_by_name['header_value']._loaded_options = None
+  _globals['_HOSTCREDENTIAL'].fields_by_name['header_value']._serialized_options = b'\342A\001\002\272H\004r\002\020\001'
   _globals['_FETCHRECORDINGREQUEST'].fields_by_name['url']._loaded_options = None
   _globals['_FETCHRECORDINGREQUEST'].fields_by_name['url']._serialized_options = b'\342A\001\002\272H\004r\002\020\001'
   _globals['_FETCHRECORDINGREQUEST'].fields_by_name['format']._loaded_options = None
@@ -68,6 +76,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FETCHRECORDINGREQUEST'].fields_by_name['target_key']._serialized_options = b'\342A\001\002\272H\004r\002\020\001'
   _globals['_FETCHRECORDINGREQUEST'].fields_by_name['rules']._loaded_options = None
   _globals['_FETCHRECORDINGREQUEST'].fields_by_name['rules']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_FETCHRECORDINGREQUEST'].fields_by_name['credential']._loaded_options = None
+  _globals['_FETCHRECORDINGREQUEST'].fields_by_name['credential']._serialized_options = b'\342A\001\001'
   _globals['_FETCHRECORDINGRESPONSE'].fields_by_name['source']._loaded_options = None
   _globals['_FETCHRECORDINGRESPONSE'].fields_by_name['source']._serialized_options = b'\342A\001\003'
   _globals['_FETCHRECORDINGRESPONSE'].fields_by_name['fault']._loaded_options = None
@@ -86,6 +96,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROCESSRECORDINGREQUEST'].fields_by_name['rules']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_PROCESSRECORDINGREQUEST'].fields_by_name['tags']._loaded_options = None
   _globals['_PROCESSRECORDINGREQUEST'].fields_by_name['tags']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_PROCESSRECORDINGREQUEST'].fields_by_name['employee_channel']._loaded_options = None
+  _globals['_PROCESSRECORDINGREQUEST'].fields_by_name['employee_channel']._serialized_options = b'\342A\001\001'
   _globals['_AUDIOTAGS'].fields_by_name['ext_id']._loaded_options = None
   _globals['_AUDIOTAGS'].fields_by_name['ext_id']._serialized_options = b'\342A\001\002'
   _globals['_AUDIOTAGS'].fields_by_name['call_session_id']._loaded_options = None
@@ -110,20 +122,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEOBJECTSREQUEST']._serialized_end=759
   _globals['_DELETEOBJECTSRESPONSE']._serialized_start=761
   _globals['_DELETEOBJECTSRESPONSE']._serialized_end=784
-  _globals['_FETCHRECORDINGREQUEST']._serialized_start=787
-  _globals['_FETCHRECORDINGREQUEST']._serialized_end=1005
-  _globals['_FETCHRECORDINGRESPONSE']._serialized_start=1008
-  _globals['_FETCHRECORDINGRESPONSE']._serialized_end=1168
-  _globals['_FETCHEDSOURCE']._serialized_start=1170
-  _globals['_FETCHEDSOURCE']._serialized_end=1233
-  _globals['_PROCESSRECORDINGREQUEST']._serialized_start=1236
-  _globals['_PROCESSRECORDINGREQUEST']._serialized_end=1528
-  _globals['_AUDIOTAGS']._serialized_start=1530
-  _globals['_AUDIOTAGS']._serialized_end=1648
-  _globals['_PROCESSRECORDINGRESPONSE']._serialized_start=1651
-  _globals['_PROCESSRECORDINGRESPONSE']._serialized_end=1849
-  _globals['_STOREDAUDIO']._serialized_start=1851
-  _globals['_STOREDAUDIO']._serialized_end=1909
-  _globals['_PROCESSINGSERVICE']._serialized_start=1912
-  _globals['_PROCESSINGSERVICE']._serialized_end=2297
+  _globals['_HOSTCREDENTIAL']._serialized_start=787
+  _globals['_HOSTCREDENTIAL']._serialized_end=930
+  _globals['_FETCHRECORDINGREQUEST']._serialized_start=933
+  _globals['_FETCHRECORDINGREQUEST']._serialized_end=1221
+  _globals['_FETCHRECORDINGRESPONSE']._serialized_start=1224
+  _globals['_FETCHRECORDINGRESPONSE']._serialized_end=1384
+  _globals['_FETCHEDSOURCE']._serialized_start=1386
+  _globals['_FETCHEDSOURCE']._serialized_end=1449
+  _globals['_PROCESSRECORDINGREQUEST']._serialized_start=1452
+  _globals['_PROCESSRECORDINGREQUEST']._serialized_end=1809
+  _globals['_AUDIOTAGS']._serialized_start=1811
+  _globals['_AUDIOTAGS']._serialized_end=1929
+  _globals['_PROCESSRECORDINGRESPONSE']._serialized_start=1932
+  _globals['_PROCESSRECORDINGRESPONSE']._serialized_end=2130
+  _globals['_STOREDAUDIO']._serialized_start=2132
+  _globals['_STOREDAUDIO']._serialized_end=2190
+  _globals['_PROCESSINGSERVICE']._serialized_start=2193
+  _globals['_PROCESSINGSERVICE']._serialized_end=2578
 # @@protoc_insertion_point(module_scope)

@@ -151,6 +151,40 @@ class DeleteObjectsResponse(_message.Message):
 Global___DeleteObjectsResponse: _TypeAlias = DeleteObjectsResponse  # noqa: Y015
 
 @_typing.final
+class HostCredential(_message.Message):
+    """What a recording host wants to see before it gives a file. A secret: neither logged nor sent anywhere but to that host."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOST_FIELD_NUMBER: _builtins.int
+    PORT_FIELD_NUMBER: _builtins.int
+    HEADER_NAME_FIELD_NUMBER: _builtins.int
+    HEADER_VALUE_FIELD_NUMBER: _builtins.int
+    host: _builtins.str
+    """Required. The host it is for, in lower case."""
+    port: _builtins.int
+    """Required. The port of that host."""
+    header_name: _builtins.str
+    """Required. The name of the request header."""
+    header_value: _builtins.str
+    """Required. The value of the request header."""
+    def __init__(
+        self,
+        *,
+        host: _builtins.str = ...,
+        port: _builtins.int = ...,
+        header_name: _builtins.str = ...,
+        header_value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["header_name", b"header_name", "header_value", b"header_value", "host", b"host", "port", b"port"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HostCredential: _TypeAlias = HostCredential  # noqa: Y015
+
+@_typing.final
 class FetchRecordingRequest(_message.Message):
     """The recording to download."""
 
@@ -160,6 +194,7 @@ class FetchRecordingRequest(_message.Message):
     FORMAT_FIELD_NUMBER: _builtins.int
     TARGET_KEY_FIELD_NUMBER: _builtins.int
     RULES_FIELD_NUMBER: _builtins.int
+    CREDENTIAL_FIELD_NUMBER: _builtins.int
     url: _builtins.str
     """Required. The link as uploaded."""
     format: _audio_pb2.RecordingFormat.ValueType
@@ -170,6 +205,10 @@ class FetchRecordingRequest(_message.Message):
     def rules(self) -> Global___AudioRules:
         """Required. The account's limits."""
 
+    @_builtins.property
+    def credential(self) -> Global___HostCredential:
+        """Optional. What the link's host wants to see. Sent over https to this host and port alone."""
+
     def __init__(
         self,
         *,
@@ -177,10 +216,11 @@ class FetchRecordingRequest(_message.Message):
         format: _audio_pb2.RecordingFormat.ValueType = ...,
         target_key: _builtins.str = ...,
         rules: Global___AudioRules | None = ...,
+        credential: Global___HostCredential | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rules", b"rules"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "rules", b"rules"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "rules", b"rules", "target_key", b"target_key", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "format", b"format", "rules", b"rules", "target_key", b"target_key", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -255,12 +295,15 @@ class ProcessRecordingRequest(_message.Message):
     TARGET_KEY_FIELD_NUMBER: _builtins.int
     RULES_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
+    EMPLOYEE_CHANNEL_FIELD_NUMBER: _builtins.int
     source_key: _builtins.str
     """Required. The key of the fetched file."""
     format: _audio_pb2.RecordingFormat.ValueType
     """Required. What the file has to be."""
     target_key: _builtins.str
     """Required. The key of the MP3 to write. Not used for an MP3 recording, which is kept as it came."""
+    employee_channel: _audio_pb2.AudioChannel.ValueType
+    """Optional. The channel of a WAV that carries the employee, so that what is told of a channel says whose it is. Unspecified for an MP3."""
     @_builtins.property
     def rules(self) -> Global___AudioRules:
         """Required. The account's limits."""
@@ -277,10 +320,11 @@ class ProcessRecordingRequest(_message.Message):
         target_key: _builtins.str = ...,
         rules: Global___AudioRules | None = ...,
         tags: Global___AudioTags | None = ...,
+        employee_channel: _audio_pb2.AudioChannel.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["rules", b"rules", "tags", b"tags"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "rules", b"rules", "source_key", b"source_key", "tags", b"tags", "target_key", b"target_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["employee_channel", b"employee_channel", "format", b"format", "rules", b"rules", "source_key", b"source_key", "tags", b"tags", "target_key", b"target_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,65 @@
+"""Taking a recording that has no link: received whole, given an id by intake, then stored under its key."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from services.media.peers import Intake
+from services.media.places import Places
+from services.media.receive import receive_file
+from services.media.verdict import RecordingFormat
+from services.shared.errors import Mnemonic, Refusal
+from services.shared.identity import AccountId
+from services.shared.objects import ObjectStore
+
+SCHEME = "calldock-upload:"
+"""What a call's `record_url` begins with to name such a file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A file that is stored: what names it, its size in bytes, its SHA-256, and until when a call has to name it."""
+
+    record_url: str
+    size_bytes: int
+    sha256: str
+    expire_time: datetime
+
+
+class HandingOver:
+    """Takes files. What is received lies in a folder of its own below `scratch` until it is stored, or until the caller is gone."""
+
+    def __init__(
+        self, intake: Intake, objects: ObjectStore, scratch: Path, places: Places, upload_timeout_s: float
+    ) -> None:
+        self._intake = intake
+        self._objects = objects
+        self._scratch = scratch
+        self._places = places
+        self._upload_timeout_s = upload_timeout_s
+
+    async def take(
+        self, account_id: AccountId, pieces: AsyncIterator[bytes], size_bytes: int, kind: RecordingFormat
+    ) -> Taken:
+        """Stores a file of the declared size. Raises Refusal limit_exceeded, or for a file that is too large or comes otherwise; Busy, Trouble."""
+        rules = await self._intake.audio_rules(account_id)
+        if size_bytes > rules.max_size_bytes:
+            why = f"the file is too large: {size_bytes:,} bytes, at most {rules.max_size_bytes:,} are taken"
+            raise Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=("size_bytes",), value=size_bytes, why=why)
+        with (
+            self._places.one(account_id),
+            TemporaryDirectory(dir=self._scratch, prefix="put-") as folder,
+        ):
+            file = Path(folder) / "source"
+            sha256 = await receive_file(pieces, size_bytes, file, self._upload_timeout_s)
+            # Registered first: a file that was stored and is not known to anybody would stay for ever.
+            registered = await self._intake.register_upload(account_id, kind, size_bytes, sha256)
+            await self._objects.put_file(registered.key, file)
+        return Taken(
+            record_url=f"{SCHEME}{registered.upload_id}",
+            size_bytes=size_bytes,
+            sha256=sha256,
+            expire_time=registered.expire_time,
+        )
