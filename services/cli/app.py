@@ -14,6 +14,7 @@ from services.cli.call_files import Report, report_path
 from services.cli.connect import DEFAULT_DATA_DIR, CommandFailed, explain, front_door, internal_channel
 from services.cli.directory_commands import DIRECTORY
 from services.cli.instance import CannotStart, InstanceRunning, KeyMissing
+from services.cli.local_files import file_of_calls
 from services.cli.options import DataDir, Json, Token, Url
 from services.cli.tokens import TokenRole
 from services.cli.upload import print_tally, upload_file
@@ -62,7 +63,10 @@ def up(
 
 @app.command()
 def upload(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="File of calls: .json, .jsonl or .csv.")],
+    file: Annotated[
+        Path,
+        typer.Argument(exists=True, help="File of calls: .json, .jsonl or .csv; or a folder of recordings with one."),
+    ],
     data_dir: DataDir = DEFAULT_DATA_DIR,
     url: Url = None,
     token: Token = None,
@@ -75,11 +79,16 @@ def upload(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every call and store nothing.")] = False,
     json_output: Json = False,
 ) -> None:
-    """Uploads a file of calls. Safe to repeat; refused calls go into a report that can be mended and uploaded."""
-    refused = Report(report or report_path(file), file)
+    """Uploads a file of calls. Safe to repeat; refused calls go into a report that can be mended and uploaded.
+
+    A record_url that is no link is a file in the folder of the file of calls, and is handed over.
+    """
+    calls, recordings = file_of_calls(file)
+    refused = Report(report or report_path(calls), calls)
     tally = upload_file(
         front_door(data_dir, url, token),
-        file,
+        calls,
+        recordings,
         refused,
         is_backfill=backfill,
         dry_run=dry_run,

@@ -1,8 +1,12 @@
 """How commands reach calldock, the running instance's sockets or a front door with a token, and how answers read."""
 
 import os
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import grpc
 from google.protobuf.json_format import MessageToDict
@@ -11,9 +15,16 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from services.cli.instance import NotRunning, read_runtime
+from services.shared.backoff import exponential
 
 DEFAULT_DATA_DIR = Path("calldock-data")
 DEADLINE_S = 30.0
+TRIES = 8
+FIRST_PAUSE = timedelta(seconds=0.2)
+LONGEST_PAUSE = timedelta(seconds=5)
+_AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+
+T = TypeVar("T")
 
 
 class CommandFailed(Exception):
@@ -56,6 +67,18 @@ def front_door(data_dir: Path, url: str | None, token: str | None) -> Door:
     else:
         channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(), options=options)
     return Door(channel, (("authorization", f"Bearer {token}"),))
+
+
+def asked_until_there(ask: Callable[[], T]) -> T:
+    """Asks, and asks again while calldock is away or has no room, for about half a minute. Raises RpcError for every other failure, and for the last."""
+    for attempt in range(TRIES - 1):
+        try:
+            return ask()
+        except grpc.RpcError as error:
+            if error.code() not in _AWAY:
+                raise
+            time.sleep(exponential(attempt + 1, FIRST_PAUSE, LONGEST_PAUSE).total_seconds())
+    return ask()
 
 
 def as_dict(message: Message) -> dict[str, object]:

@@ -1,11 +1,9 @@
 """`calldock upload`: a file of calls in batches. Safe to repeat: what is stored already is answered as a duplicate."""
 
 import json
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
 import grpc
@@ -18,18 +16,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from services.cli.call_files import FileCall, Report, count_calls, read_calls
-from services.cli.connect import DEADLINE_S, CommandFailed, Door
+from services.cli.connect import DEADLINE_S, CommandFailed, Door, asked_until_there
 from services.cli.drafts import NotADraft, call_draft
-from services.shared.backoff import exponential
+from services.cli.local_files import LocalFiles, WrongFile
 from services.shared.rpc.values import word_of
 
 BATCH_CALLS = 500
 BATCH_BYTES = 400_000
 """Below the limit of a request, whatever the calls weigh as JSON."""
-TRIES = 8
-FIRST_PAUSE = timedelta(seconds=0.2)
-LONGEST_PAUSE = timedelta(seconds=5)
-_AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 
 @dataclass(slots=True)
@@ -50,15 +44,18 @@ class _Draft:
     error: str = ""
 
 
-def upload_file(door: Door, path: Path, report: Report, *, is_backfill: bool, dry_run: bool, console: Console) -> Tally:
-    """Uploads a file and writes what was refused to the report. Raises CommandFailed when calldock stays away; what was taken until then is taken."""
+def upload_file(
+    door: Door, path: Path, recordings: Path, report: Report, *, is_backfill: bool, dry_run: bool, console: Console
+) -> Tally:
+    """Uploads a file of calls, with the recordings that it names in a folder, and writes what was refused to the report. Raises CommandFailed when calldock stays away; what was taken until then is taken."""
     tally = Tally()
     uploader = _Uploader(door, report, tally, is_backfill=is_backfill, dry_run=dry_run)
+    files = LocalFiles(door, recordings, dry_run=dry_run)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("checking" if dry_run else "uploading", total=count_calls(path))
         try:
-            for batch in _batches(_drafts(read_calls(path))):
+            for batch in _batches(_drafts(read_calls(path), files)):
                 uploader.send(batch)
                 progress.update(task, completed=sum(tally.outcomes.values()) + tally.refused)
         finally:
@@ -147,24 +144,19 @@ class _Uploader:
 
     def _asked(self, request: UploadCallsRequest) -> UploadCallsResponse:
         """Asks, and asks again while calldock is away."""
-        for attempt in range(TRIES):
-            try:
-                return self._stub.UploadCalls(request, timeout=DEADLINE_S, metadata=self._metadata, wait_for_ready=True)
-            except grpc.RpcError as error:
-                if error.code() not in _AWAY or attempt == TRIES - 1:
-                    raise
-                time.sleep(exponential(attempt + 1, FIRST_PAUSE, LONGEST_PAUSE).total_seconds())
-        raise AssertionError("the last try answers or raises")
+        return asked_until_there(
+            lambda: self._stub.UploadCalls(request, timeout=DEADLINE_S, metadata=self._metadata, wait_for_ready=True)
+        )
 
 
-def _drafts(calls: Iterable[FileCall]) -> Iterator[_Draft]:
+def _drafts(calls: Iterable[FileCall], files: LocalFiles) -> Iterator[_Draft]:
     for source in calls:
         if source.call is None:
             yield _Draft(source, CallDraft(), source.error)
             continue
         try:
-            yield _Draft(source, call_draft(source.call))
-        except NotADraft as error:
+            yield _Draft(source, files.hand_over(call_draft(source.call)))
+        except (NotADraft, WrongFile) as error:
             yield _Draft(source, CallDraft(), str(error))
 
 
