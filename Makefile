@@ -48,8 +48,13 @@ rows: $(READY) ## Print the rows of the contract with the tests that prove them
 fuzz: $(READY) ## Try anything at every door, many times
 	CALLDOCK_FUZZ_EXAMPLES=3000 $(BIN)/pytest tests/e2e/test_fuzz.py --timeout 3600
 	CALLDOCK_FUZZ_EXAMPLES=300 $(BIN)/pytest tests/e2e/test_openapi.py --timeout 3600
+	CALLDOCK_FUZZ_EXAMPLES=20000 $(BIN)/pytest tests/integration/test_media_fuzz.py --timeout 3600
+
+bench: $(READY) ## Measure against peers; benchmarks/results.md has earlier runs
+	$(BIN)/python -m benchmarks.media_cpu
+	$(BIN)/python -m benchmarks.media_pipeline
 
 demo: $(READY) ## Play the whole story on real speech
 	$(BIN)/calldock demo
 
-.PHONY: help setup lock protos fmt check test rows fuzz demo
+.PHONY: help setup lock protos fmt check test rows fuzz bench demo
