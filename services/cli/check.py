@@ -83,7 +83,8 @@ def _figures(verdict: RecordingVerdict) -> Table:
     if report.HasField("channel_count"):
         table.add_row("channels", str(report.channel_count))
     if report.HasField("duration"):
-        table.add_row("duration", f"{report.duration.ToTimedelta().total_seconds():.3f} s")
+        # Cut, not rounded: 15.9999 s must not read as 16.
+        table.add_row("duration", f"{report.duration.ToMilliseconds() / 1000:.3f} s")
     for name, channel in zip(("left", "right"), report.channels, strict=False):
         table.add_row(name, ", ".join(_of_channel(channel)))
     if report.HasField("overlap_share"):

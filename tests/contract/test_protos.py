@@ -91,6 +91,10 @@ urls = st.sampled_from(
         "https://x\0",
         "https://[::1]:8/",
         "https://" + "x" * 2100,
+        "calldock-upload:a_Z-9",
+        "calldock-upload:",
+        "calldock-upload:a/b",
+        "calldock-upload:" + "x" * 65,
     ]
 )
 # Only well-formed ones: a Duration of mixed signs is outside protobuf's own definition, and refused by the domain alone.

@@ -37,6 +37,11 @@ def test_a_good_file_is_accepted_with_its_figures_and_its_outline(tmp_path: Path
 @pytest.mark.parametrize(
     ("data", "told"),
     [
+        pytest.param(
+            wav_bytes(conversation(16)[:, :-1]),
+            "wav_min_duration_processing_error: duration 15.999 s",
+            id="a sample short",
+        ),
         pytest.param(good_wav(5), "wav_min_duration_processing_error: duration 5 s", id="short"),
         pytest.param(wav_bytes(conversation(20)[:1]), "wav_channels_processing_error: 1 channel", id="mono"),
         pytest.param(
@@ -55,6 +60,7 @@ def test_a_bad_file_is_refused_with_the_rule_and_the_figure(tmp_path: Path, data
 
     assert done.returncode == 1
     assert f"refused: {told}" in done.stdout
+    assert "16.000 s" not in done.stdout
     assert "Traceback" not in done.stderr
 
 
