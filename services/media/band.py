@@ -32,39 +32,46 @@ def measure_edges(power: NDArray[np.float32], active: NDArray[np.bool_]) -> tupl
     `power` is (frames, bins) without digital silence, `active` (frames,): in which somebody speaks. None for a channel in which hardly anybody does.
     An end that noise hides counts as loud as it may be without being told from the noise: what cannot be measured does not refuse.
     """
-    speech, rest = np.flatnonzero(active), np.flatnonzero(~active)
-    if len(speech) < _LEAST_FRAMES:
+    speaking, others = int(np.count_nonzero(active)), int(np.count_nonzero(~active))
+    if speaking < _LEAST_FRAMES:
         return None, None
-    noise = power[rest].mean(axis=0) if len(rest) >= _LEAST_FRAMES else np.zeros(power.shape[1], np.float32)
-    spoken = _in_db(power[speech].mean(axis=0), noise)
-    voiced = _in_db(power[_loudest(power, speech, _VOICE)].mean(axis=0), noise)
+    noise = _mean(power, ~active) if others >= _LEAST_FRAMES else np.zeros(power.shape[1], np.float32)
+    spoken = _in_db(_mean(power, active), noise)
+    voiced = _in_db(_mean(power, _loudest(power, active, _VOICE)), noise)
     body = max(float(np.median(spoken[_MIDDLE])), *(float(spoken[each].mean()) for each in _BODIES))
-    # The median of noise in one bin lies ln 2 below its mean: its power is exponential. It also sees noise that a gate lets through with the speech alone.
-    floor = np.maximum(np.median(power[speech][:, _ENDS], axis=0) / np.log(2), noise[_ENDS])
-    low, high = slice(0, _LOW.stop - _LOW.start), slice(_LOW.stop - _LOW.start, None)
-    upper = _loudest(power, speech, _PRESENCE)
+    # Noise that a gate lets through with the speech alone is in its median. Power of noise in one bin is exponential: the median lies ln 2 below the mean.
+    low, high = (np.maximum(np.median(power[active, each], axis=0) / np.log(2), noise[each]) for each in (_LOW, _HIGH))
+    upper = _loudest(power, active, _PRESENCE)
+    counted = max(others, speaking / 2)
     return (
-        _end_db(power[speech][:, _LOW], floor[low], len(speech), len(rest), body),
-        _end_db(power[upper][:, _HIGH], floor[high], len(speech), len(rest), float(np.median(voiced[_MIDDLE]))),
+        _end_db(_mean(power[:, _LOW], active), low, 1 / speaking + 1 / counted, body),
+        _end_db(
+            _mean(power[:, _HIGH], upper),
+            high,
+            1 / np.count_nonzero(upper) + 1 / counted,
+            float(np.median(voiced[_MIDDLE])),
+        ),
     )
 
 
-_ENDS = np.r_[_LOW, _HIGH]
+def _mean(power: NDArray[np.float32], chosen: NDArray[np.bool_]) -> NDArray[np.float32]:
+    return np.asarray(power[chosen].mean(axis=0))
 
 
-def _loudest(power: NDArray[np.float32], speech: NDArray[np.intp], where: slice) -> NDArray[np.intp]:
-    energy = power[:, where].sum(axis=1)[speech]
-    count = min(len(energy), max(_LEAST_FRAMES, int(len(energy) * _LOUD_SHARE)))
-    return np.asarray(speech[np.argpartition(energy, len(energy) - count)[len(energy) - count :]])
+def _loudest(power: NDArray[np.float32], active: NDArray[np.bool_], where: slice) -> NDArray[np.bool_]:
+    """The active frames that are loudest in a range."""
+    energy = np.where(active, power[:, where].sum(axis=1), -1)
+    speaking = int(np.count_nonzero(active))
+    count = min(speaking, max(_LEAST_FRAMES, int(speaking * _LOUD_SHARE)))
+    chosen = np.zeros(len(active), np.bool_)
+    chosen[np.argpartition(energy, len(energy) - count)[len(energy) - count :]] = True
+    return chosen
 
 
-def _end_db(
-    chosen: NDArray[np.float32], floor: NDArray[np.float64], speech_frames: int, other_frames: int, reference_db: float
-) -> float:
-    """What the chosen frames hold over the floor, and what the noise leaves uncertain, against the reference."""
-    error = _SPREADS * floor * np.sqrt(1 / len(chosen) + 1 / max(other_frames, speech_frames / 2))
-    level = np.maximum(chosen.mean(axis=0, dtype=np.float64) - floor, 0) + error
-    return float((10 * np.log10(np.maximum(level, 10 ** (reference_db / 10) * _DEEPEST))).mean()) - reference_db
+def _end_db(level: NDArray[np.float32], floor: NDArray[np.floating], variance: float, reference_db: float) -> float:
+    """A level over the floor, and what the noise leaves uncertain, against the reference. `variance` is that of the mean of noise with mean 1."""
+    heard = np.maximum(level - floor, 0) + _SPREADS * floor * np.sqrt(variance)
+    return float((10 * np.log10(np.maximum(heard, 10 ** (reference_db / 10) * _DEEPEST))).mean()) - reference_db
 
 
 def _in_db(level: NDArray[np.float32], noise: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -33,30 +33,27 @@ def measure_level(samples: NDArray[np.int16]) -> Level:
     count = len(samples)
     if not count:
         return Level(level_dbfs=None, clipping_share=0.0, dc_offset=0.0, is_dead=True, peaks=b"")
-    top, bottom = int(samples.max()), int(samples.min())
+    starts = np.arange(PARTS) * count // PARTS if count >= PARTS else np.zeros(1, np.intp)
+    tops, bottoms = np.maximum.reduceat(samples, starts), np.minimum.reduceat(samples, starts)
+    top, bottom = int(tops.max()), int(bottoms.min())
     clipped = (int(np.count_nonzero(samples == _TOP)) if top == _TOP else 0) + (
         int(np.count_nonzero(samples == _BOTTOM)) if bottom == _BOTTOM else 0
     )
     energy = 0.0
     for start in range(0, count, _BLOCK):
         block = samples[start : start + _BLOCK].astype(np.float32)
-        energy += float(np.dot(block, block))
+        energy += float(np.einsum("i,i->", block, block))
     mean_square = energy / count / FULL_SCALE**2
     return Level(
         level_dbfs=float(10 * np.log10(mean_square)) if mean_square > 0 else None,
         clipping_share=clipped / count,
         dc_offset=int(samples.sum(dtype=np.int64)) / count / FULL_SCALE,
         is_dead=top <= DEAD_WITHIN and bottom >= -DEAD_WITHIN,
-        peaks=_peaks(samples),
+        peaks=_peaks(tops, bottoms) if count >= PARTS else b"",
     )
 
 
-def _peaks(samples: NDArray[np.int16]) -> bytes:
-    if len(samples) < PARTS:
-        return b""
-    starts = np.arange(PARTS) * len(samples) // PARTS
-    top = np.maximum.reduceat(samples, starts).astype(np.int32)
-    bottom = np.minimum.reduceat(samples, starts).astype(np.int32)
-    loudest = np.maximum(top, -bottom)
+def _peaks(tops: NDArray[np.int16], bottoms: NDArray[np.int16]) -> bytes:
+    loudest = np.maximum(tops.astype(np.int32), -bottoms.astype(np.int32))
     # Rounded up, so that nothing but silence is 0.
     return bytes(np.ceil(loudest * (255 / FULL_SCALE)).astype(np.uint8).tobytes())

@@ -7,7 +7,7 @@ from services.media.riff import WavHeader
 
 
 def read_samples(data: bytes, header: WavHeader) -> NDArray[np.int16]:
-    """The whole frames of a PCM 16 bit file, shape (channels, n). What is left of a last frame that was cut is dropped."""
+    """The whole frames of a PCM 16 bit file, shape (channels, n), as a view of the data. What is left of a last frame that was cut is dropped."""
     frames = header.data_bytes // header.block_bytes
     interleaved = np.frombuffer(data, "<i2", frames * header.channel_count, header.data_offset)
-    return np.ascontiguousarray(interleaved.reshape(frames, header.channel_count).T, np.int16)
+    return interleaved.reshape(frames, header.channel_count).T

@@ -52,8 +52,7 @@ _MOST_SKEW_DB = 1.5
 _SKEW_DB_PER_SHARE = 20.0
 """Few pauses count only when they are steady (mean over median), many may be lively: babble."""
 
-_SUB_BAND_OF_BIN = np.zeros((BIN_COUNT, _SUB_BANDS), np.float32)
-_SUB_BAND_OF_BIN[np.arange(BIN_COUNT), np.arange(BIN_COUNT) * _SUB_BANDS // BIN_COUNT] = 1
+_SUB_BAND_STARTS = np.arange(_SUB_BANDS) * BIN_COUNT // _SUB_BANDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,7 +70,8 @@ def measure_speech(spectrum: Spectrum) -> Speech:
     The noise is that of the pauses where pauses are found; else, in talk without pauses, in music, or in babble as loud as the speech, it lies at
     most 1.5 dB under that of the quietest stretches, where the sub-bands say. Digital silence has no noise.
     """
-    bands = spectrum.power @ _SUB_BAND_OF_BIN
+    # Not by a matrix product: its library starts threads of its own, which cost more than they save.
+    bands = np.add.reduceat(spectrum.power, _SUB_BAND_STARTS, axis=1)
     energy = bands.sum(axis=1, dtype=np.float64)
     nobody = np.zeros(len(energy), np.bool_)
     sounding = spectrum.has_sound

@@ -117,11 +117,13 @@ class _Objects:
 
     async def get(self, key: str) -> bytes:
         """See ObjectStore."""
-        _, pieces = await self.stream(key)
         try:
-            return b"".join([piece async for piece in pieces])
+            found = await obstore.get_async(self._store, key)
+            return bytes(await found.bytes_async())
+        except (NotFoundError, FileNotFoundError) as error:
+            raise ObjectMissing(key) from error
         except (BaseError, OSError) as error:
-            raise Trouble(f"object store did not give {key} to its end") from error
+            raise Trouble(f"object store did not give {key}") from error
 
 
 class LocalObjects(_Objects):
