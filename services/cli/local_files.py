@@ -15,6 +15,8 @@ from google.api.httpbody_pb2 import HttpBody
 
 from services.cli.connect import DEADLINE_S, CommandFailed, Door, asked_until_there, explain
 
+BATCH_SENT_BYTES = 1024**3
+"""Files are named by their calls before more than so much waits."""
 HANDED_OVER = "calldock-upload:"
 PIECE_BYTES = 64 * 1024
 PUT_DEADLINE_S = 180.0
@@ -50,6 +52,8 @@ class LocalFiles:
         self._metadata = door.metadata
         self._folder = folder.resolve()
         self._dry_run = dry_run
+        self._urls: dict[tuple[str, str, RecordingFormat.ValueType], str] = {}
+        self.sent_bytes = 0
 
     def hand_over(self, draft: CallDraft) -> CallDraft:
         """The call with links alone. A call that is stored already keeps the names of its files when they are the same. Raises WrongFile; CommandFailed, RpcError when calldock stays away."""
@@ -58,7 +62,6 @@ class LocalFiles:
         linked = CallDraft()
         linked.CopyFrom(draft)
         kept = None if self._dry_run else self._stored(draft.ext_id)
-        urls: dict[tuple[str, RecordingFormat.ValueType], str] = {}
         for place, record in enumerate(_records(linked)):
             if not _is_local(record.record_url):
                 continue
@@ -67,26 +70,34 @@ class LocalFiles:
                 if place < len(linked.wav_records)
                 else RecordingFormat.RECORDING_FORMAT_MP3
             )
-            named = (record.record_url, kind)
-            if named not in urls:
-                urls[named] = self._url(self._path(record.record_url), kind, kept, place)
-            record.record_url = urls[named]
+            named = (draft.ext_id, record.record_url, kind)
+            if named not in self._urls:
+                self._urls[named] = self._url(self._path(record.record_url), kind, kept, place)
+            record.record_url = self._urls[named]
         return linked
 
     def _url(self, path: Path, kind: RecordingFormat.ValueType, kept: Call | None, place: int) -> str:
         if self._dry_run:
             return f"https://not.yet/{place}"
         stored = list(_records(kept)) if kept is not None else []
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise WrongFile(f"{path.name} cannot be read: {error.strerror}") from error
         if place < len(stored) and stored[place].recording.source_sha256 == _sha256(path):
             return stored[place].record_url
         return self._put(path, kind)
 
     def _path(self, name: str) -> Path:
-        path = (self._folder / name).resolve()
+        try:
+            path = (self._folder / name).resolve()
+            is_there = path.is_file()
+        except (OSError, ValueError) as error:
+            raise WrongFile(f"{name[:100]}: no name of a file") from error
         # What a file of calls names is somebody's word: nothing outside the folder is sent away on it.
         if not path.is_relative_to(self._folder):
             raise WrongFile(f"{name} lies outside {self._folder.name}: recordings are taken from that folder alone")
-        if not path.is_file():
+        if not is_there:
             raise WrongFile(f"{name}: there is no such file in {self._folder.name}, and it is no link")
         return path
 
@@ -103,6 +114,7 @@ class LocalFiles:
         return None if call.status in (CALL_STATUS_ERROR, CALL_STATUS_CANCELLED) else call
 
     def _put(self, path: Path, kind: RecordingFormat.ValueType) -> str:
+        self.sent_bytes += path.stat().st_size
         try:
             answer = asked_until_there(
                 lambda: self._recordings.PutRecording(

@@ -18,7 +18,7 @@ from rich.table import Table
 from services.cli.call_files import FileCall, Report, count_calls, read_calls
 from services.cli.connect import DEADLINE_S, CommandFailed, Door, asked_until_there
 from services.cli.drafts import NotADraft, call_draft
-from services.cli.local_files import LocalFiles, WrongFile
+from services.cli.local_files import BATCH_SENT_BYTES, LocalFiles, WrongFile
 from services.shared.rpc.values import word_of
 
 BATCH_CALLS = 500
@@ -55,7 +55,7 @@ def upload_file(
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("checking" if dry_run else "uploading", total=count_calls(path))
         try:
-            for batch in _batches(_drafts(read_calls(path), files)):
+            for batch in _batches(_drafts(read_calls(path), files), files):
                 uploader.send(batch)
                 progress.update(task, completed=sum(tally.outcomes.values()) + tally.refused)
         finally:
@@ -160,14 +160,15 @@ def _drafts(calls: Iterable[FileCall], files: LocalFiles) -> Iterator[_Draft]:
             yield _Draft(source, CallDraft(), str(error))
 
 
-def _batches(drafts: Iterable[_Draft]) -> Iterator[list[_Draft]]:
+def _batches(drafts: Iterable[_Draft], files: LocalFiles) -> Iterator[list[_Draft]]:
     batch: list[_Draft] = []
-    size = 0
+    size = sent = 0
     for draft in drafts:
         weight = draft.message.ByteSize()
-        if batch and (len(batch) == BATCH_CALLS or size + weight > BATCH_BYTES):
+        waiting = files.sent_bytes - sent
+        if batch and (len(batch) == BATCH_CALLS or size + weight > BATCH_BYTES or waiting > BATCH_SENT_BYTES):
             yield batch
-            batch, size = [], 0
+            batch, size, sent = [], 0, files.sent_bytes
         batch.append(draft)
         size += weight
     if batch:

@@ -4,7 +4,7 @@ import secrets
 
 from services.intake.draft import RecordingFormat
 from services.intake.handed_over import HandedOver
-from services.intake.store.handed_over import register_file
+from services.intake.store.handed_over import drop_file, register_file
 from services.shared.clock import Clock
 from services.shared.db.engine import SqliteDatabase
 from services.shared.identity import AccountId
@@ -23,3 +23,7 @@ class HandingOver:
         """The file with an id that nobody guesses. Raises Refusal account_inactive, limit_exceeded."""
         upload_id = secrets.token_urlsafe(ID_BYTES)
         return await self._db.write(register_file, account_id, upload_id, kind, size_bytes, sha256, self._clock.now())
+
+    async def drop(self, account_id: AccountId, upload_id: str) -> None:
+        """Takes back a file that could not be stored."""
+        await self._db.write(drop_file, account_id, upload_id, self._clock.now())

@@ -3,7 +3,8 @@
 import base64
 from dataclasses import dataclass, field
 from datetime import datetime
-from urllib.parse import urlsplit
+
+from yarl import URL
 
 from services.shared.errors import Mnemonic, Refusal
 
@@ -67,19 +68,14 @@ def read_host(text: str) -> HostPort:
 
 
 def host_of(url: str) -> HostPort | None:
-    """Host and port of an https link; None for any other: what lets us in never goes over a wire in the clear."""
+    """Host and port of an https link, as the downloader reads it; None for any other: what lets us in never goes over a wire in the clear."""
     try:
-        parts = urlsplit(url)
-        port = parts.port
+        parsed = URL(url)
     except ValueError:
         return None
-    if parts.scheme.lower() != "https" or not parts.hostname or port == 0:
+    if parsed.scheme != "https" or not parsed.raw_host or not parsed.port:
         return None
-    try:
-        host = parts.hostname.rstrip(".").encode("idna").decode() if not parts.hostname.isascii() else parts.hostname
-    except UnicodeError:
-        return None
-    return HostPort(host.rstrip(".").lower(), port or HTTPS_PORT)
+    return HostPort(parsed.raw_host.rstrip(".").lower(), parsed.port)
 
 
 def bearer(token: str) -> RequestHeader:

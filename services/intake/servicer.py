@@ -270,6 +270,12 @@ class RecordingIndexServicer(recording_index_service_pb2_grpc.RecordingIndexServ
             upload_id=file.upload_id, key=file.key, expire_time=timestamp(file.expire_time)
         )
 
+    async def DropUpload(
+        self, request: recording_index_service_pb2.DropUploadRequest, context: Context
+    ) -> recording_index_service_pb2.DropUploadResponse:
+        await self._handing_over.drop(AccountId(request.account_id), request.upload_id)
+        return recording_index_service_pb2.DropUploadResponse()
+
     async def GetHostCredential(
         self, request: recording_index_service_pb2.GetHostCredentialRequest, context: Context
     ) -> recording_index_service_pb2.GetHostCredentialResponse:

@@ -92,7 +92,12 @@ class Downloader:
             shown = credential.headers_for(url.scheme, url.raw_host or "", url.port) if credential else {}
             async with (
                 open_session(resolver, self._trust, self._timeout_s) as session,
-                session.get(url, allow_redirects=False, headers={"accept-encoding": "identity", **shown}) as response,
+                # Two who say who we are would contradict each other: what the account stored counts.
+                session.get(
+                    url.with_user(None) if shown else url,
+                    allow_redirects=False,
+                    headers={"accept-encoding": "identity", **shown},
+                ) as response,
             ):
                 if response.status not in _REDIRECTS:
                     return await _receive(response, kind, rules, target, take)

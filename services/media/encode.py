@@ -20,7 +20,7 @@ def encode_mp3(samples: NDArray[np.int16], sample_rate_hz: int, bit_rate_kbps: i
     encoder.silence()
     pieces = []
     # A second at a time stays in the processor's caches: the same bytes come, for a twentieth less.
-    for start in range(0, samples.shape[1], sample_rate_hz):
+    for start in range(0, max(samples.shape[1], 1), sample_rate_hz):
         interleaved = np.ascontiguousarray(samples[:, start : start + sample_rate_hz].T).tobytes()
         pieces.append(bytes(encoder.encode(interleaved)))
     pieces.append(bytes(encoder.flush()))

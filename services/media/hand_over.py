@@ -6,13 +6,17 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import structlog
+
 from services.media.peers import Intake
 from services.media.places import Places
 from services.media.receive import receive_file
 from services.media.verdict import RecordingFormat
-from services.shared.errors import Mnemonic, Refusal
+from services.shared.errors import Mnemonic, Refusal, Trouble
 from services.shared.identity import AccountId
 from services.shared.objects import ObjectStore
+
+log = structlog.get_logger()
 
 SCHEME = "calldock-upload:"
 """What a call's `record_url` begins with to name such a file."""
@@ -56,10 +60,21 @@ class HandingOver:
             sha256 = await receive_file(pieces, size_bytes, file, self._upload_timeout_s)
             # Registered first: a file that was stored and is not known to anybody would stay for ever.
             registered = await self._intake.register_upload(account_id, kind, size_bytes, sha256)
-            await self._objects.put_file(registered.key, file)
+            try:
+                await self._objects.put_file(registered.key, file)
+            except Trouble:
+                await self._drop(account_id, registered.upload_id)
+                raise
         return Taken(
             record_url=f"{SCHEME}{registered.upload_id}",
             size_bytes=size_bytes,
             sha256=sha256,
             expire_time=registered.expire_time,
         )
+
+    async def _drop(self, account_id: AccountId, upload_id: str) -> None:
+        try:
+            await self._intake.drop_upload(account_id, upload_id)
+        except Trouble as trouble:
+            # It goes by itself after a day.
+            log.warning("recording.not_dropped", account_id=account_id, reason=str(trouble))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from calldock.intake.internal.v1.recording_index_service_pb2 import (
+    DropUploadRequest,
     GetAudioObjectRequest,
     GetAudioRulesRequest,
     GetHostCredentialRequest,
@@ -78,6 +79,12 @@ class Intake:
         with peer_trouble("intake"):
             answer = await self._index.RegisterUpload(request, timeout=INTAKE_DEADLINE_S, metadata=self._metadata)
         return Registered(answer.upload_id, answer.key, answer.expire_time.ToDatetime(tzinfo=UTC))
+
+    async def drop_upload(self, account_id: AccountId, upload_id: str) -> None:
+        """Takes back a file that could not be stored."""
+        request = DropUploadRequest(account_id=account_id, upload_id=upload_id)
+        with peer_trouble("intake"):
+            await self._index.DropUpload(request, timeout=INTAKE_DEADLINE_S, metadata=self._metadata)
 
     async def host_credential(self, account_id: AccountId, url: str) -> HostCredential | None:
         """What the host of a link wants to see from the account."""

@@ -22,8 +22,9 @@ from services.media.servicer import ProcessingServicer, RecordingServicer
 from services.media.settings import MediaSettings
 from services.shared.clock import SystemClock
 from services.shared.egress import EgressGuard, trusting
+from services.shared.errors import CannotRun
 from services.shared.identity import Role
-from services.shared.objects import open_store
+from services.shared.objects import ObjectStore, open_store
 from services.shared.quota import metered
 from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_key_guard
 from services.shared.rpc.serve import Listener, until_stopped
@@ -62,7 +63,7 @@ COSTS = {
 async def serve(settings: MediaSettings) -> None:
     """Runs media until SIGTERM. Raises OSError when an address is taken."""
     scratch = _empty_folder(settings.data_dir / "scratch")
-    objects = open_store(settings.storage)
+    objects = _opened(settings)
     guard = EgressGuard(settings.allowed_egress, setting="CALLDOCK_EGRESS_ALLOW_DOWNLOADS")
     downloader = Downloader(guard, trusting(settings.egress_ca_file), settings.media_download_timeout_s)
     room = DownloadRoom(
@@ -110,6 +111,13 @@ async def serve(settings: MediaSettings) -> None:
         await intake.close()
         sandbox.close()
         log.info("media.stopped")
+
+
+def _opened(settings: MediaSettings) -> ObjectStore:
+    try:
+        return open_store(settings.storage)
+    except ValueError as error:
+        raise CannotRun(str(error)) from error
 
 
 def _empty_folder(folder: Path) -> Path:

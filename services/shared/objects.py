@@ -2,9 +2,10 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Config
 
 PIECE_BYTES = 64 * 1024
+_RANGE_BYTES = 4 * 1024 * 1024
 _CONNECT_TIMEOUT = timedelta(seconds=5)
 _REQUEST_TIMEOUT = timedelta(seconds=30)
 _RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
@@ -55,7 +57,7 @@ class ObjectStore(Protocol):
         """Removes objects; one that is not there is passed over. Raises Trouble when the store is away."""
 
     async def stream(self, key: str) -> tuple[int, AsyncIterator[bytes]]:
-        """The object's size in bytes and its bytes in pieces of about 64 KiB. Raises ObjectMissing; Trouble when the store is away."""
+        """The object's size in bytes and its bytes in pieces of up to 64 KiB. Raises ObjectMissing; Trouble when the store is away, the pieces too."""
 
     async def get(self, key: str) -> bytes:
         """The whole object. Raises ObjectMissing; Trouble when the store is away."""
@@ -67,8 +69,17 @@ def open_store(storage: Storage) -> ObjectStore:
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/"):
         return LocalObjects(Path(unquote(parts.path)))
     if parts.scheme == "s3" and parts.netloc:
+        _check_bucket(storage)
         return BucketObjects(storage, parts.netloc, parts.path.strip("/"))
     raise ValueError(f"a storage URL is file:///folder or s3://bucket/prefix, not {storage.url}")
+
+
+def _check_bucket(storage: Storage) -> None:
+    endpoint = urlsplit(storage.endpoint)
+    if storage.endpoint and (endpoint.scheme not in ("http", "https") or not endpoint.hostname):
+        raise ValueError(f"CALLDOCK_S3_ENDPOINT is an address such as https://s3.example.com, not {storage.endpoint}")
+    if bool(storage.access_key_id) != bool(storage.secret_access_key):
+        raise ValueError("CALLDOCK_S3_ACCESS_KEY_ID and CALLDOCK_S3_SECRET_ACCESS_KEY go together: set both or neither")
 
 
 class _Objects:
@@ -87,7 +98,8 @@ class _Objects:
 
     async def _put(self, key: str, what: bytes | Path) -> None:
         try:
-            await obstore.put_async(self._store, key, what)
+            # In one request: parts that a kill leaves behind would be under no key.
+            await obstore.put_async(self._store, key, what, use_multipart=False)
             await self._make_durable(key)
         except (BaseError, OSError) as error:
             raise Trouble(f"object store did not take {key}") from error
@@ -108,12 +120,23 @@ class _Objects:
     async def stream(self, key: str) -> tuple[int, AsyncIterator[bytes]]:
         """See ObjectStore."""
         try:
-            found = await obstore.get_async(self._store, key)
+            found = await obstore.head_async(self._store, key)
         except (NotFoundError, FileNotFoundError) as error:
             raise ObjectMissing(key) from error
         except (BaseError, OSError) as error:
             raise Trouble(f"object store did not give {key}") from error
-        return found.meta["size"], (bytes(piece) async for piece in found.stream(min_chunk_size=PIECE_BYTES))
+        return found["size"], self._pieces(key, found["size"])
+
+    async def _pieces(self, key: str, size_bytes: int) -> AsyncIterator[bytes]:
+        """Range after range, each a request of its own: whoever listens slowly keeps none of them waiting."""
+        for start in range(0, size_bytes, _RANGE_BYTES):
+            try:
+                length = min(_RANGE_BYTES, size_bytes - start)
+                part = bytes(await obstore.get_range_async(self._store, key, start=start, length=length))
+            except (BaseError, OSError) as error:
+                raise Trouble(f"object store did not give {key} to its end") from error
+            for place in range(0, len(part), PIECE_BYTES):
+                yield part[place : place + PIECE_BYTES]
 
     async def get(self, key: str) -> bytes:
         """See ObjectStore."""
@@ -137,6 +160,12 @@ class LocalObjects(_Objects):
     async def _make_durable(self, key: str) -> None:
         await asyncio.to_thread(_sync_to_disk, self._folder, key)
 
+    async def delete(self, keys: Iterable[str]) -> None:
+        """See ObjectStore. What a killed put left beside its key goes too."""
+        named = list(keys)
+        await super().delete(named)
+        await asyncio.to_thread(_remove_staged, self._folder, named)
+
 
 class BucketObjects(_Objects):
     """Objects in a bucket. S3 shows an object only when it is whole, and answers a put when it is durable."""
@@ -156,6 +185,14 @@ class BucketObjects(_Objects):
             "timeout": _REQUEST_TIMEOUT,
         }
         super().__init__(S3Store(prefix=prefix or None, config=config, client_options=client, retry_config=_RETRIES))
+
+
+def _remove_staged(folder: Path, keys: Sequence[str]) -> None:
+    """The local store writes beside the key, under `key#number`, before it renames."""
+    for key in keys:
+        path = folder / key
+        for staged in path.parent.glob(f"{escape(path.name)}#*"):
+            staged.unlink(missing_ok=True)
 
 
 def _sync_to_disk(folder: Path, key: str) -> None:

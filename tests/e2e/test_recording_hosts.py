@@ -112,6 +112,17 @@ def test_a_redirect_to_another_host_shows_it_nothing(calldock: Calldock, host: H
     assert seen == ["Bearer s3cret"] or seen == ["Bearer s3cret", None]
 
 
+def test_a_link_that_says_who_asks_gives_way_to_what_the_account_stored(calldock: Calldock, host: Host) -> None:
+    account = calldock.account("Both")
+    shown = serve_guarded(host, "/both.wav", "authorization", "Bearer s3cret")
+    set_host(calldock, account, host, bearer_token="s3cret")
+
+    call = processed(calldock, account, "both", f"https://u:p@127.0.0.1:{host.port}/both.wav")
+
+    assert call["status"] == "CALL_STATUS_PROCESSED", call["error_message"]
+    assert set(shown) == {"Bearer s3cret"}
+
+
 def test_another_accounts_downloads_show_nothing(calldock: Calldock, host: Host) -> None:
     account, other = calldock.account("Has it"), calldock.account("Has it not")
     shown = serve_guarded(host, "/mine.wav", "authorization", "Bearer s3cret")

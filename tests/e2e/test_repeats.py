@@ -18,7 +18,7 @@ from calldock.intake.internal.v1.admin_service_pb2 import (
 from calldock.intake.internal.v1.admin_service_pb2_grpc import AdminServiceStub
 from calldock.intake.internal.v1.points_service_pb2 import RefundPointsRequest, SpendPointsRequest
 from calldock.intake.internal.v1.points_service_pb2_grpc import PointsServiceStub
-from calldock.intake.internal.v1.recording_index_service_pb2 import RegisterUploadRequest
+from calldock.intake.internal.v1.recording_index_service_pb2 import DropUploadRequest, RegisterUploadRequest
 from calldock.intake.internal.v1.recording_index_service_pb2_grpc import RecordingIndexServiceStub
 from calldock.intake.v1.account_pb2 import ROLE_READ, Account
 from calldock.intake.v1.account_service_pb2 import (
@@ -333,6 +333,21 @@ def register_upload(world: World) -> None:
     assert first.key != second.key
 
 
+def drop_upload(world: World) -> None:
+    index = RecordingIndexServiceStub(world.internal("intake"))
+    account_id = world.account.account_id
+    made = index.RegisterUpload(
+        RegisterUploadRequest(account_id=account_id, format=RECORDING_FORMAT_WAV, size_bytes=7, sha256="0" * 64),
+        timeout=20,
+    )
+    request = DropUploadRequest(account_id=account_id, upload_id=made.upload_id)
+    first, second = (index.DropUpload(request, timeout=20) for _ in range(2))
+
+    assert first == second
+    record = {"employee_name": "A", "employee_channel": "left", "record_url": f"calldock-upload:{made.upload_id}"}
+    assert world.calldock.upload(world.account, a_json_call(wav_records=[record])).status == 400
+
+
 def set_recording_host(world: World) -> None:
     accounts = AccountServiceStub(world.calldock.channel)
     request = SetRecordingHostRequest(host="pbx.example.com", bearer_token="t")
@@ -373,6 +388,7 @@ REPEATS: dict[str, Callable[[World], None]] = {
     "EnsureSecret": ensure_secret,
     "PutRecording": put_recording,
     "RegisterUpload": register_upload,
+    "DropUpload": drop_upload,
     "SetRecordingHost": set_recording_host,
     "RemoveRecordingHost": remove_recording_host,
 }

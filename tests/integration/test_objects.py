@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.shared.errors import Trouble
-from services.shared.objects import ObjectMissing, ObjectStore, Storage, open_store
+from services.shared.objects import PIECE_BYTES, ObjectMissing, ObjectStore, Storage, open_store
 from tests.support.buckets import Bucket, a_bucket
 from tests.support.running import free_port
 
@@ -40,7 +40,9 @@ async def test_what_was_put_is_there_whole_and_replaced_whole(store: ObjectStore
     assert await store.get("1/2/3/4.mp3") == b"second, longer"
     size, pieces = await store.stream("1/2/3/5.wav")
     assert size == len(LARGE)
-    assert b"".join([piece async for piece in pieces]) == LARGE
+    came = [piece async for piece in pieces]
+    assert b"".join(came) == LARGE
+    assert max(map(len, came)) == PIECE_BYTES
 
 
 async def test_what_is_not_there_is_missing_and_deleting_is_safe_to_repeat(store: ObjectStore) -> None:
@@ -78,6 +80,25 @@ async def test_a_bucket_that_is_away_or_not_there_is_trouble(bucket: Bucket) -> 
 def test_what_is_no_storage_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="a storage URL is"):
         open_store(Storage(url=url))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"endpoint": "minio:9000"}, {"endpoint": "127.0.0.1:9000"}, {"access_key_id": "x"}, {"secret_access_key": "x"}],
+)
+def test_half_a_bucket_is_refused_at_the_start(more: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="CALLDOCK_S3_"):
+        open_store(replace(Storage(url="s3://bucket"), **more))
+
+
+async def test_what_a_killed_put_left_beside_its_key_goes_with_it(tmp_path: Path) -> None:
+    store = open_store(Storage(url=tmp_path.as_uri()))
+    await store.put("1/2.mp3", b"x")
+    (tmp_path / "1" / "2.mp3#1").write_bytes(b"half")
+
+    await store.delete(["1/2.mp3"])
+
+    assert not list((tmp_path / "1").glob("*") if (tmp_path / "1").exists() else ())
 
 
 def test_the_secret_is_not_shown() -> None:

@@ -16,6 +16,7 @@ NOISY = wav_bytes(with_noise(conversation(20), -24))
 NARROW = wav_bytes(np.stack([cliff(channel, above_hz=3000) for channel in conversation(20)]))
 SHORT = wav_bytes(conversation(10))
 SILENT = wav_bytes(np.zeros((2, 160_000), np.int16))
+EMPTY = wav_bytes(conversation(20)[:, :0])
 TINY = wav_bytes(conversation(20)[:, :1])
 
 
@@ -64,3 +65,4 @@ def test_a_file_of_one_sample_passes_when_nothing_is_asked_of_the_sound() -> Non
     )
 
     assert judged(TINY, off) == (None, [], True)
+    assert judged(EMPTY, off) == (None, [], True)

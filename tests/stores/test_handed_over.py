@@ -6,9 +6,10 @@ from services.intake.account import Account
 from services.intake.call import CheckedCall
 from services.intake.draft import RecordingFormat
 from services.intake.handed_over import MOST_WAITING_BYTES, HandedOver
-from services.intake.recording import RecordingStatus
+from services.intake.recording import Fault, RecordingStatus, Verdict
 from services.intake.store.call_work import begin_work, finish_call, save_verdict
-from services.intake.store.garbage import drop_sources, due_keys, forget_keys
+from services.intake.store.changes import cancel_call, reprocess_call
+from services.intake.store.garbage import calls_with_sources, drop_sources, due_keys, forget_keys
 from services.intake.store.handed_over import register_file
 from services.intake.store.tables import CALL_WORK, FETCH
 from services.intake.store.uploads import find_refusals
@@ -40,14 +41,15 @@ def naming(*upload_ids: str, index: int = 0, ext_id: str = "call-1") -> CheckedC
 
 async def end_in_error(db: SqliteDatabase) -> None:
     """The one call that waits ends, refused."""
-    from services.intake.recording import Fault, Verdict
+    await end(db, Verdict(fault=Fault(code="decode_error", message="broken"), report=None))
 
+
+async def end(db: SqliteDatabase, verdict: Verdict) -> None:
     (claim,) = await db.write(
         CALL_WORK.claim, stage=FETCH, most=1, after_account=0, now=LATER, lease_end=LATER + timedelta(seconds=30)
     )
     work = await db.write(begin_work, claim, NOON)
     assert work is not None
-    verdict = Verdict(fault=Fault(code="decode_error", message="broken"), report=None)
     await db.write(save_verdict, claim, [each.recording_id for each in work.recordings], verdict, NOON)
     await db.write(finish_call, claim, NOON)
 
@@ -151,6 +153,44 @@ async def test_a_repeat_is_a_duplicate_whatever_became_of_the_file(intake_db: Sq
     (repeat,) = await upload(intake_db, account, naming("f1"), now=LATER)
 
     assert (repeat.outcome, repeat.differs) == ("duplicate", False)
+
+
+async def test_the_file_of_a_cancelled_call_goes_too(intake_db: SqliteDatabase) -> None:
+    account = await an_account(intake_db)
+    file = await hand_over(intake_db, account)
+    (made,) = await upload(intake_db, account, naming("f1"))
+    await intake_db.write(cancel_call, account.account_id, made.call_session_id, NOON)
+
+    assert await intake_db.read(calls_with_sources, NOON, 10) == [made.call_session_id]
+    await intake_db.write(drop_sources, [made.call_session_id], NOON, LATER)
+    assert await intake_db.read(due_keys, LATER, 10) == [file.key]
+
+
+async def test_an_accepted_file_that_is_gone_keeps_its_verdict_when_the_call_is_reprocessed(
+    intake_db: SqliteDatabase,
+) -> None:
+    account = await an_account(intake_db)
+    await hand_over(intake_db, account)
+    (made,) = await upload(intake_db, account, naming("f1"))
+    await end(intake_db, Verdict(fault=None, report={"rules_version": 0}, audio_key="1/1/1/1.mp3", audio_size_bytes=1))
+    await intake_db.write(drop_sources, [made.call_session_id], LATER, LATER)
+
+    await intake_db.write(reprocess_call, account.account_id, made.call_session_id, LATER)
+
+    (recording,) = (await lookup(intake_db, account)).recordings
+    assert (recording.row.status, recording.row.audio_key) == (RecordingStatus.ACCEPTED, "1/1/1/1.mp3")
+
+
+async def test_an_mp3_that_a_later_verdict_replaces_goes(intake_db: SqliteDatabase) -> None:
+    account = await an_account(intake_db)
+    await hand_over(intake_db, account)
+    (made,) = await upload(intake_db, account, naming("f1"))
+    await end(intake_db, Verdict(fault=None, report={"rules_version": 0}, audio_key="1/1/1/1.mp3", audio_size_bytes=1))
+    await intake_db.write(reprocess_call, account.account_id, made.call_session_id, LATER)
+
+    await end(intake_db, Verdict(fault=None, report={"rules_version": 1}, audio_key="1/1/1/2.mp3", audio_size_bytes=1))
+
+    assert await intake_db.read(due_keys, LATER, 10) == ["1/1/1/1.mp3"]
 
 
 async def test_waiting_files_have_a_bound_and_named_ones_do_not_count(intake_db: SqliteDatabase) -> None:

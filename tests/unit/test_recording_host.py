@@ -14,6 +14,8 @@ from services.shared.errors import Refusal
         ("PBX.Example.com.", HostPort("pbx.example.com", 443)),
         ("pbx.example.com:8443", HostPort("pbx.example.com", 8443)),
         ("[2001:db8::1]:8443", HostPort("2001:db8::1", 8443)),
+        ("[2001:DB8:0:0::1]", HostPort("2001:db8::1", 443)),
+        ("straße.de", HostPort("xn--strae-oqa.de", 443)),
         ("пример.рф", HostPort("xn--e1afmkfd.xn--p1ai", 443)),
     ],
 )

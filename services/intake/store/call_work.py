@@ -101,6 +101,7 @@ def save_verdict(
             discard_uncommitted(connection, claim.key, verdict.audio_key, now)
         return False
     fault = verdict.fault
+    _discard_replaced(connection, claim.key, recording_ids, verdict.audio_key, now)
     _change(
         connection,
         recording_ids,
@@ -121,6 +122,17 @@ def discard_uncommitted(connection: Connection, call_session_id: int, key: str, 
     ).scalars()
     if key not in set(kept):
         discard_keys(connection, [key], now)
+
+
+def _discard_replaced(
+    connection: Connection, call_session_id: int, recording_ids: Sequence[int], audio_key: str | None, now: datetime
+) -> None:
+    """Notes the MP3s of an earlier verdict to be deleted. One that is a source, or another recording's too, stays."""
+    wanted = select(_recordings.c.recording_id, _recordings.c.source_key, _recordings.c.audio_key)
+    rows = connection.execute(wanted.where(_recordings.c.call_session_id == call_session_id)).all()
+    replaced = {row.audio_key for row in rows if row.recording_id in recording_ids}
+    kept = {row.source_key for row in rows} | {row.audio_key for row in rows if row.recording_id not in recording_ids}
+    discard_keys(connection, [key for key in replaced - kept - {None, audio_key} if key is not None], now)
 
 
 def finish_fetch(connection: Connection, claim: Claim, now: datetime) -> bool:

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 from sqlalchemy.engine import Row
 
+from services.intake.handed_over import upload_id_of
 from services.intake.recording import RecordingStatus
 from services.intake.status import CallStatus, ImpossibleMove, cancel, reprocess
 from services.intake.store.accounts import account_of
@@ -47,6 +48,9 @@ def reprocess_call(connection: Connection, account_id: AccountId, call_session_i
     for recording in recordings:
         judged_by = (recording.audio_report or {}).get("rules_version")
         if recording.status == RecordingStatus.ACCEPTED and judged_by == rules_version:
+            continue
+        if recording.status == RecordingStatus.ACCEPTED and not recording.source_key and upload_id_of(recording.url):
+            # Its file is gone and can be had nowhere: what was made of it stays.
             continue
         fresh = RecordingStatus.FETCHED if recording.source_key else RecordingStatus.WAITING
         connection.execute(

@@ -117,4 +117,5 @@ def drop_sources(
 
 
 def _ended(before: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return _calls.c.status.in_((CallStatus.PROCESSED, CallStatus.ERROR)), _calls.c.status_time <= before
+    at_rest = (CallStatus.PROCESSED, CallStatus.ERROR, CallStatus.CANCELLED)
+    return _calls.c.status.in_(at_rest), _calls.c.status_time <= before

@@ -39,7 +39,7 @@ def register_file(
             Mnemonic.LIMIT_EXCEEDED,
             why=f"files that no call has named yet hold {waiting:,} bytes, at most {MOST_WAITING_BYTES:,} may wait",
             params={"limit_type": "bytes of waiting files", "limit_max_value": str(MOST_WAITING_BYTES)},
-            retry_after_s=60.0,
+            retry_after_s=3600.0,
         )
     key = handed_over_key(account_id, upload_id, kind)
     file = HandedOver(
@@ -65,6 +65,15 @@ def register_file(
         )
     )
     return file
+
+
+def drop_file(connection: Connection, account_id: AccountId, upload_id: str, now: datetime) -> None:
+    """Takes back a file that could not be stored, unless a call has named it: it counts no more, and what may have been written goes soon."""
+    mine = (_files.c.account_id == account_id, _files.c.upload_id == upload_id, _files.c.call_session_id.is_(None))
+    key = connection.execute(select(_files.c.key).where(*mine)).scalar()
+    if key is not None:
+        keep_objects(connection, [key])
+        discard_keys(connection, [key], now + LATE_WRITES)
 
 
 def load_files(connection: Connection, account_id: int, calls: Sequence[CheckedCall]) -> dict[str, HandedOver]:

@@ -118,6 +118,8 @@ class AccountServiceServicer:
 
     def RemoveRecordingHost(self, request, context):
         """Forgets what was stored for a host. Role: admin. Safe to repeat: a host that is not there is passed over.
+
+        Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE) for what is no host.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

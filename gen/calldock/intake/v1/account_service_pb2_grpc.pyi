@@ -51,7 +51,10 @@ class AccountServiceStub:
     ListRecordingHosts: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.ListRecordingHostsRequest, _account_service_pb2.ListRecordingHostsResponse]
     """Lists the hosts for which the account has stored something, by name, without the secrets. Role: admin."""
     RemoveRecordingHost: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.RemoveRecordingHostRequest, _account_service_pb2.RemoveRecordingHostResponse]
-    """Forgets what was stored for a host. Role: admin. Safe to repeat: a host that is not there is passed over."""
+    """Forgets what was stored for a host. Role: admin. Safe to repeat: a host that is not there is passed over.
+
+    Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE) for what is no host.
+    """
     CreateToken: _grpc.UnaryUnaryMultiCallable[_account_service_pb2.CreateTokenRequest, _account_service_pb2.CreateTokenResponse]
     """Makes an access token; its text is shown this once. Role: admin. A repeat makes another token: block the one whose answer was lost.
 
@@ -87,7 +90,10 @@ class AccountServiceAsyncStub(AccountServiceStub):
     ListRecordingHosts: _aio.UnaryUnaryMultiCallable[_account_service_pb2.ListRecordingHostsRequest, _account_service_pb2.ListRecordingHostsResponse]  # type: ignore[assignment]
     """Lists the hosts for which the account has stored something, by name, without the secrets. Role: admin."""
     RemoveRecordingHost: _aio.UnaryUnaryMultiCallable[_account_service_pb2.RemoveRecordingHostRequest, _account_service_pb2.RemoveRecordingHostResponse]  # type: ignore[assignment]
-    """Forgets what was stored for a host. Role: admin. Safe to repeat: a host that is not there is passed over."""
+    """Forgets what was stored for a host. Role: admin. Safe to repeat: a host that is not there is passed over.
+
+    Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE) for what is no host.
+    """
     CreateToken: _aio.UnaryUnaryMultiCallable[_account_service_pb2.CreateTokenRequest, _account_service_pb2.CreateTokenResponse]  # type: ignore[assignment]
     """Makes an access token; its text is shown this once. Role: admin. A repeat makes another token: block the one whose answer was lost.
 
@@ -150,7 +156,10 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _account_service_pb2.RemoveRecordingHostRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_account_service_pb2.RemoveRecordingHostResponse, _abc.Awaitable[_account_service_pb2.RemoveRecordingHostResponse]]:
-        """Forgets what was stored for a host. Role: admin. Safe to repeat: a host that is not there is passed over."""
+        """Forgets what was stored for a host. Role: admin. Safe to repeat: a host that is not there is passed over.
+
+        Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE) for what is no host.
+        """
 
     @_abc_1.abstractmethod
     def CreateToken(

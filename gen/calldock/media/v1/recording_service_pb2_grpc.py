@@ -77,7 +77,7 @@ class RecordingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetRecordingSource(self, request, context):
-        """Streams the file of a recording as it was downloaded or handed over, in pieces of up to 64 KiB; the first one carries the content type, `audio/wav` or `audio/mpeg`. It is there for some time after the call ended, a day by default; an MP3 stays. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
+        """Streams the file of a recording as it was downloaded or handed over, in pieces of up to 64 KiB; the first one carries the content type, `audio/wav` or `audio/mpeg`. It is there for some time after the call ended, a day by default; an accepted MP3 stays. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
 
         Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or its file is not here yet or no longer.
         """

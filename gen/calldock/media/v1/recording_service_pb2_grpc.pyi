@@ -40,7 +40,7 @@ class RecordingServiceStub:
     Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3.
     """
     GetRecordingSource: _grpc.UnaryStreamMultiCallable[_recording_service_pb2.GetRecordingSourceRequest, _httpbody_pb2.HttpBody]
-    """Streams the file of a recording as it was downloaded or handed over, in pieces of up to 64 KiB; the first one carries the content type, `audio/wav` or `audio/mpeg`. It is there for some time after the call ended, a day by default; an MP3 stays. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
+    """Streams the file of a recording as it was downloaded or handed over, in pieces of up to 64 KiB; the first one carries the content type, `audio/wav` or `audio/mpeg`. It is there for some time after the call ended, a day by default; an accepted MP3 stays. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
 
     Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or its file is not here yet or no longer.
     """
@@ -81,7 +81,7 @@ class RecordingServiceAsyncStub(RecordingServiceStub):
     Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3.
     """
     GetRecordingSource: _aio.UnaryStreamMultiCallable[_recording_service_pb2.GetRecordingSourceRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
-    """Streams the file of a recording as it was downloaded or handed over, in pieces of up to 64 KiB; the first one carries the content type, `audio/wav` or `audio/mpeg`. It is there for some time after the call ended, a day by default; an MP3 stays. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
+    """Streams the file of a recording as it was downloaded or handed over, in pieces of up to 64 KiB; the first one carries the content type, `audio/wav` or `audio/mpeg`. It is there for some time after the call ended, a day by default; an accepted MP3 stays. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
 
     Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or its file is not here yet or no longer.
     """
@@ -131,7 +131,7 @@ class RecordingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _recording_service_pb2.GetRecordingSourceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
-        """Streams the file of a recording as it was downloaded or handed over, in pieces of up to 64 KiB; the first one carries the content type, `audio/wav` or `audio/mpeg`. It is there for some time after the call ended, a day by default; an MP3 stays. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
+        """Streams the file of a recording as it was downloaded or handed over, in pieces of up to 64 KiB; the first one carries the content type, `audio/wav` or `audio/mpeg`. It is there for some time after the call ended, a day by default; an accepted MP3 stays. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
 
         Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or its file is not here yet or no longer.
         """

@@ -186,6 +186,49 @@ class RegisteredUpload(_message.Message):
 Global___RegisteredUpload: _TypeAlias = RegisteredUpload  # noqa: Y015
 
 @_typing.final
+class DropUploadRequest(_message.Message):
+    """Names a file that was registered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    UPLOAD_ID_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.int
+    """Required. The account that handed it over."""
+    upload_id: _builtins.str
+    """Required. Its id."""
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.int = ...,
+        upload_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "upload_id", b"upload_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DropUploadRequest: _TypeAlias = DropUploadRequest  # noqa: Y015
+
+@_typing.final
+class DropUploadResponse(_message.Message):
+    """Nothing to tell."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DropUploadResponse: _TypeAlias = DropUploadResponse  # noqa: Y015
+
+@_typing.final
 class GetHostCredentialRequest(_message.Message):
     """A link that an account wants to have fetched."""
 

@@ -51,6 +51,11 @@ class RecordingIndexServiceStub:
                 request_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.RegisterUploadRequest.SerializeToString,
                 response_deserializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.RegisteredUpload.FromString,
                 _registered_method=True)
+        self.DropUpload = channel.unary_unary(
+                '/calldock.intake.internal.v1.RecordingIndexService/DropUpload',
+                request_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.DropUploadRequest.SerializeToString,
+                response_deserializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.DropUploadResponse.FromString,
+                _registered_method=True)
         self.GetHostCredential = channel.unary_unary(
                 '/calldock.intake.internal.v1.RecordingIndexService/GetHostCredential',
                 request_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.GetHostCredentialRequest.SerializeToString,
@@ -96,6 +101,17 @@ class RecordingIndexServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DropUpload(self, request, context):
+        """Takes back what was registered for a file that could not be stored. What may have been written goes soon.
+
+        Safe to repeat: what is not there, or was named by a call, is passed over.
+
+        Errors: none of its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetHostCredential(self, request, context):
         """Answers what a link's host wants to see before it gives a recording to this account. Reads only.
 
@@ -131,6 +147,11 @@ def add_RecordingIndexServiceServicer_to_server(servicer, server):
                     servicer.RegisterUpload,
                     request_deserializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.RegisterUploadRequest.FromString,
                     response_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.RegisteredUpload.SerializeToString,
+            ),
+            'DropUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.DropUpload,
+                    request_deserializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.DropUploadRequest.FromString,
+                    response_serializer=calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.DropUploadResponse.SerializeToString,
             ),
             'GetHostCredential': grpc.unary_unary_rpc_method_handler(
                     servicer.GetHostCredential,
@@ -225,6 +246,33 @@ class RecordingIndexService:
             '/calldock.intake.internal.v1.RecordingIndexService/RegisterUpload',
             calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.RegisterUploadRequest.SerializeToString,
             calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.RegisteredUpload.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DropUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.intake.internal.v1.RecordingIndexService/DropUpload',
+            calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.DropUploadRequest.SerializeToString,
+            calldock_dot_intake_dot_internal_dot_v1_dot_recording__index__service__pb2.DropUploadResponse.FromString,
             options,
             channel_credentials,
             insecure,

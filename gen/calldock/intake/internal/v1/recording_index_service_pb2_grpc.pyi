@@ -51,6 +51,13 @@ class RecordingIndexServiceStub:
 
     Errors: RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) when the account's files that no call has named yet would grow too large; PERMISSION_DENIED (ACCOUNT_INACTIVE).
     """
+    DropUpload: _grpc.UnaryUnaryMultiCallable[_recording_index_service_pb2.DropUploadRequest, _recording_index_service_pb2.DropUploadResponse]
+    """Takes back what was registered for a file that could not be stored. What may have been written goes soon.
+
+    Safe to repeat: what is not there, or was named by a call, is passed over.
+
+    Errors: none of its own.
+    """
     GetHostCredential: _grpc.UnaryUnaryMultiCallable[_recording_index_service_pb2.GetHostCredentialRequest, _recording_index_service_pb2.GetHostCredentialResponse]
     """Answers what a link's host wants to see before it gives a recording to this account. Reads only.
 
@@ -83,6 +90,13 @@ class RecordingIndexServiceAsyncStub(RecordingIndexServiceStub):
     A repeat gives another id.
 
     Errors: RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) when the account's files that no call has named yet would grow too large; PERMISSION_DENIED (ACCOUNT_INACTIVE).
+    """
+    DropUpload: _aio.UnaryUnaryMultiCallable[_recording_index_service_pb2.DropUploadRequest, _recording_index_service_pb2.DropUploadResponse]  # type: ignore[assignment]
+    """Takes back what was registered for a file that could not be stored. What may have been written goes soon.
+
+    Safe to repeat: what is not there, or was named by a call, is passed over.
+
+    Errors: none of its own.
     """
     GetHostCredential: _aio.UnaryUnaryMultiCallable[_recording_index_service_pb2.GetHostCredentialRequest, _recording_index_service_pb2.GetHostCredentialResponse]  # type: ignore[assignment]
     """Answers what a link's host wants to see before it gives a recording to this account. Reads only.
@@ -131,6 +145,19 @@ class RecordingIndexServiceServicer(metaclass=_abc_1.ABCMeta):
         A repeat gives another id.
 
         Errors: RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) when the account's files that no call has named yet would grow too large; PERMISSION_DENIED (ACCOUNT_INACTIVE).
+        """
+
+    @_abc_1.abstractmethod
+    def DropUpload(
+        self,
+        request: _recording_index_service_pb2.DropUploadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recording_index_service_pb2.DropUploadResponse, _abc.Awaitable[_recording_index_service_pb2.DropUploadResponse]]:
+        """Takes back what was registered for a file that could not be stored. What may have been written goes soon.
+
+        Safe to repeat: what is not there, or was named by a call, is passed over.
+
+        Errors: none of its own.
         """
 
     @_abc_1.abstractmethod
