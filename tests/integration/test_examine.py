@@ -1,13 +1,17 @@
 """docs/contract.md 6: whole files through the confined worker, each with its stated verdict."""
 
+import asyncio
 import contextlib
 import os
 import signal
 import socket
 import subprocess
 import time
+from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -203,6 +207,39 @@ async def test_a_worker_that_hangs_is_ended(tmp_path: Path) -> None:
             await sandbox.run(time.sleep, 60)
     finally:
         sandbox.close()
+
+
+def ticks(pid: int) -> int:
+    """CPU that a process has used, in the kernel's ticks."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11])
+
+
+async def test_cancelled_work_frees_its_worker_at_once() -> None:
+    sandbox = Sandbox(workers=1, timeout_s=60, warm_up=warm_up)
+    try:
+        first = await sandbox.run(os.getpid)
+        at_rest = ticks(first)
+        spinning: asyncio.Task[deque[int]] = asyncio.create_task(sandbox.run(partial(deque, maxlen=0), repeat(0)))
+        while ticks(first) < at_rest + 10:
+            await asyncio.sleep(0.01)
+
+        spinning.cancel()
+        await asyncio.gather(spinning, return_exceptions=True)
+
+        # Far below the 60 seconds that it might have taken.
+        async with asyncio.timeout(15):
+            found = await judge(sandbox, good_wav())
+        assert found.fault is None
+        assert await sandbox.run(os.getpid) != first
+    finally:
+        sandbox.close()
+
+
+@pytest.mark.parametrize("kbps", [16, 32, 64])
+def test_the_bit_rate_of_an_mp3_is_a_setting(kbps: int) -> None:
+    sound = encode_mp3(conversation(20), 8000, kbps)
+
+    assert len(sound) * 8 / 20 == pytest.approx(kbps * 1000, rel=0.05)
 
 
 async def test_a_worker_that_eats_memory_is_stopped(sandbox: Sandbox) -> None:
