@@ -10,7 +10,8 @@ from services.media.examine import AudioTags, Mp3Order, examine, warm_up
 from services.media.sandbox import FILES_PER_WORKER, Sandbox
 from services.media.verdict import CONTRACT_RULES, Examination, RecordingFormat
 from tests.support.audio import good_wav
-from tests.support.corpus import TAG, Case, corpus, mp3_frames
+from tests.support.corpus import Case, corpus
+from tests.support.mp3_files import TAG, mp3_frames
 
 CASES = corpus()
 TAGS = AudioTags(ext_id="звонок-1", call_session_id=7, start_time=datetime(2026, 11, 2, 7, tzinfo=UTC))

@@ -24,7 +24,8 @@ from services.media.examine import examine, warm_up
 from services.media.sandbox import Sandbox, WorkerFailed
 from services.media.verdict import CONTRACT_RULES, AudioRule, ErrorCode, Fault, RecordingFormat, RulePolicy
 from tests.integration.test_corpus import ORDER
-from tests.support.corpus import TAG, corpus, extensible, id3, id3_frame, mp3_frames, speech, wav
+from tests.support.corpus import corpus, extensible, speech, wav
+from tests.support.mp3_files import TAG, id3, id3_frame, mp3_frames
 
 EXAMPLES = int(os.environ.get("CALLDOCK_FUZZ_EXAMPLES", "250"))
 IN_FLIGHT = 8

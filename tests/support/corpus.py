@@ -9,17 +9,30 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.cli.demo.speech import RATE_HZ, conversation, wav_bytes, with_noise
-from services.media.encode import encode_mp3
-from services.media.id3 import id3_tag
 from services.media.verdict import ErrorCode, RecordingFormat
 from tests.support.audio import cliff, fmt_chunk, riff, speech_with_noise
+from tests.support.mp3_files import (
+    ID3V1,
+    PNG,
+    TAG,
+    ape,
+    art,
+    bomb,
+    each_frame,
+    id3,
+    id3_frame,
+    many_facts,
+    mp3_frames,
+    noise_bytes,
+    synchsafe,
+    xing,
+)
 
 SECONDS = 16
 """The shortest that the contract takes."""
@@ -83,31 +96,6 @@ def speech(seconds: float = SECONDS) -> bytes:
     return np.ascontiguousarray(_good(seconds).T).tobytes()
 
 
-@lru_cache(maxsize=32)
-def mp3_frames(seconds: float = 3, *, rate: int = RATE_HZ, channels: int = 2) -> bytes:
-    """Speech as MP3 frames without a tag. At another rate than 8000 Hz it is that much faster."""
-    return encode_mp3(np.ascontiguousarray(conversation(seconds * rate / RATE_HZ)[:channels]), rate)
-
-
-def id3(frames: bytes = b"", *, version: int = 4, flags: int = 0, size: int | None = None) -> bytes:
-    """An ID3v2 tag of the frames; its size can lie."""
-    return b"ID3" + bytes([version, 0, flags]) + _synchsafe(len(frames) if size is None else size) + frames
-
-
-def id3_frame(name: bytes, content: bytes, *, version: int = 4, flags: int = 0) -> bytes:
-    """A frame of an ID3v2 tag."""
-    if version == 2:
-        return name + struct.pack(">I", len(content))[1:] + content
-    size = _synchsafe(len(content)) if version == 4 else struct.pack(">I", len(content))
-    return name + size + struct.pack(">H", flags) + content
-
-
-TAG = id3_tag(datetime(2026, 11, 2, 7, tzinfo=UTC), {"ext_id": "звонок-1"})
-PNG = b"\x89PNG\r\n\x1a\n"
-_ID3V1 = b"TAG" + b"speech".ljust(125, b"\0")
-_COMPRESSED = 0x0009
-
-
 def patched(data: bytes, offset: int, form: str, value: int) -> bytes:
     """The bytes with one number written over them."""
     new = struct.pack(form, value)
@@ -117,11 +105,6 @@ def patched(data: bytes, offset: int, form: str, value: int) -> bytes:
 def extensible(*, valid_bits: int = 16, mask: int = 3, more: bytes = b"") -> bytes:
     """The content of a fmt chunk of WAVE_FORMAT_EXTENSIBLE with PCM."""
     return patched(patched(fmt_chunk(extensible=True), 18, "<H", valid_bits), 20, "<I", mask) + more
-
-
-def noise_bytes(count: int, seed: int = 2) -> bytes:
-    """Bytes of every value, the same each time."""
-    return np.random.default_rng(seed).bytes(count)
 
 
 def _wavs_taken() -> Iterator[Case]:
@@ -139,7 +122,7 @@ def _wavs_taken() -> Iterator[Case]:
         _wav("6 LIST before data iXML", lambda: wav(between=[(b"iXML", b"<BWFXML/>")])),
         _wav("6 LIST before data an ID3 tag", lambda: wav(between=[(b"id3 ", TAG)])),
         _wav("6 LIST before data a broken ID3 tag", lambda: wav(between=[(b"id3 ", id3(size=0x0FFFFFFF))])),
-        _wav("6 LIST before data an ID3 tag of 100,000 facts", lambda: wav(between=[(b"id3 ", _many_facts())])),
+        _wav("6 LIST before data an ID3 tag of 100,000 facts", lambda: wav(between=[(b"id3 ", many_facts())])),
         _wav("6 LIST before data 100,000 facts", lambda: wav(between=[(b"LIST", b"INFO" + _many_entries())])),
         _wav("6 LIST before data of every kind", lambda: wav(before=[bext, listed], between=[listed, (b"PEAK", b"")])),
         _wav("6 LIST before data a megabyte of comment", lambda: wav(between=[(b"LIST", b"INFO" + _info(10**6))])),
@@ -410,31 +393,31 @@ def _mp3s_taken() -> Iterator[Case]:
         _mp3("6 mp3_records first bytes of an unsynchronised ID3", lambda: id3(id3_frame(b"TIT2", b"\0a\xff\0\xe0"), flags=0x80) + mp3_frames()),
         _mp3("6 mp3_records first bytes of an extended ID3", lambda: id3(b"\0\0\0\6\1\0" + id3_frame(b"TIT2", b"\0a"), flags=0x40) + mp3_frames()),
         _mp3("6 mp3_records first bytes of an ID3 smaller than its frames", lambda: id3(id3_frame(b"TIT2", b"\0" + b"a" * 1000), size=20) + mp3_frames()),
-        _mp3("6 mp3_records first bytes of an ID3 whose frame is larger", lambda: id3(b"APIC" + _synchsafe(10**6) + bytes(50)) + mp3_frames()),
+        _mp3("6 mp3_records first bytes of an ID3 whose frame is larger", lambda: id3(b"APIC" + synchsafe(10**6) + bytes(50)) + mp3_frames()),
         *(
-            _mp3(f"6 mp3_records first bytes of an ID3 with art, {told}", partial(lambda picture: id3(_art(picture)) + mp3_frames(), picture))
+            _mp3(f"6 mp3_records first bytes of an ID3 with art, {told}", partial(lambda picture: id3(art(picture)) + mp3_frames(), picture))
             for told, picture in (
                 ("PNG of a megabyte", b"\0image/png\0\3\0" + PNG + bytes(2**20)), ("JPEG of a megabyte of frame heads", b"\0image/jpeg\0\3\0\xff\xd8\xff" + b"\xff\xfb\x90\x64" * 2**18),
                 ("a link", b"\0-->\0\3\0http://127.0.0.1/x.png"), ("no kind", b"\0\0\3\0" + bytes(100)), ("nothing", b""), ("a path", b"\0-->\0\3\0file:///etc/passwd"),
             )
         ),
         _mp3("6 mp3_records first bytes of an ID3v2.2 with art", lambda: id3(id3_frame(b"PIC", b"\0JPG\3\0" + bytes(2**20), version=2), version=2) + mp3_frames()),
-        _mp3("6 mp3_records first bytes of an ID3 that unpacks to 32 MB", lambda: id3(_bomb(32 * 2**20, 32 * 2**20)) + mp3_frames()),
-        _mp3("6 mp3_records first bytes of an ID3 that says it unpacks to 256 MB", lambda: id3(_bomb(100, 0x0FFFFFFF) * 50) + mp3_frames()),
-        _mp3("6 mp3_records first bytes of an ID3 of 100,000 facts", lambda: _many_facts() + mp3_frames()),
+        _mp3("6 mp3_records first bytes of an ID3 that unpacks to 32 MB", lambda: id3(bomb(32 * 2**20, 32 * 2**20)) + mp3_frames()),
+        _mp3("6 mp3_records first bytes of an ID3 that says it unpacks to 256 MB", lambda: id3(bomb(100, 0x0FFFFFFF) * 50) + mp3_frames()),
+        _mp3("6 mp3_records first bytes of an ID3 of 100,000 facts", lambda: many_facts() + mp3_frames()),
         *(
             _mp3(f"6 decode_error not for {count} bytes of {told} before the sound", partial(lambda count, garbage: TAG + (garbage * count)[:count] + mp3_frames(), count, garbage))
             for count in (1, 1000, 50_000)
             for told, garbage in (("text", b"hello "), ("zeros", b"\0"), ("anything", noise_bytes(50_000)))
         ),
-        _mp3("6 decode_error not for ID3v1 after the sound", lambda: TAG + mp3_frames() + _ID3V1),
-        _mp3("6 decode_error not for APE after the sound", lambda: TAG + mp3_frames() + _ape()),
-        _mp3("6 decode_error not for APE and ID3v1 after the sound", lambda: TAG + mp3_frames() + _ape() + _ID3V1),
-        _mp3("6 decode_error not for APE before the sound", lambda: TAG + _ape() + mp3_frames()),
+        _mp3("6 decode_error not for ID3v1 after the sound", lambda: TAG + mp3_frames() + ID3V1),
+        _mp3("6 decode_error not for APE after the sound", lambda: TAG + mp3_frames() + ape()),
+        _mp3("6 decode_error not for APE and ID3v1 after the sound", lambda: TAG + mp3_frames() + ape() + ID3V1),
+        _mp3("6 decode_error not for APE before the sound", lambda: TAG + ape() + mp3_frames()),
         _mp3("6 decode_error not for a last frame that is cut", lambda: TAG + mp3_frames()[:-100]),
-        _mp3("6 decode_error not for a Xing header", lambda: TAG + _xing(b"Xing", 44, 12_672) + mp3_frames()),
-        _mp3("6 decode_error not for a Xing header that lies", lambda: TAG + _xing(b"Xing", 0xFFFFFFFF, 0xFFFFFFFF) + mp3_frames()),
-        _mp3("6 decode_error not for an Info header of zeros", lambda: TAG + _xing(b"Info", 0, 0) + mp3_frames()),
+        _mp3("6 decode_error not for a Xing header", lambda: TAG + xing(b"Xing", 44, 12_672) + mp3_frames()),
+        _mp3("6 decode_error not for a Xing header that lies", lambda: TAG + xing(b"Xing", 0xFFFFFFFF, 0xFFFFFFFF) + mp3_frames()),
+        _mp3("6 decode_error not for an Info header of zeros", lambda: TAG + xing(b"Info", 0, 0) + mp3_frames()),
         *(
             _mp3(f"6 mp3_records afterwards at {rate} Hz, {channels} channels", partial(lambda rate, channels: TAG + mp3_frames(rate=rate, channels=channels), rate, channels))
             for rate in (8000, 11025, 16000, 22050, 44100, 48000)
@@ -449,16 +432,16 @@ def _mp3s_refused() -> Iterator[Case]:
     bad = ErrorCode.DECODE
     yield from (
         _mp3("6 MP3 without ID3 in mono", lambda: mp3_frames(channels=1), bad, "ID3 is needed"),
-        _mp3("6 MP3 without ID3 but with ID3v1", lambda: mp3_frames() + _ID3V1, bad, "ID3 is needed"),
-        _mp3("6 MP3 without ID3 but with Xing", lambda: _xing(b"Xing", 44, 12_672) + mp3_frames(), bad, "ID3 is needed"),
-        _mp3("6 MP3 without ID3 but with APE", lambda: _ape() + mp3_frames(), bad, "b'APE', ID3 is needed"),
+        _mp3("6 MP3 without ID3 but with ID3v1", lambda: mp3_frames() + ID3V1, bad, "ID3 is needed"),
+        _mp3("6 MP3 without ID3 but with Xing", lambda: xing(b"Xing", 44, 12_672) + mp3_frames(), bad, "ID3 is needed"),
+        _mp3("6 MP3 without ID3 but with APE", lambda: ape() + mp3_frames(), bad, "b'APE', ID3 is needed"),
         _mp3("6 MP3 without ID3 in capitals", lambda: TAG.lower() + mp3_frames(), bad, "b'id3', ID3 is needed"),
         _mp3("6 MP3 without ID3 first", lambda: b"\0" + TAG + mp3_frames(), bad, "ID3 is needed"),
         *(_mp3(f"6 mp3_records first bytes, {size} of them", partial(lambda size: TAG[:size], size), bad, "ID3 is needed") for size in (1, 2)),
         *(_mp3(f"6 decode_error the first {size} bytes of an ID3", partial(lambda size: TAG[:size], size), bad) for size in (3, 6, 10, 11, 40)),
         _mp3("6 mp3_records first bytes are zeros", lambda: bytes(10**6), bad, "ID3 is needed"),
-        _mp3("6 decode_error ID3 with art and no sound", lambda: id3(_art(b"\0image/png\0\3\0" + PNG + bytes(2**20))), bad),
-        _mp3("6 decode_error ID3 and ID3v1 and no sound", lambda: TAG + _ID3V1, bad),
+        _mp3("6 decode_error ID3 with art and no sound", lambda: id3(art(b"\0image/png\0\3\0" + PNG + bytes(2**20))), bad),
+        _mp3("6 decode_error ID3 and ID3v1 and no sound", lambda: TAG + ID3V1, bad),
         *(
             _mp3(f"6 decode_error ID3 longer than the file by {more}", partial(lambda more: id3(size=len(mp3_frames()) + more) + mp3_frames(), more), bad)
             for more in (1, 1000, 10**6)
@@ -475,7 +458,7 @@ def _mp3s_refused() -> Iterator[Case]:
         _mp3("6 decode_error the first four bytes of sound", lambda: TAG + mp3_frames()[:4], bad),
         _mp3("6 decode_error less than a frame", lambda: TAG + mp3_frames()[:200], bad),
         *(
-            _mp3(f"6 decode_error {told} in every frame", partial(lambda keep, put: TAG + _each_frame(keep, put), keep, put), bad)
+            _mp3(f"6 decode_error {told} in every frame", partial(lambda keep, put: TAG + each_frame(keep, put), keep, put), bad)
             for told, keep, put in (("free format", 0x0F, 0), ("the forbidden bit rate", 0x0F, 0xF0), ("the reserved rate", 0xFF, 0x0C))
         ),
         _mp3("6 decode_error a frame of anything amid the sound", lambda: TAG + mp3_frames()[:2884] + noise_bytes(284) + mp3_frames()[3168:], bad),
@@ -519,51 +502,8 @@ def _many_entries() -> bytes:
     return b"".join(struct.pack(">II", 0x41414141 + number, 0x02000000) + b"x\0" for number in range(100_000))
 
 
-def _many_facts() -> bytes:
-    """A tag of frames with a name each: a list of names that is searched for each of them takes long."""
-    return id3(b"".join(id3_frame(b"PRIV", b"owner %d\0x" % number) for number in range(100_000)))
-
-
 def _zipped(content: bytes) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr(zipfile.ZipInfo("call.wav"), content)
     return packed.getvalue()
-
-
-def _art(picture: bytes) -> bytes:
-    return id3_frame(b"APIC", picture)
-
-
-def _bomb(unpacked_bytes: int, declared_bytes: int) -> bytes:
-    """A picture that is packed, with the size that it says it unpacks to (ID3v2.4.0 structure, 4.1.2)."""
-    picture = zlib.compress((b"\0image/png\0\3\0" + PNG).ljust(unpacked_bytes, b"\0"), 9)
-    return id3_frame(b"APIC", _synchsafe(declared_bytes) + picture, flags=_COMPRESSED)
-
-
-def _ape() -> bytes:
-    """An APEv2 tag of one item."""
-    item = struct.pack("<II", 6, 0) + b"Title\0speech"
-    head, foot = (
-        b"APETAGEX" + struct.pack("<IIII", 2000, len(item) + 32, 1, flags) + bytes(8)
-        for flags in (0xA0000000, 0x80000000)
-    )
-    return head + item + foot
-
-
-def _xing(name: bytes, frames: int, size: int) -> bytes:
-    """A frame without sound that says how many follow: it lies behind the side information, of 17 bytes at 8000 Hz in stereo."""
-    head = mp3_frames()[:4] + bytes(17) + name + struct.pack(">III", 3, frames, size)
-    return head.ljust(288, b"\0")
-
-
-def _each_frame(keep: int, put: int) -> bytes:
-    """The third byte of each frame head changed: bit rate, sample rate and padding. Frames of 32 kbit/s at 8000 Hz have 288 bytes."""
-    frames = bytearray(mp3_frames())
-    for start in range(0, len(frames), 288):
-        frames[start + 2] = frames[start + 2] & keep | put
-    return bytes(frames)
-
-
-def _synchsafe(number: int) -> bytes:
-    return bytes((number >> shift) & 0x7F for shift in (21, 14, 7, 0))
