@@ -1,6 +1,7 @@
-"""The whole proto toolchain: stubs, descriptor sets, the OpenAPI document and lint, from installed packages only.
+"""The whole proto toolchain: stubs, descriptor sets, the OpenAPI document, the schemas of events and lint, from installed packages only.
 
-`python tools/protos.py generate [--out gen]` writes the stubs, `public.binpb` and `openapi.json`; `python tools/protos.py lint` runs buf over the sources.
+`python tools/protos.py generate [--out gen]` writes the stubs, `public.binpb`, `openapi.json` and `events/`; `python tools/protos.py lint` runs buf over
+the sources.
 Nothing is fetched: Google's protos lie in googleapis-common-protos, protovalidate carries the descriptor of its own.
 """
 
@@ -17,6 +18,8 @@ from google.protobuf import descriptor_pb2, duration_pb2, field_mask_pb2, timest
 from protovalidate import ViolationPb
 
 from tools.openapi.document import document
+from tools.openapi.events import EVENTS, event_schemas
+from tools.openapi.image import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
@@ -31,6 +34,7 @@ PUBLIC_SERVICES = (
     "calldock/intake/v1/json_door_service.proto",
     "calldock/media/v1/recording_service.proto",
     "calldock/notify/v1/notification_service.proto",
+    "calldock/notify/v1/webhook_service.proto",
 )
 """What the front door knows. Everything else is internal and must not show in its descriptor set."""
 
@@ -38,7 +42,9 @@ PUBLIC_SERVICES = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    generate_parser = commands.add_parser("generate", help="write stubs, descriptor sets and the OpenAPI document")
+    generate_parser = commands.add_parser(
+        "generate", help="write stubs, descriptor sets, the OpenAPI document and the schemas of events"
+    )
     generate_parser.add_argument("--out", type=Path, default=ROOT / "gen")
     commands.add_parser("lint", help="run buf lint over the protos")
     arguments = parser.parse_args()
@@ -116,13 +122,22 @@ def generate(protoc: Protoc, out: Path) -> None:
 
 
 def describe(protoc: Protoc, scratch: Path, out: Path) -> None:
-    """Writes `calldock/openapi.json` below `out`, from the public protos with their comments."""
+    """Writes `calldock/openapi.json` and `calldock/events/` below `out`, from the public protos with their comments."""
     image = scratch / "described.binpb"
     protoc.run(
-        "--include_imports", "--include_source_info", f"--descriptor_set_out={image}", *PUBLIC_SERVICES, *ERROR_DETAILS
+        "--include_imports",
+        "--include_source_info",
+        f"--descriptor_set_out={image}",
+        *PUBLIC_SERVICES,
+        EVENTS,
+        *ERROR_DETAILS,
     )
     text = document(image.read_bytes(), (ROOT / "docs" / "contract.md").read_text())
     (out / "calldock" / "openapi.json").write_text(text)
+    folder = out / "calldock" / "events"
+    folder.mkdir()
+    for status, schema in event_schemas(Image(image.read_bytes())):
+        (folder / f"{status}.schema.json").write_text(schema)
 
 
 def lint(protoc: Protoc, scratch: Path) -> int:

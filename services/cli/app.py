@@ -18,6 +18,7 @@ from services.cli.local_files import file_of_calls
 from services.cli.options import DataDir, Json, Token, Url
 from services.cli.tokens import TokenRole
 from services.cli.upload import print_tally, upload_file
+from services.cli.webhook_commands import WEBHOOKS
 
 
 class RecordingKind(StrEnum):
@@ -36,7 +37,7 @@ tokens_app = typer.Typer(help="An account's access tokens.", no_args_is_help=Tru
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(tokens_app, name="tokens")
 app.add_typer(calls_app, name="calls")
-for _name, _commands in DIRECTORY.items():
+for _name, _commands in (*DIRECTORY.items(), *WEBHOOKS.items()):
     app.add_typer(_commands, name=_name)
 
 

@@ -10,11 +10,10 @@ from calldock.media.v1.audio_pb2 import RulePolicy as RulePolicyMessage
 
 from services.intake.account import Account, AccountChange, NewToken, OperatorChange, Token
 from services.intake.audio_settings import AudioSettings, RulePolicy, content_types, policies
-from services.intake.messages import read_moment
 from services.intake.peers import policy_messages
 from services.intake.recording_host import RecordingHost, RequestHeader, basic, bearer, header
 from services.shared.identity import Role
-from services.shared.rpc.values import named_fields, timestamp, value_of, word_of
+from services.shared.rpc.values import named_fields, read_moment, timestamp, value_of, word_of
 
 
 def account_message(account: Account) -> account_pb2.Account:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -29,7 +30,9 @@ from services.intake.names import name_key, tidy
 from services.intake.phone import as_written, to_e164
 from services.intake.status import CallEvent
 from services.intake.wall_time import BadTime, check_moment, to_moment
+from services.shared.addresses import AddressPolicy, AddressRefused
 from services.shared.errors import MISSING, Mnemonic, Path, Refusal
+from services.shared.host_port import host_port_of
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -44,6 +47,9 @@ MAX_EVENTS = 3
 MAX_ID = 2**63 - 1
 MAX_SPAN = timedelta(days=3650)
 SPAN_LIMITS = "0 seconds to 10 years are taken"
+
+ONLY_PUBLIC = AddressPolicy((), setting="CALLDOCK_EGRESS_ALLOW_WEBHOOKS")
+"""Webhooks to public addresses alone."""
 
 FIELDS = (
     "ext_id",
@@ -81,9 +87,10 @@ def sort_out(
     repeats: Collection[int] = (),
     *,
     takes_handed_over: bool = True,
+    webhooks: AddressPolicy = ONLY_PUBLIC,
 ) -> tuple[list[CheckedCall], list[Refusal]]:
     """The calls that keep every rule of their own, and all that is wrong with the others, in the contract's order. The drafts at the places `repeats` are judged
-    apart from the account's clock: they are stored already. Without `takes_handed_over` a recording needs a link."""
+    apart from the account's clock and from where webhooks may go: they are stored already. Without `takes_handed_over` a recording needs a link."""
     calls: list[CheckedCall] = []
     refusals: list[Refusal] = []
     for index, read in enumerate(drafts):
@@ -93,6 +100,7 @@ def sort_out(
             NO_CLOCK if index in repeats else clock,
             read.unread,
             takes_handed_over=takes_handed_over,
+            webhooks=None if index in repeats else webhooks,
         )
         refusals += [*read.refusals, *refused]
         if call is not None:
@@ -107,9 +115,10 @@ def check_call(
     unread: Collection[Path] = (),
     *,
     takes_handed_over: bool = True,
+    webhooks: AddressPolicy | None = ONLY_PUBLIC,
 ) -> tuple[CheckedCall | None, list[Refusal]]:
     """The checked call, or its refusals. Nothing at or below an `unread` path is judged: the door has refused it already."""
-    check = _Check(("calls", index), unread, takes_handed_over=takes_handed_over)
+    check = _Check(("calls", index), unread, takes_handed_over=takes_handed_over, webhooks=webhooks)
     ext_id = check.text("ext_id", draft.ext_id, MAX_EXT_ID)
     direction = check.word("direction", draft.direction, Direction) or Direction.IN
     calling = check.phone(
@@ -183,12 +192,28 @@ def _names_a_host(url: str) -> bool:
         return False
 
 
+@lru_cache(maxsize=1024)
+def _why_never_posted(url: str, webhooks: AddressPolicy) -> str:
+    """Why no notification can ever go to a link, as far as the link tells; empty when one may."""
+    at = host_port_of(url, ("http", "https"))
+    if at is None:
+        return "not a link that can be posted to"
+    try:
+        webhooks.check_written(at.host, at.port)
+    except AddressRefused as refused:
+        return str(refused)
+    return ""
+
+
 class _Check:
     """Gathers the refusals of one call."""
 
-    def __init__(self, path: Path, unread: Collection[Path], *, takes_handed_over: bool) -> None:
+    def __init__(
+        self, path: Path, unread: Collection[Path], *, takes_handed_over: bool, webhooks: AddressPolicy | None
+    ) -> None:
         self._path = path
         self._takes_handed_over = takes_handed_over
+        self._webhooks = webhooks
         self._unread = frozenset(unread)
         self.refusals: list[Refusal] = []
 
@@ -273,6 +298,8 @@ class _Check:
         if draft is None:
             return None
         url = self.url(("callback", "url"), draft.url, _HTTP, "http or https")
+        if url and self._webhooks is not None and (why := _why_never_posted(url, self._webhooks)):
+            self.refuse(("callback", "url"), Mnemonic.INVALID_PARAMETER_VALUE, url, why)
         if draft.events is None or not draft.events:
             missing = draft.events is None
             self.refuse(
@@ -300,8 +327,11 @@ class _Check:
             self.refuse(path, Mnemonic.REQUIRED_PARAMETER_MISSED)
             return ""
         self.length(path, value, MAX_URL)
-        if len(value) <= MAX_URL and not (form.fullmatch(value) and _names_a_host(value)):
+        if len(value) > MAX_URL:
+            return ""
+        if not (form.fullmatch(value) and _names_a_host(value)):
             self.refuse(path, Mnemonic.INVALID_PARAMETER_VALUE, value, f"not a link of scheme {schemes}")
+            return ""
         return value
 
     def tags(self, drafts: Sequence[TagDraft]) -> Iterator[TagName]:

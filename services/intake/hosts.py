@@ -1,9 +1,10 @@
 """Recording hosts that want to see something: kept sealed, opened for one download at a time."""
 
-from services.intake.recording_host import HostCredential, HostPort, RecordingHost, RequestHeader, host_of, read_host
+from services.intake.recording_host import HostCredential, RecordingHost, RequestHeader, host_of, read_host
 from services.intake.store.recording_hosts import any_sealed, find_sealed, list_hosts, remove_host, set_host
 from services.shared.clock import Clock
 from services.shared.db.engine import SqliteDatabase
+from services.shared.host_port import HostPort
 from services.shared.identity import AccountId
 from services.shared.sealing import Sealer
 

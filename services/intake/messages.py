@@ -29,10 +29,10 @@ from services.intake.draft import (
 from services.intake.status import CallEvent, CallStatus
 from services.intake.store.reading import StoredCall, StoredRecording
 from services.intake.store.uploads import Priority, UploadedCall
-from services.shared.db.tables import EPOCH
+from services.shared.clock import EPOCH
 from services.shared.errors import Mnemonic, Path, Refusal, Refusals
 from services.shared.rpc.status import spelled
-from services.shared.rpc.values import timestamp, value_of, word_of
+from services.shared.rpc.values import read_moment, timestamp, value_of, word_of
 
 Word = TypeVar("Word")
 
@@ -163,14 +163,6 @@ def read_filter(request: call_service_pb2.ListCallsRequest) -> CallFilter:
         upload_time_from=moment("upload_time_from"),
         upload_time_before=moment("upload_time_before"),
     )
-
-
-def read_moment(stamp: Timestamp, name: str) -> datetime:
-    """A moment of a request. Raises Refusal for one beyond what a calendar holds."""
-    try:
-        return EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos / 1000)
-    except OverflowError as error:
-        raise Refusal(Mnemonic.INVALID_DATE_TIME, path=(name,), value=stamp.seconds) from error
 
 
 def call_row_message(stored: StoredCall) -> call_pb2.Call:

@@ -4,33 +4,10 @@ import base64
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from yarl import URL
-
 from services.shared.errors import Mnemonic, Refusal
+from services.shared.host_port import TRANSPORT_HEADERS, HostPort, host_port_of
 
-HTTPS_PORT = 443
 MOST_HOSTS = 100
-
-_OF_THE_TRANSPORT = frozenset(
-    {
-        "accept", "accept-encoding", "connection", "content-length", "content-type", "expect", "host", "http2-settings",
-        "if-modified-since", "if-none-match", "if-range", "keep-alive", "proxy-authorization", "proxy-connection", "range", "te",
-        "trailer", "transfer-encoding", "upgrade", "user-agent",
-    }
-)  # fmt: skip
-"""Headers that say how a download goes, which is ours to say."""
-
-
-@dataclass(frozen=True, slots=True)
-class HostPort:
-    """A host as links name it, in lower case, and its port."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        shown = f"[{self.host}]" if ":" in self.host else self.host
-        return shown if self.port == HTTPS_PORT else f"{shown}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +46,7 @@ def read_host(text: str) -> HostPort:
 
 def host_of(url: str) -> HostPort | None:
     """Host and port of an https link, as the downloader reads it; None for any other: what lets us in never goes over a wire in the clear."""
-    try:
-        parsed = URL(url)
-    except ValueError:
-        return None
-    if parsed.scheme != "https" or not parsed.raw_host or not parsed.port:
-        return None
-    return HostPort(parsed.raw_host.rstrip(".").lower(), parsed.port)
+    return host_port_of(url, ("https",))
 
 
 def bearer(token: str) -> RequestHeader:
@@ -90,7 +61,7 @@ def basic(username: str, password: str) -> RequestHeader:
 
 def header(name: str, value: str) -> RequestHeader:
     """As it came. Raises Refusal for a header that is the transport's own."""
-    if name.lower() in _OF_THE_TRANSPORT:
+    if name.lower() in TRANSPORT_HEADERS:
         why = "this header belongs to the download itself"
         raise Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=("header", "name"), value=name, why=why)
     return RequestHeader(name.lower(), value)

@@ -178,7 +178,9 @@ class Loops:
         self._rng = rng
         lease = timedelta(seconds=settings.lease_s)
 
-        def loop(name: str, queue: WorkQueue, handle: Callable[[Claim], Awaitable[None]], concurrency: int) -> WorkLoop:
+        def loop(
+            name: str, queue: WorkQueue, handle: Callable[[Claim], Awaitable[None]], concurrency: int
+        ) -> WorkLoop[Claim]:
             return WorkLoop(name, queue, handle, concurrency=concurrency, lease=lease, clock=clock, rng=rng)
 
         self._discarding = Discarding(db, media, clock, timedelta(seconds=settings.source_keep_s))
@@ -225,7 +227,7 @@ def _listeners(
     wake: Callable[[], None],
 ) -> tuple[Listener, Listener]:
     accounts = Accounts(db, notify, clock)
-    uploads = Uploads(db, clock, max_calls=settings.max_calls_per_request, stored=wake)
+    uploads = Uploads(db, clock, max_calls=settings.max_calls_per_request, webhooks=settings.webhooks, stored=wake)
     readback = Readback(db)
     quota = Quota(db, clock)
     authenticate = IdentityCache(accounts.authenticate, clock).authenticate

@@ -43,7 +43,6 @@ from services.intake.messages import (
     name_as_typed,
     read_draft,
     read_filter,
-    read_moment,
     read_priority,
     upload_response,
     violations_response,
@@ -57,7 +56,7 @@ from services.shared.identity import AccountId
 from services.shared.paging import Page, fitting, page_token_below
 from services.shared.rpc.identity import client_address, current_identity
 from services.shared.rpc.status import Context
-from services.shared.rpc.values import timestamp, value_of, word_of
+from services.shared.rpc.values import read_moment, timestamp, value_of, word_of
 
 
 class CallServicer(call_service_pb2_grpc.CallServiceServicer):

@@ -10,6 +10,7 @@ from services.intake.call_rules import sort_out
 from services.intake.draft import ReadDraft
 from services.intake.store.accounts import get_account
 from services.intake.store.uploads import Priority, UploadedCall, find_refusals, kept_ext_ids, save_upload
+from services.shared.addresses import AddressPolicy
 from services.shared.clock import Clock
 from services.shared.db.engine import SqliteDatabase
 from services.shared.errors import Mnemonic, Refusal, Refusals
@@ -19,9 +20,18 @@ log = structlog.get_logger()
 
 
 class Uploads:
-    """What the doors hand their drafts to. `stored` is called after each commit: there may be work."""
+    """What the doors hand their drafts to. `webhooks` says where callbacks may go; `stored` is called after each commit: there may be work."""
 
-    def __init__(self, db: SqliteDatabase, clock: Clock, *, max_calls: int, stored: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        db: SqliteDatabase,
+        clock: Clock,
+        *,
+        max_calls: int,
+        webhooks: AddressPolicy,
+        stored: Callable[[], None],
+    ) -> None:
+        self._webhooks = webhooks
         self._db = db
         self._clock = clock
         self._max_calls = max_calls
@@ -76,8 +86,8 @@ class Uploads:
     async def _sorted_out(
         self, account: Account, drafts: Sequence[ReadDraft], *, takes_handed_over: bool = True
     ) -> tuple[list[CheckedCall], list[Refusal]]:
-        """As `sort_out`. A call that is stored and would stay as it is is not refused for what the account's zone and region say today (docs/contract.md 2)."""
-        calls, refusals = sort_out(drafts, account.clock, takes_handed_over=takes_handed_over)
+        """As `sort_out`. A call that is stored and would stay as it is is not refused for what the account's zone and region, or the operator's networks, say today (docs/contract.md 2)."""
+        calls, refusals = sort_out(drafts, account.clock, takes_handed_over=takes_handed_over, webhooks=self._webhooks)
         if not refusals:
             return calls, refusals
         named = {drafts[index].draft.ext_id for refusal in refusals if isinstance(index := refusal.path[1], int)}
@@ -85,4 +95,4 @@ class Uploads:
         if not kept:
             return calls, refusals
         repeats = {index for index, read in enumerate(drafts) if read.draft.ext_id in kept}
-        return sort_out(drafts, account.clock, repeats, takes_handed_over=takes_handed_over)
+        return sort_out(drafts, account.clock, repeats, takes_handed_over=takes_handed_over, webhooks=self._webhooks)

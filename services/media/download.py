@@ -15,7 +15,8 @@ from yarl import URL
 
 from services.media.credential import HostCredential
 from services.media.verdict import AudioRules, ErrorCode, Fault, RecordingFormat
-from services.shared.egress import AddressRefused, EgressGuard, open_session
+from services.shared.addresses import AddressRefused
+from services.shared.egress import EgressGuard, open_session
 from services.shared.errors import Trouble
 
 MAX_REDIRECTS = 5

@@ -20,6 +20,7 @@ from services.media.room import DownloadRoom
 from services.media.sandbox import Sandbox
 from services.media.servicer import ProcessingServicer, RecordingServicer
 from services.media.settings import MediaSettings
+from services.shared.addresses import AddressPolicy
 from services.shared.clock import SystemClock
 from services.shared.egress import EgressGuard, trusting
 from services.shared.errors import CannotRun
@@ -64,7 +65,7 @@ async def serve(settings: MediaSettings) -> None:
     """Runs media until SIGTERM. Raises OSError when an address is taken."""
     scratch = _empty_folder(settings.data_dir / "scratch")
     objects = _opened(settings)
-    guard = EgressGuard(settings.allowed_egress, setting="CALLDOCK_EGRESS_ALLOW_DOWNLOADS")
+    guard = EgressGuard(AddressPolicy(settings.allowed_egress, setting="CALLDOCK_EGRESS_ALLOW_DOWNLOADS"))
     downloader = Downloader(guard, trusting(settings.egress_ca_file), settings.media_download_timeout_s)
     room = DownloadRoom(
         files=settings.media_downloads,

@@ -1,9 +1,10 @@
-"""Taking notifications over from intake's outbox: durable before it is answered."""
+"""Taking notifications over from intake's outbox, durable before it is answered, and forgetting calls that it erased."""
 
 from collections.abc import Callable, Sequence
 
 from services.notify.notification import NewNotification
 from services.notify.store.queue import enqueue
+from services.notify.store.retention import erase_call
 from services.shared.clock import Clock
 from services.shared.db.engine import SqliteDatabase
 
@@ -20,3 +21,7 @@ class Enqueueing:
         """Returns when they are durable. Safe to repeat."""
         await self._db.write(enqueue, new, self._clock.now())
         self._stored()
+
+    async def erase(self, call_session_id: int) -> None:
+        """Returns when nothing of the call is kept, and nothing will be taken over. Safe to repeat."""
+        await self._db.write(erase_call, call_session_id)

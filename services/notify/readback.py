@@ -1,7 +1,17 @@
-"""Reading notifications back, a page at a time."""
+"""Reading notifications and receivers back."""
 
-from services.notify.store.reading import StoredNotification, list_notifications
+import json
+from dataclasses import asdict
+
+from services.notify.store.reading import (
+    NotificationFilter,
+    StoredNotification,
+    find_notification,
+    list_notifications,
+)
+from services.notify.store.receivers import StoredReceiver, list_receivers
 from services.shared.db.engine import SqliteDatabase
+from services.shared.errors import not_found
 from services.shared.paging import Page, page_of, page_token_below, read_page_token, size_of
 
 
@@ -12,16 +22,28 @@ class Readback:
         self._db = db
 
     async def page(
-        self, account_id: int, page_size: int, page_token: str, call_session_id: int | None
+        self, account_id: int, page_size: int, page_token: str, wanted: NotificationFilter
     ) -> Page[StoredNotification]:
         """A page of the account's notifications, newest first. Raises Refusal for a token that is not of this list and filter."""
         size = size_of(page_size)
-        scope = scope_of(call_session_id)
+        scope = scope_of(wanted)
         below = read_page_token(scope, page_token)
-        found = await self._db.read(list_notifications, account_id, size + 1, below, call_session_id)
+        found = await self._db.read(list_notifications, account_id, size + 1, below, wanted)
         return page_of(found, size, lambda stored: page_token_below(scope, stored.row.notification_id))
 
+    async def get(self, account_id: int, notification_id: str) -> StoredNotification:
+        """One of the account's notifications. Raises Refusal when there is no such."""
+        found = await self._db.read(find_notification, account_id, notification_id)
+        if found is None:
+            raise not_found("notification_id", notification_id, "the account has no such notification")
+        return found
 
-def scope_of(call_session_id: int | None) -> str:
+    async def receivers(self, account_id: int) -> list[StoredReceiver]:
+        """The account's receivers, those that fail first."""
+        return await self._db.read(list_receivers, account_id)
+
+
+def scope_of(wanted: NotificationFilter) -> str:
     """What marks the page tokens of this list and filter."""
-    return f"notifications of {call_session_id or 'all'}"
+    asked = {name: str(value) for name, value in asdict(wanted).items() if value is not None}
+    return f"notifications of {json.dumps(asked)}"

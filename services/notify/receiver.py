@@ -4,34 +4,52 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import aiohttp
 from yarl import URL
 
 from services.notify.notification import AttemptOutcome
-from services.shared.egress import AddressRefused, EgressGuard, open_session
+from services.shared.addresses import AddressRefused
+from services.shared.egress import EgressGuard, GuardedResolver
+
+if TYPE_CHECKING:
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.client_reqrep import ConnectionKey
 
 READ_BYTES = 64 * 1024
-"""A receiver's answer is read this far, so that its connection ends cleanly; nothing in it matters but the status."""
+"""A receiver's answer is read this far, so that its connection can be used again; nothing in it matters but the status."""
+HEAD_BYTES = 1024
+"""So much of an answer is kept."""
+IDLE_S = 2.0
+"""A connection is used again for so long: shorter than servers keep theirs, so that few end under a request."""
+MOST_RETRY_AFTER_S = 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """How the exchange ended."""
+    """How the exchange ended. `head` is what the answer's body began with; `retry_after_s` what the receiver asked for (RFC 9110, 10.2.3)."""
 
     outcome: AttemptOutcome
     http_status: int | None = None
     reason: str = ""
+    head: str = field(default="", repr=False)
+    retry_after_s: float | None = None
 
 
 class Receivers:
-    """Posts to whatever URL an account named, within the egress guard."""
+    """Posts to whatever URL an account named, within the egress guard. Connections are kept for a moment and used again."""
 
     def __init__(self, guard: EgressGuard, trust: ssl.SSLContext, timeout_s: float) -> None:
         self._guard = guard
         self._trust = trust
         self._timeout_s = timeout_s
+        self._session: aiohttp.ClientSession | None = None
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Posts the body once. Every failure is an answer; redirects are not followed."""
@@ -45,38 +63,121 @@ class Receivers:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Answer(outcome=AttemptOutcome.CONNECTION, reason=_cause(error))
 
+    async def check(self, url: str) -> None:
+        """Raises AddressRefused when the link's address may not be dialled now, OSError when its host has none."""
+        parsed = URL(url)
+        await self._guard.addresses(parsed.raw_host, parsed.port or 0)
+
+    async def close(self) -> None:
+        """Hangs up."""
+        if self._session is not None:
+            await self._session.close()
+
     async def _exchange(self, url: URL, headers: Mapping[str, str], body: bytes) -> Answer:
-        resolver = await self._guard.resolve(url)
-        async with (
-            open_session(resolver, self._trust, self._timeout_s) as session,
-            session.post(url, data=body, headers=headers, allow_redirects=False) as response,
-        ):
-            await response.content.read(READ_BYTES)
+        if url.scheme not in ("http", "https") or not url.raw_host:
+            raise aiohttp.InvalidURL(url)
+        # The resolver checks names at each new connection; it is not asked about literal addresses.
+        self._guard.check_written(url)
+        reuse = SimpleNamespace(is_reused=False)
+        try:
+            return await self._once(url, headers, body, reuse)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            if not reuse.is_reused or isinstance(error, aiohttp.ClientConnectorError):
+                raise
+        # The receiver let go of a connection that lay idle just when we used it again: that is no failure of its own.
+        return await self._once(url, headers, body, reuse)
+
+    async def _once(self, url: URL, headers: Mapping[str, str], body: bytes, reuse: SimpleNamespace) -> Answer:
+        session = self._opened()
+        async with session.post(
+            url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=reuse
+        ) as response:
+            head = await _read_head(response)
             if 200 <= response.status < 300:
-                return Answer(outcome=AttemptOutcome.DELIVERED, http_status=response.status)
+                return Answer(outcome=AttemptOutcome.DELIVERED, http_status=response.status, head=head)
             return Answer(
                 outcome=AttemptOutcome.HTTP_STATUS,
                 http_status=response.status,
                 reason=f"the receiver answered {response.status}",
+                head=head,
+                retry_after_s=retry_after_s(response.headers.get("retry-after", ""), datetime.now(UTC)),
             )
 
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            tracing = aiohttp.TraceConfig()
+            tracing.on_connection_reuseconn.append(_note_reuse)
+            self._session = aiohttp.ClientSession(
+                connector=_Connector(
+                    resolver=GuardedResolver(self._guard),
+                    use_dns_cache=False,
+                    ssl=self._trust,
+                    limit=0,
+                    keepalive_timeout=IDLE_S,
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
+                timeout=aiohttp.ClientTimeout(total=None),
+                trace_configs=[tracing],
+            )
+        return self._session
 
-def host_of(url: str) -> str | None:
-    """The host of a link, for the log; None when it has none."""
+
+class _Connector(aiohttp.TCPConnector):
+    """Cuts a connection that is not used again: a polite end of TLS would wait half a minute for a peer that may not answer."""
+
+    def _release(self, key: "ConnectionKey", protocol: "ResponseHandler", *, should_close: bool = False) -> None:
+        transport = protocol.transport
+        is_open = transport is not None and not transport.is_closing()
+        connected = transport.get_extra_info("socket") if transport is not None and is_open else None
+        super()._release(key, protocol, should_close=should_close)
+        if connected is not None and protocol.transport is None:
+            # Not by the transport: aborting one that has just ended fails on some Pythons.
+            with suppress(OSError):
+                connected.shutdown(socket.SHUT_RDWR)
+
+
+def retry_after_s(text: str, now: datetime) -> float | None:
+    """The seconds that a `Retry-After` asks for, as a number or a date (RFC 9110, 10.2.3); None for anything else."""
+    if text.isascii() and text.isdigit():
+        return float(min(int(text[:12]), MOST_RETRY_AFTER_S))
     try:
-        return URL(url).host
-    except ValueError:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
+    if moment.tzinfo is None:
+        return None
+    return max(0.0, (moment - now).total_seconds())
+
+
+async def _read_head(response: aiohttp.ClientResponse) -> str:
+    """What the body begins with. Beyond 64 KiB it is not read, and the connection is not used again."""
+    head = b""
+    length = 0
+    while length < READ_BYTES:
+        chunk = await response.content.read(READ_BYTES - length)
+        if not chunk:
+            break
+        length += len(chunk)
+        head += chunk[: HEAD_BYTES - len(head)]
+    else:
+        response.close()
+    return head.decode("utf-8", "replace").replace("\0", "�")
+
+
+async def _note_reuse(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
+    context.trace_request_ctx.is_reused = True
 
 
 def _cause(error: Exception) -> str:
     """What went wrong, without the address that was dialled."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError | ssl.SSLError):
         return "TLS failed: the certificate is not trusted, or no common protocol"
+    if isinstance(error, aiohttp.ClientConnectorDNSError | socket.gaierror):
+        return "the host has no address"
     if isinstance(error, aiohttp.ClientConnectorError):
         return "could not connect"
     if isinstance(error, aiohttp.InvalidURL | ValueError):
         return "not a link that can be posted to"
-    if isinstance(error, socket.gaierror):
-        return "the host has no address"
     return "the connection broke"

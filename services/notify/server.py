@@ -7,24 +7,27 @@ from pathlib import Path
 
 import structlog
 from calldock.notify.internal.v1 import delivery_service_pb2_grpc
-from calldock.notify.v1 import notification_service_pb2_grpc
+from calldock.notify.v1 import notification_service_pb2_grpc, webhook_service_pb2_grpc
 
-from services.notify.deliver import Deliveries
+from services.notify.deliver import Deliveries, DueQueue, Posting
 from services.notify.enqueue import Enqueueing
+from services.notify.metrics import NotifyMetrics
 from services.notify.peers import Intake
 from services.notify.readback import Readback
 from services.notify.receiver import Receivers
+from services.notify.redeliver import Redelivery
 from services.notify.secrets import Secrets
-from services.notify.servicer import DeliveryServicer, NotificationServicer
+from services.notify.servicer import DeliveryServicer, NotificationServicer, WebhookServicer
 from services.notify.settings import NotifySettings
-from services.notify.store.queue import sweep_notifications
 from services.notify.store.tables import NOTIFY_WORK
+from services.notify.trial import Trials
+from services.notify.upkeep import Upkeep
 from services.shared.clock import SystemClock
 from services.shared.db.engine import SqliteDatabase
 from services.shared.db.migrate import migrate
-from services.shared.db.work_queue import WorkQueue
 from services.shared.egress import EgressGuard, trusting
 from services.shared.identity import Role
+from services.shared.metrics import serve_metrics
 from services.shared.quota import metered
 from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_key_guard
 from services.shared.rpc.serve import Listener, until_stopped
@@ -37,9 +40,21 @@ log = structlog.get_logger()
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 _NOTIFICATIONS = "calldock.notify.v1.NotificationService"
+_WEBHOOKS = "calldock.notify.v1.WebhookService"
 _DELIVERY = "calldock.notify.internal.v1.DeliveryService"
 
-ROLES = {f"/{_NOTIFICATIONS}/ListNotifications": Role.READ}
+ROLES = {
+    f"/{_NOTIFICATIONS}/ListNotifications": Role.READ,
+    f"/{_NOTIFICATIONS}/GetNotification": Role.READ,
+    f"/{_NOTIFICATIONS}/RedeliverNotification": Role.UPLOAD,
+    f"/{_NOTIFICATIONS}/RedeliverBuried": Role.UPLOAD,
+    f"/{_NOTIFICATIONS}/SendTestNotification": Role.UPLOAD,
+    f"/{_NOTIFICATIONS}/ListReceivers": Role.READ,
+    f"/{_WEBHOOKS}/ListSigningSecrets": Role.ADMIN,
+    f"/{_WEBHOOKS}/RotateSigningSecret": Role.ADMIN,
+    f"/{_WEBHOOKS}/ListCustomHeaders": Role.ADMIN,
+    f"/{_WEBHOOKS}/SetCustomHeaders": Role.ADMIN,
+}
 COSTS = dict.fromkeys(ROLES, 1)
 """Points of each method (docs/contract.md 8)."""
 
@@ -49,40 +64,57 @@ async def serve(settings: NotifySettings) -> None:
     clock = SystemClock()
     rng = random.Random()
     sealer = Sealer(read_key(settings.secret_key.get_secret_value()))
-    guard = EgressGuard(settings.allowed_egress, setting="CALLDOCK_EGRESS_ALLOW_WEBHOOKS")
+    guard = EgressGuard(settings.webhooks)
     receivers = Receivers(guard, trusting(settings.egress_ca_file), settings.notify_timeout_s)
     intake = Intake(settings.intake_address, settings.internal_key)
+    metrics = NotifyMetrics()
     db = SqliteDatabase(settings.data_dir / "notify.db")
+    stop_metrics = serve_metrics(settings.notify_metrics_listen, metrics.registry)
     try:
         migrate(db.engine, MIGRATIONS)
         db.start()
         await db.write(NOTIFY_WORK.free_all, clock.now())
         secrets = Secrets(db, sealer, clock)
         await secrets.check_key()
+        posting = Posting(receivers, secrets, clock)
         deliveries = Deliveries(
-            db, receivers, secrets, clock, rng, schedule_s=settings.retry_schedule_s, changed=lambda: loop.wake()
+            db,
+            posting,
+            clock,
+            rng,
+            schedule_s=settings.retry_schedule_s,
+            breaker=settings.breaker,
+            attempted=metrics.attempted,
         )
         loop = WorkLoop(
             "deliver",
-            WorkQueue(db, NOTIFY_WORK, stage=0, clock=clock),
+            DueQueue(db, settings.post_limits, clock),
             deliveries.deliver_next,
             concurrency=settings.notify_posts,
             lease=timedelta(seconds=settings.lease_s),
             clock=clock,
             rng=rng,
         )
-        public, internal = _listeners(db, Enqueueing(db, clock, loop.wake), secrets, intake, settings)
+        public, internal = _listeners(
+            NotificationServicer(Readback(db), Redelivery(db, clock, loop.wake), Trials(db, receivers, posting, clock)),
+            WebhookServicer(secrets),
+            DeliveryServicer(Enqueueing(db, clock, loop.wake), secrets),
+            intake,
+            settings,
+        )
         await internal.start((settings.internal_listen,))
         await public.start(settings.public_addresses)
         log.info("notify.started", public=settings.public_listen)
-
-        async def sweep() -> None:
-            for call_session_id in await db.write(sweep_notifications, clock.now()):
-                log.error("notification.given_up", call_session_id=call_session_id)
-
+        upkeep = Upkeep(
+            db,
+            clock,
+            metrics,
+            schedule_s=settings.retry_schedule_s,
+            keep=timedelta(seconds=settings.notify_keep_s),
+        )
         async with asyncio.TaskGroup() as group:
             running = group.create_task(loop.run())
-            sweeping = group.create_task(sweep_until_cancelled(sweep, loop.wake, rng))
+            sweeping = group.create_task(sweep_until_cancelled(upkeep.sweep, loop.wake, rng))
             await until_stopped()
             loop.stop()
             await asyncio.gather(public.drain(settings.drain_s), asyncio.wait([running], timeout=settings.drain_s))
@@ -90,26 +122,29 @@ async def serve(settings: NotifySettings) -> None:
             sweeping.cancel()
         await internal.drain(settings.drain_s)
     finally:
+        await receivers.close()
         await intake.close()
+        stop_metrics()
         db.close()
         log.info("notify.stopped")
 
 
 def _listeners(
-    db: SqliteDatabase, enqueueing: Enqueueing, secrets: Secrets, intake: Intake, settings: NotifySettings
+    notifications: NotificationServicer,
+    webhooks: WebhookServicer,
+    delivery: DeliveryServicer,
+    intake: Intake,
+    settings: NotifySettings,
 ) -> tuple[Listener, Listener]:
     authenticate = IdentityCache(intake.callers.authenticate, SystemClock()).authenticate
     public = Listener(
-        (_NOTIFICATIONS,),
+        (_NOTIFICATIONS, _WEBHOOKS),
         [identity_guard(authenticate, ROLES)],
         check_rules(),
         meter=metered(intake.callers, COSTS, current_identity),
     )
-    notification_service_pb2_grpc.add_NotificationServiceServicer_to_server(
-        NotificationServicer(Readback(db)), public.server
-    )
+    notification_service_pb2_grpc.add_NotificationServiceServicer_to_server(notifications, public.server)
+    webhook_service_pb2_grpc.add_WebhookServiceServicer_to_server(webhooks, public.server)
     internal = Listener((_DELIVERY,), [internal_key_guard(settings.internal_key)], check_rules())
-    delivery_service_pb2_grpc.add_DeliveryServiceServicer_to_server(
-        DeliveryServicer(enqueueing, secrets), internal.server
-    )
+    delivery_service_pb2_grpc.add_DeliveryServiceServicer_to_server(delivery, internal.server)
     return public, internal

@@ -1,46 +1,127 @@
 """notify's gRPC edge: messages in, domain values through, messages out."""
 
-from datetime import UTC, timedelta
-
 from calldock.intake.v1.call_pb2 import CallEvent
-from calldock.media.v1.audio_pb2 import RecordingErrorCode
 from calldock.notify.internal.v1 import delivery_service_pb2, delivery_service_pb2_grpc
-from calldock.notify.v1 import notification_pb2, notification_service_pb2, notification_service_pb2_grpc
-from google.protobuf.duration_pb2 import Duration
+from calldock.notify.v1 import (
+    notification_pb2,
+    notification_service_pb2,
+    notification_service_pb2_grpc,
+    webhook_service_pb2,
+    webhook_service_pb2_grpc,
+)
 
 from services.notify.enqueue import Enqueueing
-from services.notify.notification import NewNotification
-from services.notify.payload import Event
+from services.notify.messages import (
+    notification_message,
+    read_draft,
+    read_filter,
+    receiver_message,
+    secret_message,
+)
 from services.notify.readback import Readback, scope_of
-from services.notify.secrets import Secrets
-from services.notify.store.reading import StoredNotification
-from services.notify.store.tables import AttemptRow
+from services.notify.redeliver import Redelivery
+from services.notify.secrets import OVERLAP, Secrets
+from services.notify.signature import SignatureScheme
+from services.notify.trial import Trials
 from services.shared.paging import Page, fitting, page_token_below
 from services.shared.rpc.identity import current_identity
 from services.shared.rpc.status import Context
-from services.shared.rpc.values import timestamp, value_of, word_of
+from services.shared.rpc.values import read_moment, timestamp, word_of
 
 
 class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServicer):
     """NotificationService."""
 
-    def __init__(self, readback: Readback) -> None:
+    def __init__(self, readback: Readback, redelivery: Redelivery, trials: Trials) -> None:
         self._readback = readback
+        self._redelivery = redelivery
+        self._trials = trials
 
     async def ListNotifications(
         self, request: notification_service_pb2.ListNotificationsRequest, context: Context
     ) -> notification_service_pb2.ListNotificationsResponse:
-        call_session_id = request.call_session_id if request.HasField("call_session_id") else None
-        page = await self._readback.page(
-            current_identity().account_id, request.page_size, request.page_token, call_session_id
-        )
+        wanted = read_filter(request)
+        page = await self._readback.page(current_identity().account_id, request.page_size, request.page_token, wanted)
         shown = fitting(
-            Page([_notification(stored) for stored in page.items], page.next_page_token),
-            lambda notification: page_token_below(scope_of(call_session_id), notification.notification_id),
+            Page([notification_message(stored) for stored in page.items], page.next_page_token),
+            lambda notification: page_token_below(scope_of(wanted), notification.notification_id),
         )
         return notification_service_pb2.ListNotificationsResponse(
             notifications=shown.items, next_page_token=shown.next_page_token
         )
+
+    async def GetNotification(
+        self, request: notification_service_pb2.GetNotificationRequest, context: Context
+    ) -> notification_pb2.Notification:
+        return await self._get(request.notification_id)
+
+    async def RedeliverNotification(
+        self, request: notification_service_pb2.RedeliverNotificationRequest, context: Context
+    ) -> notification_pb2.Notification:
+        await self._redelivery.redeliver(current_identity().account_id, request.notification_id)
+        return await self._get(request.notification_id)
+
+    async def RedeliverBuried(
+        self, request: notification_service_pb2.RedeliverBuriedRequest, context: Context
+    ) -> notification_service_pb2.RedeliverBuriedResponse:
+        since = read_moment(request.since_time, "since_time")
+        count = await self._redelivery.redeliver_buried(
+            current_identity().account_id, since, request.receiver_host or None
+        )
+        return notification_service_pb2.RedeliverBuriedResponse(count=count)
+
+    async def SendTestNotification(
+        self, request: notification_service_pb2.SendTestNotificationRequest, context: Context
+    ) -> notification_pb2.Notification:
+        event = word_of(CallEvent, request.event) if request.event else "processed"
+        return notification_message(await self._trials.send(current_identity().account_id, request.url, event))
+
+    async def ListReceivers(
+        self, request: notification_service_pb2.ListReceiversRequest, context: Context
+    ) -> notification_service_pb2.ListReceiversResponse:
+        found = await self._readback.receivers(current_identity().account_id)
+        return notification_service_pb2.ListReceiversResponse(receivers=map(receiver_message, found))
+
+    async def _get(self, notification_id: str) -> notification_pb2.Notification:
+        return notification_message(await self._readback.get(current_identity().account_id, notification_id.lower()))
+
+
+class WebhookServicer(webhook_service_pb2_grpc.WebhookServiceServicer):
+    """WebhookService."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+
+    async def ListSigningSecrets(
+        self, request: webhook_service_pb2.ListSigningSecretsRequest, context: Context
+    ) -> webhook_service_pb2.ListSigningSecretsResponse:
+        found = await self._secrets.list_all(current_identity().account_id)
+        return webhook_service_pb2.ListSigningSecretsResponse(signing_secrets=map(secret_message, found))
+
+    async def RotateSigningSecret(
+        self, request: webhook_service_pb2.RotateSigningSecretRequest, context: Context
+    ) -> webhook_service_pb2.RotateSigningSecretResponse:
+        scheme = SignatureScheme.HMAC_SHA256
+        if request.scheme:
+            scheme = SignatureScheme(word_of(webhook_service_pb2.SignatureScheme, request.scheme))
+        overlap = request.overlap.ToTimedelta() if request.HasField("overlap") else OVERLAP
+        made, text = await self._secrets.rotate(current_identity().account_id, scheme, overlap)
+        return webhook_service_pb2.RotateSigningSecretResponse(signing_secret=secret_message(made), secret=text)
+
+    async def ListCustomHeaders(
+        self, request: webhook_service_pb2.ListCustomHeadersRequest, context: Context
+    ) -> webhook_service_pb2.ListCustomHeadersResponse:
+        names, set_time = await self._secrets.header_names(current_identity().account_id)
+        return webhook_service_pb2.ListCustomHeadersResponse(
+            names=names, set_time=None if set_time is None else timestamp(set_time)
+        )
+
+    async def SetCustomHeaders(
+        self, request: webhook_service_pb2.SetCustomHeadersRequest, context: Context
+    ) -> webhook_service_pb2.SetCustomHeadersResponse:
+        headers = [(header.name, header.value) for header in request.headers]
+        await self._secrets.set_headers(current_identity().account_id, headers)
+        return webhook_service_pb2.SetCustomHeadersResponse()
 
 
 class DeliveryServicer(delivery_service_pb2_grpc.DeliveryServiceServicer):
@@ -53,58 +134,16 @@ class DeliveryServicer(delivery_service_pb2_grpc.DeliveryServiceServicer):
     async def EnqueueNotifications(
         self, request: delivery_service_pb2.EnqueueNotificationsRequest, context: Context
     ) -> delivery_service_pb2.EnqueueNotificationsResponse:
-        await self._enqueueing.enqueue([_new(draft) for draft in request.notifications])
+        await self._enqueueing.enqueue([read_draft(draft) for draft in request.notifications])
         return delivery_service_pb2.EnqueueNotificationsResponse()
+
+    async def EraseCall(
+        self, request: delivery_service_pb2.EraseCallRequest, context: Context
+    ) -> delivery_service_pb2.EraseCallResponse:
+        await self._enqueueing.erase(request.call_session_id)
+        return delivery_service_pb2.EraseCallResponse()
 
     async def EnsureSecret(
         self, request: delivery_service_pb2.EnsureSecretRequest, context: Context
     ) -> delivery_service_pb2.EnsureSecretResponse:
         return delivery_service_pb2.EnsureSecretResponse(secret=await self._secrets.ensure(request.account_id))
-
-
-def _new(draft: delivery_service_pb2.NotificationDraft) -> NewNotification:
-    return NewNotification(
-        notification_id=draft.notification_id,
-        account_id=draft.account_id,
-        seq=draft.seq,
-        previous_seq=draft.previous_seq,
-        url=draft.url,
-        event=Event(
-            name=word_of(CallEvent, draft.event),
-            ext_id=draft.ext_id,
-            call_session_id=draft.call_session_id,
-            event_time=draft.event_time.ToDatetime(tzinfo=UTC),
-            error_code=word_of(RecordingErrorCode, draft.error_code) if draft.error_code else None,
-            error_message=draft.error_message,
-        ),
-    )
-
-
-def _notification(stored: StoredNotification) -> notification_pb2.Notification:
-    row = stored.row
-    return notification_pb2.Notification(
-        notification_id=row.notification_id,
-        call_session_id=row.call_session_id,
-        ext_id=row.ext_id,
-        seq=row.seq,
-        event=value_of(CallEvent, row.event),
-        url=row.url,
-        body=row.body,
-        status=value_of(notification_pb2.NotificationStatus, row.status),
-        event_time=timestamp(row.event_time),
-        next_attempt_time=None if row.next_attempt_time is None else timestamp(row.next_attempt_time),
-        attempts=map(_attempt, stored.attempts),
-    )
-
-
-def _attempt(row: AttemptRow) -> notification_pb2.Attempt:
-    latency = Duration()
-    latency.FromTimedelta(timedelta(milliseconds=row.latency_ms))
-    return notification_pb2.Attempt(
-        number=row.number,
-        attempt_time=timestamp(row.attempt_time),
-        latency=latency,
-        outcome=value_of(notification_pb2.AttemptOutcome, row.outcome),
-        http_status=row.http_status,
-        reason=row.reason,
-    )

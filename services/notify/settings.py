@@ -1,19 +1,22 @@
 """notify's settings."""
 
+from datetime import timedelta
+
 from pydantic import Field, SecretStr, field_validator
 
+from services.notify.breaker import BreakerRules
+from services.notify.picking import PostLimits
 from services.notify.schedule import STANDARD_SCHEDULE_S
-from services.shared.settings import EgressSettings, LeaseSeconds, split_list
+from services.shared.settings import EgressSettings, LeaseSeconds, WebhookSettings, split_list
 
 MAX_PAUSE_S = 7 * 86_400
 
 
-class NotifySettings(EgressSettings):
+class NotifySettings(EgressSettings, WebhookSettings):
     """Read once from the environment, `CALLDOCK_` before each name."""
 
     intake_address: str = Field(description="intake's internal listener")
     secret_key: SecretStr = Field(description="base64 of 32 bytes; seals signing secrets at rest")
-    egress_allow_webhooks: str = Field(default="", description="the same, for webhooks alone")
     notify_timeout_s: float = Field(
         default=15.0, gt=0, le=120, description="seconds that a receiver has for a whole answer"
     )
@@ -21,7 +24,29 @@ class NotifySettings(EgressSettings):
         default=",".join(map(str, STANDARD_SCHEDULE_S)),
         description="pauses in seconds after each failed attempt, separated by commas",
     )
-    notify_posts: int = Field(default=64, ge=1, le=10_000, description="notifications that are posted at once")
+    notify_posts: int = Field(default=256, ge=1, le=10_000, description="notifications that are posted at once")
+    notify_posts_per_host: int = Field(default=16, ge=1, le=10_000, description="of these to one host")
+    notify_posts_per_account: int = Field(default=64, ge=1, le=10_000, description="of these of one account")
+    notify_breaker_failures: int = Field(
+        default=5, ge=1, le=1000, description="failures of a receiver in a row after which it is paused"
+    )
+    notify_breaker_pause_s: float = Field(
+        default=5.0,
+        gt=0,
+        le=600,
+        description="seconds of its first pause, doubled with each probe that fails, up to 600",
+    )
+    notify_keep_s: int = Field(
+        default=30 * 86_400,
+        ge=0,
+        le=3650 * 86_400,
+        description="seconds that notifications are kept with their attempts after they were delivered or buried",
+    )
+    notify_metrics_listen: str = Field(
+        default="",
+        pattern=r"^$|^[^\s]+:\d{1,5}$",
+        description="host:port of the metrics for Prometheus; none when empty",
+    )
     lease_s: LeaseSeconds = 30.0
 
     @field_validator("notify_retry_schedule_s")
@@ -32,9 +57,16 @@ class NotifySettings(EgressSettings):
         return text
 
     @property
-    def allowed_egress(self) -> tuple[str, ...]:
-        """The allow entries for webhooks."""
-        return (*split_list(self.egress_allow), *split_list(self.egress_allow_webhooks))
+    def post_limits(self) -> PostLimits:
+        """Bounds of what is under way at once."""
+        return PostLimits(per_host=self.notify_posts_per_host, per_account=self.notify_posts_per_account)
+
+    @property
+    def breaker(self) -> BreakerRules:
+        """When a receiver is paused."""
+        return BreakerRules(
+            failures=self.notify_breaker_failures, first_pause=timedelta(seconds=self.notify_breaker_pause_s)
+        )
 
     @property
     def retry_schedule_s(self) -> tuple[float, ...]:

@@ -6,6 +6,8 @@ from typing import Annotated
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.shared.addresses import AddressPolicy
+
 DEFAULT_MAX_REQUEST_BYTES = 524_288
 FRONT_DOOR_ROOM = 4
 """The front door lets through so many times the limit of a JSON body, so that the contract's error comes from intake and not a bare 413."""
@@ -34,13 +36,30 @@ class ServiceSettings(BaseSettings):
         return split_list(self.public_listen)
 
 
-class EgressSettings(ServiceSettings):
-    """Settings of a service that dials addresses on somebody's word."""
+class AllowSettings(ServiceSettings):
+    """Settings of a service that minds which addresses are dialled on somebody's word."""
 
     egress_allow: str = Field(
         default="",
         description="addresses outside the public internet that may be dialled, separated by commas: host, address or network, with :port or without",
     )
+
+
+class WebhookSettings(AllowSettings):
+    """Settings of a service that minds where webhooks go."""
+
+    egress_allow_webhooks: str = Field(default="", description="the same, for webhooks alone")
+
+    @property
+    def webhooks(self) -> AddressPolicy:
+        """Where webhooks may go. Raises ValueError for what is no allow entry."""
+        allowed = (*split_list(self.egress_allow), *split_list(self.egress_allow_webhooks))
+        return AddressPolicy(allowed, setting="CALLDOCK_EGRESS_ALLOW_WEBHOOKS")
+
+
+class EgressSettings(AllowSettings):
+    """Settings of a service that dials such addresses."""
+
     egress_ca_file: Path | None = Field(
         default=None, description="PEM file of further certificate authorities to trust"
     )

@@ -2,14 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Generic, Protocol, TypeVar
 
 import structlog
 
 from services.shared.backoff import exponential, jittered
 from services.shared.clock import Clock
-from services.shared.db.work_queue import WorkQueue
 from services.shared.db.work_table import Claim
 from services.shared.errors import Busy, Trouble
 
@@ -26,7 +26,27 @@ MAX_REMEMBERED = 10_000
 LONGEST_BUSY_PAUSE = timedelta(seconds=3)
 
 
-class WorkLoop:
+C = TypeVar("C", bound=Claim)
+Taken = TypeVar("Taken", bound=Claim, covariant=True)
+
+
+class Queue(Protocol[Taken]):
+    """Where a loop takes its pieces from."""
+
+    async def claim(self, most: int, lease_end: datetime) -> Sequence[Taken]:
+        """Takes up to `most` pieces. Raises Trouble."""
+
+    async def renew(self, held: Sequence[Claim], lease_end: datetime) -> set[int]:
+        """Lengthens leases; answers the tokens that still hold. Raises Trouble."""
+
+    async def delay(self, claim: Claim, until: datetime) -> None:
+        """Puts a piece off. Raises Trouble."""
+
+    async def release(self, claim: Claim) -> None:
+        """Gives a piece back. Raises Trouble."""
+
+
+class WorkLoop(Generic[C]):
     """Runs `handle` over claimed work, at most `concurrency` pieces at once.
 
     A handler ends its piece by itself (finish, advance or delay). Trouble puts the piece off with a growing pause; any other exception is a bug: it is
@@ -36,8 +56,8 @@ class WorkLoop:
     def __init__(
         self,
         name: str,
-        queue: WorkQueue,
-        handle: Callable[[Claim], Awaitable[None]],
+        queue: Queue[C],
+        handle: Callable[[C], Awaitable[None]],
         *,
         concurrency: int,
         lease: timedelta,
@@ -52,9 +72,8 @@ class WorkLoop:
         self._clock = clock
         self._rng = rng
         self._wake = asyncio.Event()
-        self._running: dict[int, tuple[Claim, asyncio.Task[None]]] = {}
+        self._running: dict[int, tuple[C, asyncio.Task[None]]] = {}
         self._troubles: dict[int, int] = {}
-        self._after_account = 0
         self._stopping = False
 
     def wake(self) -> None:
@@ -86,12 +105,11 @@ class WorkLoop:
         if room <= 0:
             return 0
         try:
-            claims = await self._queue.claim(room, self._after_account, self._clock.now() + self._lease)
+            claims = await self._queue.claim(room, self._clock.now() + self._lease)
         except Trouble as trouble:
             log.warning("work.claim_failed", loop=self._name, reason=str(trouble))
             return 0
         for claim in claims:
-            self._after_account = claim.account_id
             self._running[claim.token] = (claim, group.create_task(self._work_on(claim)))
         return len(claims)
 
@@ -102,7 +120,7 @@ class WorkLoop:
         except TimeoutError:
             return
 
-    async def _work_on(self, claim: Claim) -> None:
+    async def _work_on(self, claim: C) -> None:
         try:
             await self._handle(claim)
             self._troubles.pop(claim.key, None)
@@ -117,7 +135,7 @@ class WorkLoop:
             del self._running[claim.token]
             self._wake.set()
 
-    async def _put_off(self, claim: Claim, trouble: Trouble) -> None:
+    async def _put_off(self, claim: C, trouble: Trouble) -> None:
         if len(self._troubles) > MAX_REMEMBERED:
             self._troubles.clear()
         failures = self._troubles[claim.key] = self._troubles.get(claim.key, 0) + 1
@@ -131,7 +149,7 @@ class WorkLoop:
         except Trouble as failed:
             log.warning("work.delay_failed", loop=self._name, key=claim.key, reason=str(failed))
 
-    async def _give_back(self, claim: Claim) -> None:
+    async def _give_back(self, claim: C) -> None:
         try:
             await self._queue.release(claim)
         except Trouble as failed:

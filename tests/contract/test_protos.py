@@ -168,8 +168,12 @@ def fields_by_domain(request: call_service_pb2.UploadCallsRequest) -> set[str]:
 
 
 def _needs_more_than_the_field(refusal: Any) -> bool:
-    """Rules that protos leave to the domain: the order of two times, what is a telephone number, what is a host, what is a date."""
-    return "before it began" in refusal.why or ("telephone number" in refusal.why and len(refusal.value) <= 64)
+    """Rules that protos leave to the domain: the order of two times, what is a telephone number, where webhooks may go, what is a host, what is a date."""
+    return (
+        "before it began" in refusal.why
+        or "is not public" in refusal.why
+        or ("telephone number" in refusal.why and len(refusal.value) <= 64)
+    )
 
 
 def _field(path: FieldPath, instead: str | None = None) -> str:

@@ -106,6 +106,7 @@ def test_reflection_lists_the_public_services_of_all_processes(calldock: Calldoc
         "calldock.intake.v1.DirectoryService",
         "calldock.media.v1.RecordingService",
         "calldock.notify.v1.NotificationService",
+        "calldock.notify.v1.WebhookService",
     }
 
 

@@ -119,7 +119,7 @@ def answer(case: Case[Any], calldock: Calldock, account: Account, session: reque
 
 def is_no_error_to_the_transcoder(case: Case[Any]) -> bool:
     """Bad data by the document that Envoy takes, as protobuf's JSON has it: null for absent, a number for the string of an int64, one object for an array
-    of one, and a query parameter without a name is no parameter."""
+    of one, a moment or a span as an object of its fields, and a query parameter without a name is no parameter."""
     body = case.operation.definition.raw.get("requestBody")
     if body and case.operation.path not in (JSON_RPC, UPLOAD):
         (media,) = body["content"].values()
@@ -129,10 +129,11 @@ def is_no_error_to_the_transcoder(case: Case[Any]) -> bool:
 
 
 def is_spelled_otherwise(value: object, schema: dict[str, Any]) -> bool:
-    """True when null, a number for an int64, or an object for an array stands anywhere in what the schema describes."""
+    """True when null, a number for an int64, or an object for an array, a moment or a span stands anywhere in what the schema describes."""
     if "$ref" in schema:
         return is_spelled_otherwise(value, DOCUMENT["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
-    if isinstance(value, dict) and schema.get("type") == "array":
+    is_time = schema.get("format") == "date-time" or schema.get("pattern", "").endswith("s$")
+    if isinstance(value, dict) and (is_time or schema.get("type") == "array"):
         return True
     if isinstance(value, dict):
         known = schema.get("properties", {})

@@ -46,6 +46,7 @@ from calldock.media.v1.audio_pb2 import RECORDING_FORMAT_WAV
 from calldock.notify.internal.v1.delivery_service_pb2 import (
     EnqueueNotificationsRequest,
     EnsureSecretRequest,
+    EraseCallRequest,
     NotificationDraft,
 )
 from calldock.notify.internal.v1.delivery_service_pb2_grpc import DeliveryServiceStub
@@ -55,7 +56,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tests.support.audio import good_wav
 from tests.support.hosts import Host, reply
 from tests.support.makers import a_json_call
-from tests.support.running import Calldock
+from tests.support.running import Calldock, until
 
 FETCHES = 32
 """Calls that intake fetches at once by default."""
@@ -367,6 +368,102 @@ def remove_recording_host(world: World) -> None:
     assert not world.public(accounts.ListRecordingHosts, ListRecordingHostsRequest()).recording_hosts
 
 
+def erase_call(world: World) -> None:
+    notify = DeliveryServiceStub(world.internal("notify"))
+    number = 2 * 10**12 + world.account.account_id
+    draft = NotificationDraft(
+        notification_id=f"019a0000-0000-7000-8001-{world.account.account_id:012d}",
+        account_id=world.account.account_id, call_session_id=number, ext_id="erased", seq=1, previous_seq=0,
+        url=world.host.hook, event=CALL_EVENT_PROCESSED,
+    )  # fmt: skip
+    draft.event_time.GetCurrentTime()
+    for _ in range(2):
+        notify.EraseCall(EraseCallRequest(call_session_id=number), timeout=20)
+        notify.EnqueueNotifications(EnqueueNotificationsRequest(notifications=[draft]), timeout=20)
+
+    assert not world.calldock.http("GET", "/v1/notifications", token=world.account.token).json["notifications"]
+
+
+def a_buried_notification(world: World) -> str:
+    """A notification whose receiver is gone, until the page is taken away."""
+    world.host.pages["/gone"] = lambda request: reply(request, 410, "text/plain", b"")
+    callback = {"url": f"{world.host.url}/gone", "events": ["processed"]}
+    world.calldock.upload(world.account, a_json_call(callback=callback))
+    until(lambda: [each["status"] for each in notifications(world)] == ["NOTIFICATION_STATUS_BURIED"])
+    world.host.secrets.append(world.account.secret)
+    del world.host.pages["/gone"]
+    number: str = notifications(world)[0]["notification_id"]
+    return number
+
+
+def notifications(world: World) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = world.calldock.http("GET", "/v1/notifications", token=world.account.token).json[
+        "notifications"
+    ]
+    return listed
+
+
+def redeliver_notification(world: World) -> None:
+    number = a_buried_notification(world)
+    go_on = threading.Event()
+
+    def take_time(request: BaseHTTPRequestHandler) -> None:
+        go_on.wait(10)
+        reply(request, 204, "text/plain", b"")
+
+    world.host.pages["/gone"] = take_time
+    try:
+        path = f"/v1/notifications/{number}:redeliver"
+        answers = [world.calldock.http("POST", path, "{}", world.account.token) for _ in range(2)]
+    finally:
+        go_on.set()
+
+    assert [answer.status for answer in answers] == [200, 200]
+    until(lambda: [each["status"] for each in notifications(world)] == ["NOTIFICATION_STATUS_DELIVERED"])
+    assert len(notifications(world)[0]["attempts"]) == 2
+
+
+def redeliver_buried(world: World) -> None:
+    a_buried_notification(world)
+    body = json.dumps({"since_time": "2026-01-01T00:00:00Z"})
+    counts = [
+        world.calldock.http("POST", "/v1/notifications:redeliverBuried", body, world.account.token).json["count"]
+        for _ in range(2)
+    ]
+
+    assert counts == [1, 0]
+
+
+def send_test_notification(world: World) -> None:
+    world.host.secrets.append(world.account.secret)
+    body = json.dumps({"url": world.host.hook})
+    first, second = (
+        world.calldock.http("POST", "/v1/notifications:test", body, world.account.token).json for _ in range(2)
+    )
+
+    assert [first["status"], second["status"]] == ["NOTIFICATION_STATUS_DELIVERED"] * 2
+    assert first["notification_id"] != second["notification_id"]
+
+
+def rotate_signing_secret(world: World) -> None:
+    first, second = (
+        world.calldock.http("POST", "/v1/signingSecrets:rotate", "{}", world.account.token).json for _ in range(2)
+    )
+
+    assert first["secret"] != second["secret"]
+    listed = world.calldock.http("GET", "/v1/signingSecrets", token=world.account.token).json["signing_secrets"]
+    assert ["expire_time" in each and each["expire_time"] is not None for each in listed] == [False, True, True]
+
+
+def set_custom_headers(world: World) -> None:
+    body = json.dumps({"headers": [{"name": "X-Api-Key", "value": "k"}]})
+    for _ in range(2):
+        assert world.calldock.http("POST", "/v1/customHeaders:set", body, world.account.token).status == 200
+
+    listed = world.calldock.http("GET", "/v1/customHeaders", token=world.account.token).json
+    assert listed["names"] == ["x-api-key"]
+
+
 REPEATS: dict[str, Callable[[World], None]] = {
     "UploadCalls": upload_calls,
     "UploadCallsJson": upload_calls_json,
@@ -391,6 +488,12 @@ REPEATS: dict[str, Callable[[World], None]] = {
     "DropUpload": drop_upload,
     "SetRecordingHost": set_recording_host,
     "RemoveRecordingHost": remove_recording_host,
+    "EraseCall": erase_call,
+    "RedeliverNotification": redeliver_notification,
+    "RedeliverBuried": redeliver_buried,
+    "SendTestNotification": send_test_notification,
+    "RotateSigningSecret": rotate_signing_secret,
+    "SetCustomHeaders": set_custom_headers,
 }
 """Each write by its method, and what doing it twice comes to."""
 

@@ -15,6 +15,7 @@ from services.media.download import Downloader
 from services.media.fetch import Fetching
 from services.media.room import DownloadRoom
 from services.media.verdict import AudioRules, ErrorCode, Fault, RecordingFormat
+from services.shared.addresses import AddressPolicy
 from services.shared.egress import EgressGuard, trusting
 from services.shared.errors import Busy
 from services.shared.objects import LocalObjects
@@ -40,7 +41,9 @@ def fetching(host: Host, tmp_path: Path) -> Fetching:
 def a_fetching(
     host: Host, tmp_path: Path, timeout_s: float = 10, *, trusts_host: bool = True, room: DownloadRoom | None = None
 ) -> Fetching:
-    guard = EgressGuard([f"127.0.0.1:{host.port}", "127.0.0.1:1"], setting="CALLDOCK_EGRESS_ALLOW_DOWNLOADS")
+    guard = EgressGuard(
+        AddressPolicy([f"127.0.0.1:{host.port}", "127.0.0.1:1"], setting="CALLDOCK_EGRESS_ALLOW_DOWNLOADS")
+    )
     downloader = Downloader(guard, trusting(host.ca_file if trusts_host else None), timeout_s)
     (tmp_path / "scratch").mkdir(exist_ok=True)
     return Fetching(

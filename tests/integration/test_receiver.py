@@ -1,15 +1,23 @@
 """docs/contract.md 7: one POST, from the receiver's side, and every way in which it can fail."""
 
+import asyncio
+import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
 from services.notify.notification import AttemptOutcome
-from services.notify.receiver import Receivers
+from services.notify.receiver import Answer as NotifyAnswer
+from services.notify.receiver import Receivers, retry_after_s
+from services.shared import egress
+from services.shared.addresses import Address, AddressPolicy
 from services.shared.egress import EgressGuard, trusting
 from tests.support.hosts import Answer, Host, a_host, reply
 
@@ -20,9 +28,20 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
         yield host
 
 
-def receivers(host: Host, timeout_s: float = 5, trust: Path | None = None) -> Receivers:
-    guard = EgressGuard([f"127.0.0.1:{host.port}", "127.0.0.1:1"], setting="CALLDOCK_EGRESS_ALLOW_WEBHOOKS")
-    return Receivers(guard, trusting(trust or host.ca_file), timeout_s)
+@asynccontextmanager
+async def receivers(host: Host, timeout_s: float = 5, trust: Path | None = None) -> AsyncIterator[Receivers]:
+    allowed = [f"127.0.0.1:{host.port}", "127.0.0.1:1"]
+    guard = EgressGuard(AddressPolicy(allowed, setting="CALLDOCK_EGRESS_ALLOW_WEBHOOKS"))
+    opened = Receivers(guard, trusting(trust or host.ca_file), timeout_s)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+async def post(host: Host, url: str, timeout_s: float = 5, trust: Path | None = None) -> NotifyAnswer:
+    async with receivers(host, timeout_s, trust) as opened:
+        return await opened.post(url, {}, b"{}")
 
 
 def hang(request: BaseHTTPRequestHandler) -> None:
@@ -38,6 +57,39 @@ def hang_up(request: BaseHTTPRequestHandler) -> None:
     reply(request, 204, "text/plain", b"", connection="close")
     request.close_connection = True
     request.connection.unwrap()
+
+
+def drip(request: BaseHTTPRequestHandler) -> None:
+    request.send_response(200)
+    request.send_header("content-length", "100")
+    request.end_headers()
+    for _ in range(30):
+        request.wfile.write(b"x")
+        threading.Event().wait(0.1)
+
+
+def drip_headers(request: BaseHTTPRequestHandler) -> None:
+    request.wfile.write(b"HTTP/1.1 200 OK\r\nx-drip: ")
+    for _ in range(30):
+        request.wfile.write(b"x")
+        threading.Event().wait(0.1)
+
+
+def reset(request: BaseHTTPRequestHandler) -> None:
+    request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    os.close(request.connection.detach())
+
+
+def nonsense(request: BaseHTTPRequestHandler) -> None:
+    request.wfile.write(b"\0\1\2 this is no HTTP\r\n\r\n")
+    request.close_connection = True
+
+
+def huge_headers(request: BaseHTTPRequestHandler) -> None:
+    request.send_response(200)
+    for number in range(1000):
+        request.send_header(f"x-{number}", "y" * 8000)
+    request.end_headers()
 
 
 def endless(request: BaseHTTPRequestHandler) -> None:
@@ -76,6 +128,20 @@ def endless(request: BaseHTTPRequestHandler) -> None:
         ),
         pytest.param(hang, AttemptOutcome.TIMEOUT, None, id="7 growing pauses after it hangs"),
         pytest.param(cut, AttemptOutcome.CONNECTION, None, id="7 growing pauses after a cut"),
+        pytest.param(drip, AttemptOutcome.TIMEOUT, None, id="7 growing pauses after a drip"),
+        pytest.param(drip_headers, AttemptOutcome.TIMEOUT, None, id="7 growing pauses after a drip of headers"),
+        pytest.param(reset, AttemptOutcome.CONNECTION, None, id="7 growing pauses after a reset"),
+        pytest.param(nonsense, AttemptOutcome.CONNECTION, None, id="7 growing pauses after nonsense"),
+        pytest.param(huge_headers, AttemptOutcome.CONNECTION, None, id="7 growing pauses after huge headers"),
+        pytest.param(
+            lambda request: reply(request, 307, "text/plain", b"", location="http://169.254.169.254/"),
+            AttemptOutcome.HTTP_STATUS,
+            307,
+            id="7 growing pauses after a redirect inside",
+        ),
+        pytest.param(
+            lambda request: reply(request, 410, "text/plain", b""), AttemptOutcome.HTTP_STATUS, 410, id="gone"
+        ),
         pytest.param(hang_up, AttemptOutcome.DELIVERED, 204, id="7 at least once, 204 and hangs up"),
         pytest.param(endless, AttemptOutcome.DELIVERED, 200, id="7 at least once, answers gigabytes"),
     ],
@@ -83,7 +149,7 @@ def endless(request: BaseHTTPRequestHandler) -> None:
 async def test_an_answer_has_its_outcome(host: Host, page: Answer, outcome: AttemptOutcome, status: int | None) -> None:
     host.pages["/page"] = page
 
-    answer = await receivers(host, timeout_s=1).post(f"{host.url}/page", {}, b"{}")
+    answer = await post(host, f"{host.url}/page", timeout_s=1)
 
     assert (answer.outcome, answer.http_status) == (outcome, status)
     assert bool(answer.reason) == (outcome is not AttemptOutcome.DELIVERED)
@@ -97,16 +163,113 @@ async def test_an_answer_has_its_outcome(host: Host, page: Answer, outcome: Atte
         ("https://169.254.169.254/", AttemptOutcome.ADDRESS_REFUSED),
         ("http://[::1]/", AttemptOutcome.ADDRESS_REFUSED),
         ("http://[", AttemptOutcome.CONNECTION),
-        ("nonsense", AttemptOutcome.ADDRESS_REFUSED),
+        ("nonsense", AttemptOutcome.CONNECTION),
+        ("ftp://127.0.0.1/", AttemptOutcome.CONNECTION),
+        ("http://0x7f000001:2/", AttemptOutcome.ADDRESS_REFUSED),
+        ("http://user:secret@10.1.1.1/", AttemptOutcome.ADDRESS_REFUSED),
     ],
 )
 async def test_an_address_that_cannot_be_had(host: Host, url: str, outcome: AttemptOutcome) -> None:
-    assert (await receivers(host).post(url, {}, b"{}")).outcome is outcome
+    assert (await post(host, url)).outcome is outcome
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_a_failed_connection(host: Host, tmp_path: Path) -> None:
     with a_host(tmp_path) as stranger:
-        answer = await receivers(host, trust=stranger.ca_file).post(f"{host.url}/page", {}, b"{}")
+        answer = await post(host, f"{host.url}/page", trust=stranger.ca_file)
 
     assert answer.outcome is AttemptOutcome.CONNECTION
     assert "TLS" in answer.reason
+
+
+async def test_the_head_of_an_answer_is_kept(host: Host) -> None:
+    body = b"\xff\0" + "по-русски ".encode() * 1000
+    host.pages["/head"] = lambda request: reply(request, 500, "text/plain", body)
+
+    answer = await post(host, f"{host.url}/head")
+
+    assert answer.head == "\ufffd\ufffd" + body[2:1024].decode("utf-8", "replace")
+    assert "по-русски" not in repr(answer)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("120", 120.0),
+        ("0", 0.0),
+        ("99999999999999999999", 10**9),
+        ("Mon, 02 Nov 2026 07:01:40 GMT", 100.0),
+        ("Mon, 02 Nov 2026 06:00:00 GMT", 0.0),
+        ("", None),
+        ("-5", None),
+        ("1.5", None),
+        ("soon", None),
+        ("Mon, 99 Nov 2026 07:01:40 GMT", None),
+        ("٣", None),
+    ],
+)
+def test_a_retry_after_is_read(text: str, seconds: float | None) -> None:
+    assert retry_after_s(text, datetime(2026, 11, 2, 7, 0, tzinfo=UTC)) == seconds
+
+
+async def test_a_retry_after_comes_with_the_answer(host: Host) -> None:
+    host.pages["/busy"] = lambda request: reply(request, 429, "text/plain", b"", retry_after="7")
+
+    assert (await post(host, f"{host.url}/busy")).retry_after_s == 7.0
+
+
+async def test_a_connection_that_the_receiver_let_go_meanwhile_is_no_failure(host: Host) -> None:
+    connections: list[tuple[str, int]] = []
+
+    def answer_and_leave(request: BaseHTTPRequestHandler) -> None:
+        """The answer promises to stay; the second POST on a connection finds it closed."""
+        connections.append(request.client_address)
+        if connections.count(request.client_address) == 2:
+            request.connection.shutdown(socket.SHUT_RDWR)
+            request.close_connection = True
+            return
+        reply(request, 204, "text/plain", b"")
+
+    host.pages["/leaves"] = answer_and_leave
+    async with receivers(host) as opened:
+        answers = [await opened.post(f"{host.url}/leaves", {}, b"{}") for _ in range(2)]
+
+    assert [answer.outcome for answer in answers] == [AttemptOutcome.DELIVERED] * 2
+    assert len(connections) == 3
+    assert len(set(connections)) == 2
+
+
+async def test_a_host_that_moves_inside_between_attempts_is_refused(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name is allowed nowhere but at addresses that are public, and it changes to one that is not."""
+    addresses = iter(["198.41.0.4", "10.0.0.1"])
+    asked: list[str] = []
+
+    def look_up(name: str, port: int, flags: int = 0) -> set[Address]:
+        asked.append(name)
+        return {ip_address(next(addresses))}
+
+    monkeypatch.setattr(egress, "look_up", look_up)
+    guard = EgressGuard(AddressPolicy([], setting="CALLDOCK_EGRESS_ALLOW_WEBHOOKS"))
+    first = await guard.addresses("moves.example", 443)
+    opened = Receivers(guard, trusting(host.ca_file), 5)
+    answer = await opened.post("https://moves.example/hook", {}, b"{}")
+    await opened.close()
+
+    assert [str(address) for address in first] == ["198.41.0.4"]
+    assert asked == ["moves.example"] * 2
+    assert answer.outcome is AttemptOutcome.ADDRESS_REFUSED
+    assert "CALLDOCK_EGRESS_ALLOW_WEBHOOKS" in answer.reason
+    assert "10.0.0.1" not in answer.reason
+
+
+async def test_a_receiver_that_hangs_costs_no_more_than_its_time(host: Host) -> None:
+    host.pages["/hangs"] = hang
+    host.pages["/page"] = lambda request: reply(request, 204, "text/plain", b"")
+    async with receivers(host, timeout_s=1) as opened:
+        hanging, quick = await asyncio.gather(
+            opened.post(f"{host.url}/hangs", {}, b"{}"), opened.post(f"{host.url}/page", {}, b"{}")
+        )
+
+    assert (hanging.outcome, quick.outcome) == (AttemptOutcome.TIMEOUT, AttemptOutcome.DELIVERED)
+    assert hanging.reason == "no whole answer within 1 s"

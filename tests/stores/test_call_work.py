@@ -191,7 +191,7 @@ async def test_what_a_dead_worker_may_have_written_is_noted_when_its_lease_is_fr
 async def test_what_a_worker_may_have_written_is_noted_when_it_gives_its_piece_back(intake_db: SqliteDatabase) -> None:
     await an_uploaded_call(intake_db)
     queue = WorkQueue(intake_db, CALL_WORK, stage=FETCH, clock=HandClock(), let_go=discard_let_go)
-    (claimed,) = await queue.claim(1, 0, NOON + LEASE)
+    (claimed,) = await queue.claim(1, NOON + LEASE)
 
     await queue.delay(claimed, NOON)
 

@@ -4,145 +4,165 @@ from datetime import timedelta
 
 import pytest
 
-from services.notify.notification import Attempt, AttemptOutcome, DueNotification, NewNotification
-from services.notify.payload import Event
-from services.notify.store.queue import HELD_BACK, enqueue, settle_attempt, sweep_notifications, take_due
-from services.notify.store.reading import list_notifications
-from services.notify.store.tables import NOTIFY_WORK
+from services.notify.store.lines import HELD_BACK
+from services.notify.store.queue import enqueue, sweep_notifications
+from services.notify.store.retention import erase_call, forget_ended
+from services.notify.store.tables import NOTIFY_WORK, work_key
 from services.shared.db.engine import SqliteDatabase
-from services.shared.db.work_table import Claim
 from tests.support.makers import NOON
-
-LEASE = timedelta(seconds=30)
-OK = Attempt(attempt_time=NOON, latency_ms=3, outcome=AttemptOutcome.DELIVERED, http_status=204)
-FAILED = Attempt(
-    attempt_time=NOON,
-    latency_ms=3,
-    outcome=AttemptOutcome.HTTP_STATUS,
-    http_status=500,
-    reason="the receiver answered 500",
+from tests.support.notifying import (
+    FAILED,
+    LEASE,
+    a_notification,
+    claim,
+    listed,
+    settle,
+    settle_next,
+    statuses,
 )
-
-
-def a_notification(seq: int, call: int = 1) -> NewNotification:
-    event = Event(name="processed", ext_id=f"call-{call}", call_session_id=call, event_time=NOON)
-    return NewNotification(
-        notification_id=f"00000000-0000-7000-8000-{call:06}{seq:06}",
-        account_id=1,
-        seq=seq,
-        previous_seq=seq - 1,
-        url="https://x/hook",
-        event=event,
-    )
-
-
-async def due(db: SqliteDatabase) -> tuple[Claim, DueNotification] | None:
-    claims = await db.write(NOTIFY_WORK.claim, stage=0, most=1, after_account=0, now=NOON, lease_end=NOON + LEASE)
-    if not claims:
-        return None
-    taken = await db.write(take_due, claims[0])
-    assert taken is not None
-    return claims[0], taken
-
-
-async def settle(db: SqliteDatabase, attempt: Attempt = OK, next_s: float | None = None) -> str:
-    found = await due(db)
-    assert found is not None
-    next_time = None if next_s is None else NOON + timedelta(seconds=next_s)
-    assert await db.write(settle_attempt, *found, attempt, next_time, NOON)
-    return found[1].notification_id
-
-
-async def statuses(db: SqliteDatabase) -> list[tuple[str, int]]:
-    found = await db.read(list_notifications, 1, 100, None, None)
-    return [(each.row.status, len(each.attempts)) for each in reversed(found)]
 
 
 @pytest.mark.contract("7 in order")
 async def test_notifications_of_a_call_are_posted_one_after_another(notify_db: SqliteDatabase) -> None:
     await notify_db.write(enqueue, [a_notification(1), a_notification(2)], NOON)
 
-    first = await due(notify_db)
-    assert first is not None
-    assert first[1].notification_id == a_notification(1).notification_id
-    assert await due(notify_db) is None
-    await notify_db.write(settle_attempt, *first, OK, None, NOON)
-    assert await settle(notify_db) == a_notification(2).notification_id
-    assert await due(notify_db) is None
+    (first,) = await claim(notify_db, most=10)
+    assert first.due.notification_id == a_notification(1).notification_id
+    assert await claim(notify_db) == []
+    await settle(notify_db, first)
+    assert await settle_next(notify_db) == a_notification(2).notification_id
+    assert await claim(notify_db) == []
     assert await statuses(notify_db) == [("delivered", 1), ("delivered", 1)]
 
 
 async def test_one_that_comes_ahead_is_held_back_until_its_predecessor_has_gone(notify_db: SqliteDatabase) -> None:
     await notify_db.write(enqueue, [a_notification(2)], NOON)
-    assert await due(notify_db) is None
+    assert await claim(notify_db) == []
 
     await notify_db.write(enqueue, [a_notification(1)], NOON)
 
-    assert await settle(notify_db) == a_notification(1).notification_id
-    assert await settle(notify_db) == a_notification(2).notification_id
+    assert await settle_next(notify_db) == a_notification(1).notification_id
+    assert await settle_next(notify_db) == a_notification(2).notification_id
 
 
 async def test_one_whose_predecessor_never_comes_goes_after_a_while(notify_db: SqliteDatabase) -> None:
     await notify_db.write(enqueue, [a_notification(3)], NOON)
 
     await notify_db.write(sweep_notifications, NOON + HELD_BACK - timedelta(seconds=1))
-    assert await due(notify_db) is None
+    assert await claim(notify_db) == []
     await notify_db.write(sweep_notifications, NOON + HELD_BACK)
-    assert await settle(notify_db) == a_notification(3).notification_id
+    assert await settle_next(notify_db) == a_notification(3).notification_id
+
+
+async def test_one_that_comes_after_its_successor_went_is_not_lost(notify_db: SqliteDatabase) -> None:
+    await notify_db.write(enqueue, [a_notification(3)], NOON)
+    await notify_db.write(sweep_notifications, NOON + HELD_BACK)
+    await settle_next(notify_db)
+
+    await notify_db.write(enqueue, [a_notification(2)], NOON)
+
+    assert await settle_next(notify_db) == a_notification(2).notification_id
 
 
 async def test_one_whose_attempts_never_end_is_buried_and_lets_the_next_go(notify_db: SqliteDatabase) -> None:
     await notify_db.write(enqueue, [a_notification(1), a_notification(2)], NOON)
     for attempt in range(5):
         now = NOON + attempt * LEASE
-        await notify_db.write(NOTIFY_WORK.claim, stage=0, most=1, after_account=0, now=now, lease_end=now + LEASE)
+        await claim(notify_db, now=now)
         await notify_db.write(sweep_notifications, now + LEASE)
 
-    assert await settle(notify_db) == a_notification(2).notification_id
+    assert await settle_next(notify_db) == a_notification(2).notification_id
     assert await statuses(notify_db) == [("buried", 1), ("delivered", 1)]
+    assert (await listed(notify_db))[0].row.bury_reason == "5 attempts did not come to an end"
 
 
 async def test_enqueueing_again_changes_nothing(notify_db: SqliteDatabase) -> None:
     assert await notify_db.write(enqueue, [a_notification(1)], NOON) == 1
-    await settle(notify_db)
+    await settle_next(notify_db)
 
     assert await notify_db.write(enqueue, [a_notification(1)], NOON) == 0
-    assert await due(notify_db) is None
+    assert await claim(notify_db) == []
     assert await statuses(notify_db) == [("delivered", 1)]
 
 
 @pytest.mark.contract("7 at least once", "7 in order")
 async def test_a_failed_one_waits_for_its_time_and_holds_back_the_next(notify_db: SqliteDatabase) -> None:
     await notify_db.write(enqueue, [a_notification(1), a_notification(2)], NOON)
-    await settle(notify_db, FAILED, next_s=5)
+    await settle_next(notify_db, FAILED, next_s=5)
 
-    assert await due(notify_db) is None
+    assert await claim(notify_db) == []
     await notify_db.write(NOTIFY_WORK.sweep, NOON + timedelta(seconds=5))
-    assert await settle(notify_db) == a_notification(1).notification_id
-    assert await settle(notify_db) == a_notification(2).notification_id
+    assert await settle_next(notify_db) == a_notification(1).notification_id
+    assert await settle_next(notify_db) == a_notification(2).notification_id
     assert await statuses(notify_db) == [("delivered", 2), ("delivered", 1)]
+
+
+async def test_what_comes_while_one_waits_to_be_tried_again_does_not_hasten_it(notify_db: SqliteDatabase) -> None:
+    await notify_db.write(enqueue, [a_notification(1)], NOON)
+    await settle_next(notify_db, FAILED, next_s=5)
+
+    await notify_db.write(enqueue, [a_notification(2)], NOON)
+
+    assert await claim(notify_db) == []
 
 
 async def test_a_buried_one_lets_the_next_go(notify_db: SqliteDatabase) -> None:
     await notify_db.write(enqueue, [a_notification(1), a_notification(2)], NOON)
-    await settle(notify_db, FAILED, next_s=None)
+    await settle_next(notify_db, FAILED, next_s=None)
 
-    assert await settle(notify_db) == a_notification(2).notification_id
+    assert await settle_next(notify_db) == a_notification(2).notification_id
     assert await statuses(notify_db) == [("buried", 1), ("delivered", 1)]
 
 
 async def test_a_late_worker_logs_and_settles_nothing(notify_db: SqliteDatabase) -> None:
     await notify_db.write(enqueue, [a_notification(1)], NOON)
-    late = await due(notify_db)
-    assert late is not None
+    (late,) = await claim(notify_db)
     await notify_db.write(NOTIFY_WORK.sweep, NOON + LEASE)
 
-    assert not await notify_db.write(settle_attempt, *late, OK, None, NOON)
+    assert not await settle(notify_db, late)
     assert await statuses(notify_db) == [("waiting", 0)]
 
 
 async def test_calls_do_not_wait_for_each_other(notify_db: SqliteDatabase) -> None:
     await notify_db.write(enqueue, [a_notification(1, call=1), a_notification(1, call=2)], NOON)
-    await settle(notify_db, FAILED, next_s=3600)
+    await settle_next(notify_db, FAILED, next_s=3600)
 
-    assert await settle(notify_db) == a_notification(1, call=2).notification_id
+    assert await settle_next(notify_db) == a_notification(1, call=2).notification_id
+
+
+async def test_the_first_of_a_line_may_go_elsewhere_than_the_one_before(notify_db: SqliteDatabase) -> None:
+    await notify_db.write(enqueue, [a_notification(1, url="https://a/"), a_notification(2, url="https://b/")], NOON)
+
+    for url in ("https://a/", "https://b/"):
+        (due,) = await claim(notify_db)
+        assert (due.due.url, await settle(notify_db, due)) == (url, True)
+
+
+async def test_an_erased_call_is_forgotten_for_good(notify_db: SqliteDatabase) -> None:
+    await notify_db.write(enqueue, [a_notification(1), a_notification(2), a_notification(1, call=2)], NOON)
+    await settle_next(notify_db)
+    (under_way,) = await claim(notify_db)
+
+    for _ in range(2):
+        await notify_db.write(erase_call, 1)
+
+    assert not await settle(notify_db, under_way)
+    assert await notify_db.write(enqueue, [a_notification(1), a_notification(3)], NOON) == 0
+    assert [each.row.call_session_id for each in await listed(notify_db)] == [2]
+    (left,) = await claim(notify_db, most=10)
+    assert left.key == work_key(2, is_redelivery=False)
+
+
+async def test_what_ended_long_ago_goes_with_its_attempts_and_its_receiver(notify_db: SqliteDatabase) -> None:
+    await notify_db.write(enqueue, [a_notification(1), a_notification(2), a_notification(1, call=2)], NOON)
+    await settle_next(notify_db)
+    await settle_next(notify_db, FAILED, now=NOON + LEASE)
+
+    assert await notify_db.write(forget_ended, NOON + timedelta(seconds=1)) == 1
+    assert await statuses(notify_db) == [("buried", 1), ("waiting", 0)]
+    # Its place in the order is remembered: the next one of the call is not held back.
+    await notify_db.write(enqueue, [a_notification(3)], NOON)
+    assert {each.due.notification_id for each in await claim(notify_db, most=10)} == {
+        a_notification(3).notification_id,
+        a_notification(1, call=2).notification_id,
+    }

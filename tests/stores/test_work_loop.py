@@ -16,7 +16,7 @@ from services.shared.work import WorkLoop
 LEASE = timedelta(seconds=0.6)
 
 
-def a_loop(db: SqliteDatabase, handle: Callable[[Claim], Awaitable[None]]) -> WorkLoop:
+def a_loop(db: SqliteDatabase, handle: Callable[[Claim], Awaitable[None]]) -> WorkLoop[Claim]:
     clock = SystemClock()
     queue = WorkQueue(db, CALL_WORK, stage=0, clock=clock)
     return WorkLoop("test", queue, handle, concurrency=4, lease=LEASE, clock=clock, rng=random.Random(1))

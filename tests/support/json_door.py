@@ -8,6 +8,7 @@ from google.api.httpbody_pb2 import HttpBody
 from sqlalchemy import Connection, text
 
 from services.intake.account import AccountChange, NewToken, OperatorChange
+from services.intake.call_rules import ONLY_PUBLIC
 from services.intake.directory import DirectoryEntries
 from services.intake.json_door import JsonDoorServicer
 from services.intake.jsonrpc_methods import JsonRpcMethods
@@ -61,7 +62,7 @@ class JsonDoor:
     def __init__(self, db: SqliteDatabase) -> None:
         self._db = db
         clock = HandClock()
-        uploads = Uploads(db, clock, max_calls=500, stored=lambda: None)
+        uploads = Uploads(db, clock, max_calls=500, webhooks=ONLY_PUBLIC, stored=lambda: None)
         quota = Quota(db, clock)
         self._guard = identity_guard(self._identify, ROLES, COMPONENTS)
         self._meter = metered(quota, COSTS, current_identity)

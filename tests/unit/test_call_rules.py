@@ -11,6 +11,7 @@ from services.intake.call import AccountClock
 from services.intake.call_rules import check_call, sort_out
 from services.intake.draft import Direction, EmployeeChannel, ReadDraft, TagDraft, Unknown
 from services.intake.status import CallEvent
+from services.shared.addresses import AddressPolicy
 from tests.support.makers import MOSCOW, a_callback, a_checked_call, a_draft, a_wav_record
 
 BERLIN = AccountClock(zone=ZoneInfo("Europe/Berlin"), region="DE")
@@ -440,3 +441,43 @@ def test_a_call_over_a_change_of_the_clocks_lasts_what_it_lasted(start: str, fin
     assert call is not None
     spring = start.startswith("2026-03")
     assert call.finish_time - call.start_time == timedelta(hours=0 if spring else 2, seconds=1)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1/hook", "https://10.1.2.3:8443/hook", "http://[::1]/", "http://169.254.169.254/latest/meta-data", "http://2130706433/", "http://0x7f.1/",
+        "http://0177.0.0.1/", "https://localhost/hook", "https://LOCALHOST./hook", "https://app.localhost:99/", "http://user:pw@192.168.1.1/", "http://[::ffff:10.0.0.1]/",
+        "http://１２７.0.0.1/",
+    ],
+)  # fmt: skip
+def test_a_callback_that_can_never_be_posted_is_refused_and_the_setting_named(url: str) -> None:
+    _, refusals = check_call(a_draft(callback=a_callback(url=url)), 0, MOSCOW)
+
+    (refusal,) = refusals
+    assert (refusal.path, refusal.mnemonic, refusal.value) == (
+        ("calls", 0, "callback", "url"), "invalid_parameter_value", url,
+    )  # fmt: skip
+    assert "CALLDOCK_EGRESS_ALLOW_WEBHOOKS" in refusal.why
+
+
+@pytest.mark.parametrize(
+    ("entry", "url"),
+    [
+        ("127.0.0.1:8443", "https://127.0.0.1:8443/hook"),
+        ("10.0.0.0/8", "http://10.1.2.3/hook"),
+        ("127.0.0.1", "https://localhost/hook"),
+        ("localhost", "https://localhost/hook"),
+        ("nothing.example", "https://a-name-that-may-be-anything.internal/hook"),
+    ],
+)
+def test_a_callback_that_the_operator_allows_or_that_only_dns_knows_is_taken(entry: str, url: str) -> None:
+    allowed = AddressPolicy([entry], setting="CALLDOCK_EGRESS_ALLOW_WEBHOOKS")
+
+    assert check_call(a_draft(callback=a_callback(url=url)), 0, MOSCOW, webhooks=allowed)[1] == []
+
+
+def test_a_repeat_of_a_stored_call_is_not_refused_for_what_the_operator_changed_since() -> None:
+    draft = ReadDraft(a_draft(callback=a_callback(url="http://127.0.0.1/hook")), [])
+
+    assert sort_out([draft], MOSCOW, repeats=[0])[1] == []

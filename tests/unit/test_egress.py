@@ -3,7 +3,8 @@
 import pytest
 from yarl import URL
 
-from services.shared.egress import AddressRefused, EgressGuard, is_denied, parse_address, parse_allow_entry
+from services.shared.addresses import AddressPolicy, AddressRefused, is_denied, parse_address, parse_allow_entry
+from services.shared.egress import EgressGuard
 
 DENIED = [
     "0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "127.1.2.3", "168.63.129.16", "169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.192",
@@ -42,7 +43,7 @@ def test_a_public_address_is_not(text: str) -> None:
     ],
 )  # fmt: skip
 async def test_every_spelling_of_this_machine_is_refused(url: str) -> None:
-    guard = EgressGuard([], setting="CALLDOCK_EGRESS_ALLOW")
+    guard = EgressGuard(AddressPolicy([], setting="CALLDOCK_EGRESS_ALLOW"))
 
     with pytest.raises(AddressRefused, match="CALLDOCK_EGRESS_ALLOW") as caught:
         await guard.resolve(URL(url))
@@ -67,7 +68,7 @@ async def test_every_spelling_of_this_machine_is_refused(url: str) -> None:
     ],
 )
 async def test_an_allow_entry_covers(entry: str, url: str, is_allowed: bool) -> None:
-    guard = EgressGuard([entry], setting="CALLDOCK_EGRESS_ALLOW")
+    guard = EgressGuard(AddressPolicy([entry], setting="CALLDOCK_EGRESS_ALLOW"))
     try:
         await guard.resolve(URL(url))
     except AddressRefused:
@@ -77,7 +78,7 @@ async def test_an_allow_entry_covers(entry: str, url: str, is_allowed: bool) -> 
 
 
 async def test_a_look_up_answers_the_checked_addresses_whatever_the_name() -> None:
-    resolver = await EgressGuard(["127.0.0.1"], setting="X").resolve(URL("https://127.0.0.1:8443/"))
+    resolver = await EgressGuard(AddressPolicy(["127.0.0.1"], setting="X")).resolve(URL("https://127.0.0.1:8443/"))
 
     found = await resolver.resolve("evil.example.com", 8443)
 

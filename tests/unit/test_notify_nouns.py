@@ -1,16 +1,19 @@
 """docs/contract.md 7: what a receiver is told, how it is signed, when it is tried again."""
 
+import base64
 import json
 import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks.webhooks import Webhook
 
-from services.intake.events import uuid7
 from services.notify.payload import Event, payload
 from services.notify.schedule import STANDARD_SCHEDULE_S, pause_after
-from services.notify.signature import new_secret, sign
+from services.notify.signature import SignatureScheme, new_secret, public_key, signature_header, signer
+from services.shared.ids import uuid7
 from services.shared.sealing import CannotUnseal, Sealer, read_key
 
 WHEN = datetime(2026, 11, 2, 7, 0, 0, 999_999, tzinfo=UTC)
@@ -53,14 +56,14 @@ def test_a_notification_is_exactly_the_contracts_object(name: str, told: dict[st
 
 @pytest.mark.contract("7 signed")
 def test_the_standard_library_of_receivers_verifies_the_signature() -> None:
-    secret = new_secret(os.urandom(32))
+    secret = new_secret(SignatureScheme.HMAC_SHA256, os.urandom(32))
     body = payload(an_event("error")).encode()
     now = int(datetime.now(UTC).timestamp())
 
     headers = {
         "webhook-id": "msg_1",
         "webhook-timestamp": str(now),
-        "webhook-signature": sign(secret, "msg_1", now, body),
+        "webhook-signature": signature_header([signer(secret)], "msg_1", now, body),
     }
 
     assert Webhook(secret).verify(body, headers) == json.loads(body)
@@ -72,9 +75,40 @@ def test_the_signature_of_a_known_body_is_the_one_of_the_specification() -> None
     body = b'{"test": 2432232314}'
 
     assert (
-        sign(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
+        signature_header([signer(secret)], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
         == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
     )
+
+
+@pytest.mark.contract("7 signed")
+def test_ed25519_is_verified_with_the_public_key_alone() -> None:
+    secret = new_secret(SignatureScheme.ED25519, os.urandom(32))
+    key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key(secret).removeprefix("whpk_")))
+    body = payload(an_event("processed")).encode()
+
+    version, _, signature = signature_header([signer(secret)], "msg_1", 1614265330, body).partition(",")
+
+    assert version == "v1a"
+    key.verify(base64.b64decode(signature), b"msg_1.1614265330." + body)
+    with pytest.raises(InvalidSignature):
+        key.verify(base64.b64decode(signature), b"msg_1.1614265331." + body)
+
+
+def test_the_signature_of_ed25519_is_that_of_rfc_8032() -> None:
+    # RFC 8032, 7.1, test 1: the secret key and its public key.
+    seed = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
+
+    assert base64.b64decode(public_key(new_secret(SignatureScheme.ED25519, seed)).removeprefix("whpk_")) == (
+        bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
+    )
+
+
+def test_all_secrets_in_use_sign_while_one_takes_the_place_of_another() -> None:
+    secrets = [new_secret(scheme, os.urandom(32)) for scheme in (*SignatureScheme, SignatureScheme.HMAC_SHA256)]
+    header = signature_header([signer(secret) for secret in secrets], "msg_1", 1614265330, b"{}")
+
+    assert [part.partition(",")[0] for part in header.split(" ")] == ["v1", "v1a", "v1"]
+    assert len(set(header.split(" "))) == 3
 
 
 def test_the_schedule_ends_in_a_burial() -> None:

@@ -2,9 +2,10 @@
 
 import pytest
 
-from services.intake.recording_host import HostPort, basic, header, host_of, read_host
+from services.intake.recording_host import basic, header, host_of, read_host
 from services.media.credential import HostCredential
 from services.shared.errors import Refusal
+from services.shared.host_port import HostPort
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 
+from tools.openapi.events import webhooks
 from tools.openapi.image import Image
 from tools.openapi.json_doors import JSON_RPC, UPLOAD, describe_json_rpc, describe_upload
 from tools.openapi.operations import operations
@@ -11,7 +12,7 @@ from tools.openapi.schemas import Schemas
 _STATUS = "google.rpc.Status"
 _ABOUT = """Self-hosted call intake: calls with links to their recordings in, verdicts, MP3s and signed notifications out.
 
-Field names are snake_case. Numbers of 64 bits are strings in JSON answers. The same methods are served over gRPC and gRPC-Web on the same port.
+Field names are snake_case. Numbers of 64 bits are strings in JSON answers, and numbers in webhooks. The same methods are served over gRPC and gRPC-Web on the same port.
 Unknown query parameters are refused; unknown members of a body are refused by the two upload paths, and ignored elsewhere."""
 
 _REFUSED = """Why a request was refused. `code` is gRPC's number, `message` is for people. `details` hold a `google.rpc.ErrorInfo`, whose `reason` is the mnemonic
@@ -33,7 +34,7 @@ _ERRORS = {
 
 
 def document(descriptors: bytes, contract: str) -> str:
-    """The OpenAPI 3.1 document as JSON text. `descriptors` is a FileDescriptorSet of the public services with source info, `contract` docs/contract.md."""
+    """The OpenAPI 3.1 document as JSON text. `descriptors` is a FileDescriptorSet of the public services and the events with source info, `contract` docs/contract.md."""
     image = Image(descriptors)
     schemas = Schemas(image)
     paths: dict[str, Schema] = {}
@@ -43,6 +44,7 @@ def document(descriptors: bytes, contract: str) -> str:
         if operation.method.full_name == JSON_RPC:
             describe_json_rpc(operation, schemas, contract)
         paths.setdefault(operation.path, {})[operation.verb] = operation.content
+    told_to_receivers = webhooks(image, schemas)
     used = {tag for path in paths.values() for operation in path.values() for tag in operation["tags"]}
     status = schemas.message(image.message(_STATUS))
     schemas.components["Status"] |= {"description": _REFUSED, "required": ["code", "message"]}
@@ -54,8 +56,10 @@ def document(descriptors: bytes, contract: str) -> str:
         "tags": [
             *({"name": one.name, "description": image.comment(one)} for one in image.services() if one.name in used),
             {"name": "FrontDoor", "description": "What the front door answers by itself."},
+            {"name": "Receiver", "description": "What calldock posts to the receivers that calls name."},
         ],
         "paths": {**paths, **_FRONT_DOOR},
+        "webhooks": told_to_receivers,
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": "An access token."}},
             "responses": {

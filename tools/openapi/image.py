@@ -45,6 +45,10 @@ class Image:
                 for service in file.service:
                     yield self._pool.FindServiceByName(f"{file.package}.{service.name}")
 
+    def messages(self, file_name: str) -> Iterator[Descriptor]:
+        """The messages of one file, in its order. Raises KeyError."""
+        yield from self._pool.FindFileByName(file_name).message_types_by_name.values()
+
     def message(self, full_name: str) -> Descriptor:
         """The message of this name. Raises KeyError."""
         return self._pool.FindMessageTypeByName(full_name)

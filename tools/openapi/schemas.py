@@ -1,4 +1,4 @@
-"""Messages as JSON Schema, in the three ways in which fields are spelled."""
+"""Messages as JSON Schema, in the four ways in which fields are spelled."""
 
 from collections.abc import Collection, Mapping
 from enum import Enum, auto
@@ -48,6 +48,8 @@ class Spelling(Enum):
     """In a path or a query, where a number is a number."""
     STRICT = auto()
     """As the strict reader of uploads takes it (`services/intake/json_drafts.py`): words of enums, numbers for ids and durations, null for absent."""
+    EVENT = auto()
+    """As receivers get it: a number is a number, and nothing else is there."""
 
 
 class Schemas:
@@ -85,7 +87,7 @@ class Schemas:
         ]
         if choices:
             found["allOf"] = choices
-        if spelling is Spelling.STRICT:
+        if spelling in (Spelling.STRICT, Spelling.EVENT):
             found["additionalProperties"] = False
         return found
 
@@ -147,7 +149,7 @@ class Schemas:
             return {"type": "number", "format": _REAL[kind], **limits.number_limits(rules)}
         if kind in _LONG:
             number = {"format": _LONG[kind], **limits.number_limits(rules)}
-            if spelling is Spelling.PARAMETER:
+            if spelling in (Spelling.PARAMETER, Spelling.EVENT):
                 return {"type": "integer", **number}
             if spelling is Spelling.STRICT:
                 return {"type": ["integer", "string"], **number, **limits.digits(rules)}

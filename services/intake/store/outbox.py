@@ -6,10 +6,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select
 
-from services.intake.events import Announcement, uuid7
+from services.intake.events import Announcement
 from services.intake.store.tables import OUTBOX_WORK, OutboxRow
 from services.shared.db.tables import table_of
 from services.shared.db.work_table import Claim
+from services.shared.ids import uuid7
 
 _outbox = table_of(OutboxRow)
 

@@ -4,10 +4,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from services.intake.recording_host import MOST_HOSTS, HostPort, RecordingHost
+from services.intake.recording_host import MOST_HOSTS, RecordingHost
 from services.intake.store.tables import RecordingHostRow
 from services.shared.db.tables import table_of
 from services.shared.errors import Mnemonic, Refusal
+from services.shared.host_port import HostPort
 from services.shared.identity import AccountId
 
 _hosts = table_of(RecordingHostRow)

@@ -1,29 +1,72 @@
 """Notifications in the order of their call: taken over, posted one after another, settled (docs/contract.md 7)."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import Connection, Update, insert, select, update
-from sqlalchemy.engine import Row
+from sqlalchemy import Connection, bindparam, func, select, update
 
-from services.notify.notification import Attempt, AttemptOutcome, DueNotification, NewNotification, NotificationStatus
+from services.notify.breaker import BreakerRules
+from services.notify.notification import (
+    Attempt,
+    AttemptOutcome,
+    DueNotification,
+    NewNotification,
+    NotificationStatus,
+)
 from services.notify.payload import payload
-from services.notify.store.tables import NOTIFY_WORK, AttemptRow, CallOrderRow, NotificationRow
-from services.shared.db.tables import insert_missing, table_of
-from services.shared.db.work_table import Claim
+from services.notify.schedule import Step
+from services.notify.store.attempts import log_attempts
+from services.notify.store.claims import DueClaim
+from services.notify.store.lines import IS_WAITING, due_of, erased_calls, heads, line_up
+from services.notify.store.receivers import ensure_receivers, judge_receivers
+from services.notify.store.tables import (
+    NOTIFY_WORK,
+    CallOrderRow,
+    NotificationRow,
+    ReceiverRow,
+    line_of,
+    work_key,
+)
+from services.shared.db.tables import insert_missing, table_of, upsert
 
 _notifications = table_of(NotificationRow)
-_attempts = table_of(AttemptRow)
 _call_order = table_of(CallOrderRow)
+_receivers = table_of(ReceiverRow)
 
-HELD_BACK = timedelta(minutes=10)
-"""How long one that came ahead waits for its predecessor."""
 MAX_EXPIRIES = 5
 """Leases of one notification that may run out before it is buried."""
+GIVEN_UP_AT_ONCE = 500
+
+_STEP = (
+    update(_notifications)
+    .where(_notifications.c.notification_id == bindparam("due_id"))
+    .values(
+        status=bindparam("status"),
+        attempts=bindparam("attempts"),
+        failures=bindparam("failures"),
+        turn_time=func.coalesce(_notifications.c.turn_time, bindparam("attempt_time")),
+        next_attempt_time=bindparam("next_attempt_time"),
+        end_time=bindparam("end_time"),
+        bury_reason=bindparam("bury_reason"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """An attempt that came to an end, and what follows."""
+
+    claim: DueClaim
+    attempt: Attempt
+    step: Step
 
 
 def enqueue(connection: Connection, new: Sequence[NewNotification], now: datetime) -> int:
-    """Takes notifications over; known ids are passed over. Answers how many were new."""
+    """Takes notifications over; known ids, and those of erased calls, are passed over. Answers how many were new."""
+    erased = erased_calls(connection, {each.event.call_session_id for each in new})
+    kept = [each for each in new if each.event.call_session_id not in erased]
+    receivers = ensure_receivers(connection, {(each.account_id, each.url) for each in kept})
     taken = insert_missing(
         connection,
         _notifications,
@@ -31,6 +74,7 @@ def enqueue(connection: Connection, new: Sequence[NewNotification], now: datetim
             {
                 "notification_id": each.notification_id,
                 "account_id": each.account_id,
+                "receiver_id": receivers[each.account_id, each.url],
                 "call_session_id": each.event.call_session_id,
                 "ext_id": each.event.ext_id,
                 "seq": each.seq,
@@ -41,134 +85,116 @@ def enqueue(connection: Connection, new: Sequence[NewNotification], now: datetim
                 "body": payload(each.event),
                 "status": NotificationStatus.WAITING,
                 "attempts": 0,
+                "failures": 0,
+                "is_redelivery": False,
+                "is_test": False,
+                "bury_reason": "",
             }
-            for each in new
+            for each in kept
         ],
     )
-    for call, account_id in {each.event.call_session_id: each.account_id for each in new}.items():
-        _schedule(connection, call, account_id, now)
+    line_up(connection, {work_key(each.event.call_session_id, is_redelivery=False) for each in kept}, now)
     return taken
 
 
-def take_due(connection: Connection, claim: Claim) -> DueNotification | None:
-    """The claimed call's next notification; None when there is none (its work ends) or the lease is lost.
-
-    One whose predecessor did not come in all the time that it was held back is due too: the predecessor is lost, and waiting for ever helps nobody.
-    """
-    if not NOTIFY_WORK.holds(connection, claim.key, claim.token):
-        return None
-    head = _head(connection, claim.key)
-    if head is None:
-        NOTIFY_WORK.finish(connection, claim.key, claim.token)
-        return None
-    return _due(head)
-
-
-def settle_attempt(
-    connection: Connection,
-    claim: Claim,
-    due: DueNotification,
-    attempt: Attempt,
-    next_attempt_time: datetime | None,
-    now: datetime,
-) -> bool:
-    """Logs an attempt and what follows: delivered, tried again at `next_attempt_time`, or buried when that is None. False when the lease is lost."""
-    if not NOTIFY_WORK.holds(connection, claim.key, claim.token):
-        return False
-    _log_attempt(connection, due, attempt)
-    if attempt.outcome is AttemptOutcome.DELIVERED:
-        _close(connection, due, NotificationStatus.DELIVERED)
-    elif next_attempt_time is None:
-        _close(connection, due, NotificationStatus.BURIED)
-    else:
-        connection.execute(_changed(due).values(next_attempt_time=next_attempt_time, attempts=due.failures + 1))
-        return NOTIFY_WORK.delay(connection, claim.key, claim.token, next_attempt_time)
-    NOTIFY_WORK.finish(connection, claim.key, claim.token)
-    _schedule(connection, due.call_session_id, due.account_id, now)
-    return True
+def settle_attempts(
+    connection: Connection, settled: Sequence[Settled], rules: BreakerRules, now: datetime
+) -> list[bool]:
+    """Logs attempts and what follows: delivered, tried again, or buried. Answers for each whether its lease was still ours; nothing is kept of the others."""
+    ours = NOTIFY_WORK.held(connection, [each.claim for each in settled])
+    kept = [each for each in settled if each.claim.token in ours]
+    if kept:
+        log_attempts(
+            connection,
+            [(each.claim.due.notification_id, each.claim.due.attempts + 1, each.attempt) for each in kept],
+        )
+        connection.execute(_STEP, [_step_values(each, now) for each in kept])
+        again = [each for each in kept if each.step.next_attempt_time is not None]
+        NOTIFY_WORK.delay_all(
+            connection,
+            [(each.claim, each.step.next_attempt_time) for each in again if each.step.next_attempt_time is not None],
+        )
+        ended = [each.claim for each in kept if each.step.next_attempt_time is None]
+        NOTIFY_WORK.finish_all(connection, ended)
+        _let_next_go(connection, {claim.key: claim.seq for claim in ended}, now)
+        judge_receivers(connection, [(each.claim.due.receiver_id, each.attempt) for each in kept], rules, now)
+    return [each.claim.token in ours for each in settled]
 
 
 def sweep_notifications(connection: Connection, now: datetime) -> list[int]:
     """Frees leases that ran out and wakes what is due; a notification whose work never comes to an end is buried. Answers the calls of these."""
     given_up = [lease for lease in NOTIFY_WORK.sweep(connection, now) if lease.expiries >= MAX_EXPIRIES]
+    firsts = heads(connection, [lease.key for lease in given_up])
+    NOTIFY_WORK.drop(connection, [lease.key for lease in given_up])
     for lease in given_up:
-        NOTIFY_WORK.drop(connection, [lease.key])
-        head = _head(connection, lease.key)
-        if head is not None:
-            due = _due(head)
+        if lease.key in firsts:
             reason = f"{lease.expiries} attempts did not come to an end"
-            _log_attempt(
-                connection, due, Attempt(attempt_time=now, latency_ms=0, outcome=AttemptOutcome.INTERNAL, reason=reason)
-            )
-            _close(connection, due, NotificationStatus.BURIED)
-        _schedule(connection, lease.key, lease.account_id, now)
-    return [lease.key for lease in given_up]
+            attempt = Attempt(attempt_time=now, latency_ms=0, outcome=AttemptOutcome.INTERNAL, reason=reason)
+            due = due_of(firsts[lease.key])
+            log_attempts(connection, [(due.notification_id, due.attempts + 1, attempt)])
+            _bury(connection, due, due.attempts + 1, reason, now)
+    _let_next_go(connection, {key: head.seq for key, head in firsts.items()}, now)
+    return [line_of(lease.key)[0] for lease in given_up]
 
 
-def _schedule(connection: Connection, call_session_id: int, account_id: int, now: datetime) -> None:
-    """Gives the call's next notification its work: now, or much later while it has come ahead of its predecessor."""
-    head = _head(connection, call_session_id)
-    if head is None:
-        return
-    if head.previous_seq > _settled_seq(connection, call_session_id):
-        NOTIFY_WORK.ensure(connection, [(call_session_id, account_id)], now, until=now + HELD_BACK)
-        return
-    NOTIFY_WORK.ensure(connection, [(call_session_id, account_id)], now)
-    if head.attempts == 0:
-        # The work may have been put off for one that came ahead; now its predecessor is here.
-        NOTIFY_WORK.wake(connection, call_session_id, now)
+def give_up_waiting(connection: Connection, before: datetime, now: datetime) -> int:
+    """Buries, up to 500 at once, what has been first in its line since before then while its receiver is paused: nothing waits for ever. Answers how many."""
+    found = connection.execute(
+        select(_notifications, _receivers.c.reason, _receivers.c.failing_since)
+        .join(_receivers, _receivers.c.receiver_id == _notifications.c.receiver_id)
+        .where(
+            IS_WAITING,
+            _notifications.c.turn_time <= before,
+            _receivers.c.probe_time.is_not(None),
+        )
+        .order_by(_notifications.c.turn_time)
+        .limit(GIVEN_UP_AT_ONCE)
+    ).all()
+    by_key = {work_key(row.call_session_id, is_redelivery=row.is_redelivery): row for row in found}
+    free = NOTIFY_WORK.drop_free(connection, list(by_key))
+    for key in free:
+        row = by_key[key]
+        reason = f"the receiver was paused until its time was over; its last failure: {row.reason}"
+        _bury(connection, due_of(row), row.attempts, reason, now)
+    _let_next_go(connection, {key: by_key[key].seq for key in free}, now)
+    return len(free)
 
 
-def _head(connection: Connection, call_session_id: int) -> "Row[tuple[object, ...]] | None":
-    waiting = select(_notifications).where(
-        _notifications.c.call_session_id == call_session_id, _notifications.c.status == NotificationStatus.WAITING
-    )
-    return connection.execute(waiting.order_by(_notifications.c.seq).limit(1)).first()
+def _step_values(settled: Settled, now: datetime) -> dict[str, object]:
+    due, step = settled.claim.due, settled.step
+    return {
+        "due_id": due.notification_id,
+        "status": step.status,
+        "attempts": due.attempts + 1,
+        "failures": due.failures + (settled.attempt.outcome is not AttemptOutcome.DELIVERED),
+        "attempt_time": settled.attempt.attempt_time,
+        "next_attempt_time": step.next_attempt_time,
+        "end_time": now if step.next_attempt_time is None else None,
+        "bury_reason": step.bury_reason,
+    }
 
 
-def _settled_seq(connection: Connection, call_session_id: int) -> int:
-    settled = select(_call_order.c.settled_seq).where(_call_order.c.call_session_id == call_session_id)
-    return connection.execute(settled).scalar() or 0
-
-
-def _due(head: "Row[tuple[object, ...]]") -> DueNotification:
-    return DueNotification(
-        notification_id=head.notification_id,
-        account_id=head.account_id,
-        call_session_id=head.call_session_id,
-        url=head.url,
-        body=head.body,
-        failures=head.attempts,
-    )
-
-
-def _log_attempt(connection: Connection, due: DueNotification, attempt: Attempt) -> None:
+def _bury(connection: Connection, due: DueNotification, attempts: int, reason: str, now: datetime) -> None:
     connection.execute(
-        insert(_attempts).values(
-            notification_id=due.notification_id,
-            number=due.failures + 1,
-            attempt_time=attempt.attempt_time,
-            latency_ms=attempt.latency_ms,
-            outcome=attempt.outcome,
-            http_status=attempt.http_status,
-            reason=attempt.reason,
+        update(_notifications)
+        .where(_notifications.c.notification_id == due.notification_id)
+        .values(
+            status=NotificationStatus.BURIED,
+            attempts=attempts,
+            next_attempt_time=None,
+            end_time=now,
+            bury_reason=reason,
         )
     )
 
 
-def _close(connection: Connection, due: DueNotification, status: NotificationStatus) -> None:
-    seq = connection.execute(
-        _changed(due)
-        .values(status=status, next_attempt_time=None, attempts=due.failures + 1)
-        .returning(_notifications.c.seq)
-    ).scalar_one()
-    insert_missing(connection, _call_order, [{"call_session_id": due.call_session_id, "settled_seq": 0}])
-    connection.execute(
-        update(_call_order)
-        .where(_call_order.c.call_session_id == due.call_session_id, _call_order.c.settled_seq < seq)
-        .values(settled_seq=seq)
+def _let_next_go(connection: Connection, ended: Mapping[int, int], now: datetime) -> None:
+    """The firsts of these lines (work key and seq) have ended: the next ones get their work. Redeliveries do not count for the order of their call."""
+    in_order = {line_of(key)[0]: seq for key, seq in ended.items() if not line_of(key)[1]}
+    upsert(
+        connection,
+        _call_order,
+        [{"call_session_id": call, "settled_seq": seq, "is_erased": False} for call, seq in in_order.items()],
+        raises=("settled_seq",),
     )
-
-
-def _changed(due: DueNotification) -> Update:
-    return update(_notifications).where(_notifications.c.notification_id == due.notification_id)
+    line_up(connection, ended, now)

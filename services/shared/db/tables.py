@@ -1,15 +1,15 @@
 """Column types that every service's tables share."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
-from sqlalchemy import BigInteger, Connection, Dialect, Integer, Table
+from sqlalchemy import BigInteger, Connection, Dialect, Integer, Table, case
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import SQLModel
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from services.shared.clock import EPOCH
 
 BIG_ID = BigInteger().with_variant(Integer(), "sqlite")
 """An int64 key. SQLite numbers rows by itself only when the column is spelled INTEGER."""
@@ -46,3 +46,18 @@ def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[
         return 0
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     return connection.execute(insert(table).on_conflict_do_nothing(), list(rows)).rowcount
+
+
+def upsert(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, object]], *, raises: Sequence[str]
+) -> None:
+    """Inserts rows; of one whose key is there, the columns named in `raises` take the larger of both values and all others stay."""
+    if not rows:
+        return
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(table)
+    larger = {
+        name: case((statement.excluded[name] > table.c[name], statement.excluded[name]), else_=table.c[name])
+        for name in raises
+    }
+    connection.execute(statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=larger), list(rows))

@@ -25,17 +25,21 @@ class WorkQueue:
         self._work = work
         self._stage = stage
         self._clock = clock
+        self._after_account = 0
 
-    async def claim(self, most: int, after_account: int, lease_end: datetime) -> list[Claim]:
-        """Takes up to `most` pieces, in turns over the accounts after the given one."""
-        return await self._db.write(
+    async def claim(self, most: int, lease_end: datetime) -> Sequence[Claim]:
+        """Takes up to `most` pieces, in turns over the accounts after the one where the last claim ended."""
+        claims = await self._db.write(
             self._work.claim,
             stage=self._stage,
             most=most,
-            after_account=after_account,
+            after_account=self._after_account,
             now=self._clock.now(),
             lease_end=lease_end,
         )
+        if claims:
+            self._after_account = claims[-1].account_id
+        return claims
 
     async def renew(self, held: Sequence[Claim], lease_end: datetime) -> set[int]:
         """Lengthens leases; answers the tokens that still hold."""

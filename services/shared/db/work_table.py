@@ -7,6 +7,7 @@ worker that lost its lease changes nothing. A sweep, which anybody may run, free
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Row,
     SmallInteger,
     Table,
     bindparam,
@@ -56,13 +58,15 @@ class Expired:
     expiries: int
 
 
-def work_columns(metadata: MetaData, name: str) -> Table:
-    """The table of one kind of work with its indexes, for migrations and for `WorkTable`."""
+def work_columns(metadata: MetaData, name: str, *, has_lanes: bool = False) -> Table:
+    """The table of one kind of work with its indexes, for migrations and for `WorkTable`; with a lane for `LaneWorkTable`."""
+    lanes = (Column("lane", BigInteger, nullable=False),) if has_lanes else ()
     work = Table(
         name,
         metadata,
         Column("key", BIG_ID, primary_key=True, autoincrement=False),
         Column("account_id", BigInteger, nullable=False),
+        *lanes,
         Column("stage", SmallInteger, nullable=False),
         Column("priority", SmallInteger, nullable=False),
         Column("state", SmallInteger, nullable=False),
@@ -75,6 +79,7 @@ def work_columns(metadata: MetaData, name: str) -> Table:
         f"{name}_ready",
         work.c.stage,
         work.c.account_id,
+        *([work.c.lane] if has_lanes else []),
         work.c.priority,
         work.c.key,
         sqlite_where=text("state = 0"),
@@ -84,6 +89,7 @@ def work_columns(metadata: MetaData, name: str) -> Table:
         f"{name}_leased",
         work.c.stage,
         work.c.account_id,
+        *([work.c.lane] if has_lanes else []),
         sqlite_where=text("state = 1"),
         postgresql_where=text("state = 1"),
     )
@@ -103,7 +109,7 @@ class WorkTable:
     """The operations on one work table. All take an open transaction."""
 
     def __init__(self, work: Table) -> None:
-        self._work = work
+        self.table = self._work = work
         self._claim_sql = text(_CLAIM.format(name=work.name))
 
     def add(
@@ -142,6 +148,10 @@ class WorkTable:
         found = connection.execute(
             self._claim_sql, {"stage": stage, "most": most, "after": after_account, "ring": RING_ACCOUNTS}
         ).all()
+        return self.lease(connection, found, lease_end)
+
+    def lease(self, connection: Connection, found: Sequence[Row[Any]], lease_end: datetime) -> list[Claim]:
+        """Leases ready rows (key, account_id, expiries) that were found in this transaction."""
         if not found:
             return []
         last = next_tokens(connection, len(found))
@@ -168,12 +178,31 @@ class WorkTable:
         )
         return connection.execute(held).first() is not None
 
+    def held(self, connection: Connection, claims: Sequence[Claim]) -> set[int]:
+        """The tokens among these claims that still hold."""
+        keys = [claim.key for claim in claims]
+        leased = select(self._work.c.key, self._work.c.token).where(
+            self._work.c.key.in_(keys), self._work.c.state == LEASED
+        )
+        ours = {(claim.key, claim.token) for claim in claims}
+        return {row.token for row in connection.execute(leased) if (row.key, row.token) in ours}
+
     def finish(self, connection: Connection, key: int, token: int) -> bool:
         """Removes the row if the lease is still ours; False otherwise."""
         gone = delete(self._work).where(
             self._work.c.key == key, self._work.c.token == token, self._work.c.state == LEASED
         )
         return connection.execute(gone).rowcount == 1
+
+    def finish_all(self, connection: Connection, claims: Sequence[Claim]) -> None:
+        """Removes the rows of these claims, as far as their leases are ours."""
+        if claims:
+            gone = delete(self._work).where(
+                self._work.c.key == bindparam("claimed"),
+                self._work.c.token == bindparam("fence"),
+                self._work.c.state == LEASED,
+            )
+            connection.execute(gone, [{"claimed": claim.key, "fence": claim.token} for claim in claims])
 
     def advance(self, connection: Connection, key: int, token: int, *, stage: int, now: datetime) -> bool:
         """Makes the row ready in another stage if the lease is still ours; False otherwise. The count of expiries starts again."""
@@ -186,6 +215,27 @@ class WorkTable:
     def delay(self, connection: Connection, key: int, token: int, until: datetime) -> bool:
         """Puts the row off until then if the lease is still ours; False otherwise."""
         return self._change_held(connection, key, token, state=DELAYED, due=until)
+
+    def delay_all(self, connection: Connection, claims: Sequence[tuple[Claim, datetime]]) -> None:
+        """Puts the rows of these claims off until their times, as far as their leases are ours."""
+        if claims:
+            put_off = (
+                update(self._work)
+                .where(
+                    self._work.c.key == bindparam("claimed"),
+                    self._work.c.token == bindparam("fence"),
+                    self._work.c.state == LEASED,
+                )
+                .values(state=DELAYED, due=bindparam("until"))
+            )
+            connection.execute(
+                put_off, [{"claimed": claim.key, "fence": claim.token, "until": until} for claim, until in claims]
+            )
+
+    def drop_free(self, connection: Connection, keys: Sequence[int]) -> list[int]:
+        """Removes those of the rows that nobody holds; answers their keys."""
+        gone = delete(self._work).where(self._work.c.key.in_(keys), self._work.c.state != LEASED)
+        return list(connection.execute(gone.returning(self._work.c.key)).scalars())
 
     def drop(self, connection: Connection, keys: Sequence[int]) -> None:
         """Removes rows whoever holds them."""

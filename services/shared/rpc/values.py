@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,6 +10,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from services.shared.clock import EPOCH
 from services.shared.errors import Mnemonic, Refusal
 
 if TYPE_CHECKING:
@@ -34,6 +35,14 @@ def timestamp(moment: datetime) -> Timestamp:
     message = Timestamp()
     message.FromDatetime(moment)
     return message
+
+
+def read_moment(stamp: Timestamp, name: str) -> datetime:
+    """A moment of a request. Raises Refusal for one beyond what a calendar holds."""
+    try:
+        return EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos / 1000)
+    except OverflowError as error:
+        raise Refusal(Mnemonic.INVALID_DATE_TIME, path=(name,), value=stamp.seconds) from error
 
 
 def named_fields(message: Message, mask: FieldMask, known: Collection[str]) -> list[str]:

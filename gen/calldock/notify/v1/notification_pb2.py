@@ -28,7 +28,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%calldock/notify/v1/notification.proto\x12\x12\x63\x61lldock.notify.v1\x1a\x1d\x63\x61lldock/intake/v1/call.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x03\n\x0cNotification\x12\x1d\n\x0fnotification_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x63\x61ll_session_id\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06\x65xt_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x11\n\x03seq\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x32\n\x05\x65vent\x18\x05 \x01(\x0e\x32\x1d.calldock.intake.v1.CallEventB\x04\xe2\x41\x01\x03\x12\x11\n\x03url\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x62ody\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12<\n\x06status\x18\x08 \x01(\x0e\x32&.calldock.notify.v1.NotificationStatusB\x04\xe2\x41\x01\x03\x12\x34\n\nevent_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12;\n\x11next_attempt_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x33\n\x08\x61ttempts\x18\x0b \x03(\x0b\x32\x1b.calldock.notify.v1.AttemptB\x04\xe2\x41\x01\x03\"\x8a\x02\n\x07\x41ttempt\x12\x14\n\x06number\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x36\n\x0c\x61ttempt_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x30\n\x07latency\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x39\n\x07outcome\x18\x04 \x01(\x0e\x32\".calldock.notify.v1.AttemptOutcomeB\x04\xe2\x41\x01\x03\x12\x1e\n\x0bhttp_status\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x14\n\x06reason\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x42\x0e\n\x0c_http_status*\x9d\x01\n\x12NotificationStatus\x12#\n\x1fNOTIFICATION_STATUS_UNSPECIFIED\x10\x00\x12\x1f\n\x1bNOTIFICATION_STATUS_WAITING\x10\x01\x12!\n\x1dNOTIFICATION_STATUS_DELIVERED\x10\x02\x12\x1e\n\x1aNOTIFICATION_STATUS_BURIED\x10\x03*\xf1\x01\n\x0e\x41ttemptOutcome\x12\x1f\n\x1b\x41TTEMPT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41TTEMPT_OUTCOME_DELIVERED\x10\x01\x12\x1f\n\x1b\x41TTEMPT_OUTCOME_HTTP_STATUS\x10\x02\x12\x1b\n\x17\x41TTEMPT_OUTCOME_TIMEOUT\x10\x03\x12\x1e\n\x1a\x41TTEMPT_OUTCOME_CONNECTION\x10\x04\x12#\n\x1f\x41TTEMPT_OUTCOME_ADDRESS_REFUSED\x10\x05\x12\x1c\n\x18\x41TTEMPT_OUTCOME_INTERNAL\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%calldock/notify/v1/notification.proto\x12\x12\x63\x61lldock.notify.v1\x1a\x1d\x63\x61lldock/intake/v1/call.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd6\x04\n\x0cNotification\x12\x1d\n\x0fnotification_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x63\x61ll_session_id\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06\x65xt_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x11\n\x03seq\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x32\n\x05\x65vent\x18\x05 \x01(\x0e\x32\x1d.calldock.intake.v1.CallEventB\x04\xe2\x41\x01\x03\x12\x11\n\x03url\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x62ody\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12<\n\x06status\x18\x08 \x01(\x0e\x32&.calldock.notify.v1.NotificationStatusB\x04\xe2\x41\x01\x03\x12\x34\n\nevent_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12;\n\x11next_attempt_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x33\n\x08\x61ttempts\x18\x0b \x03(\x0b\x32\x1b.calldock.notify.v1.AttemptB\x04\xe2\x41\x01\x03\x12\x1b\n\rreceiver_host\x18\x0c \x01(\tB\x04\xe2\x41\x01\x03\x12\x32\n\x08\x65nd_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x62ury_reason\x18\x0e \x01(\tB\x04\xe2\x41\x01\x03\x12\x1b\n\ris_redelivery\x18\x0f \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x15\n\x07is_test\x18\x10 \x01(\x08\x42\x04\xe2\x41\x01\x03\"\xa5\x02\n\x07\x41ttempt\x12\x14\n\x06number\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x36\n\x0c\x61ttempt_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x30\n\x07latency\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x39\n\x07outcome\x18\x04 \x01(\x0e\x32\".calldock.notify.v1.AttemptOutcomeB\x04\xe2\x41\x01\x03\x12\x1e\n\x0bhttp_status\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x14\n\x06reason\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x61nswer_head\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x42\x0e\n\x0c_http_status\"\xd4\x02\n\x08Receiver\x12\x12\n\x04host\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x36\n\x05state\x18\x02 \x01(\x0e\x32!.calldock.notify.v1.ReceiverStateB\x04\xe2\x41\x01\x03\x12<\n\x12\x66\x61iling_since_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x16\n\x08\x66\x61ilures\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06reason\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x34\n\nprobe_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12=\n\x13last_delivered_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1b\n\rwaiting_calls\x18\x08 \x01(\x05\x42\x04\xe2\x41\x01\x03*\x9d\x01\n\x12NotificationStatus\x12#\n\x1fNOTIFICATION_STATUS_UNSPECIFIED\x10\x00\x12\x1f\n\x1bNOTIFICATION_STATUS_WAITING\x10\x01\x12!\n\x1dNOTIFICATION_STATUS_DELIVERED\x10\x02\x12\x1e\n\x1aNOTIFICATION_STATUS_BURIED\x10\x03*\xf1\x01\n\x0e\x41ttemptOutcome\x12\x1f\n\x1b\x41TTEMPT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41TTEMPT_OUTCOME_DELIVERED\x10\x01\x12\x1f\n\x1b\x41TTEMPT_OUTCOME_HTTP_STATUS\x10\x02\x12\x1b\n\x17\x41TTEMPT_OUTCOME_TIMEOUT\x10\x03\x12\x1e\n\x1a\x41TTEMPT_OUTCOME_CONNECTION\x10\x04\x12#\n\x1f\x41TTEMPT_OUTCOME_ADDRESS_REFUSED\x10\x05\x12\x1c\n\x18\x41TTEMPT_OUTCOME_INTERNAL\x10\x06*\x82\x01\n\rReceiverState\x12\x1e\n\x1aRECEIVER_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16RECEIVER_STATE_HEALTHY\x10\x01\x12\x1a\n\x16RECEIVER_STATE_FAILING\x10\x02\x12\x19\n\x15RECEIVER_STATE_PAUSED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,6 +57,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NOTIFICATION'].fields_by_name['next_attempt_time']._serialized_options = b'\342A\001\003'
   _globals['_NOTIFICATION'].fields_by_name['attempts']._loaded_options = None
   _globals['_NOTIFICATION'].fields_by_name['attempts']._serialized_options = b'\342A\001\003'
+  _globals['_NOTIFICATION'].fields_by_name['receiver_host']._loaded_options = None
+  _globals['_NOTIFICATION'].fields_by_name['receiver_host']._serialized_options = b'\342A\001\003'
+  _globals['_NOTIFICATION'].fields_by_name['end_time']._loaded_options = None
+  _globals['_NOTIFICATION'].fields_by_name['end_time']._serialized_options = b'\342A\001\003'
+  _globals['_NOTIFICATION'].fields_by_name['bury_reason']._loaded_options = None
+  _globals['_NOTIFICATION'].fields_by_name['bury_reason']._serialized_options = b'\342A\001\003'
+  _globals['_NOTIFICATION'].fields_by_name['is_redelivery']._loaded_options = None
+  _globals['_NOTIFICATION'].fields_by_name['is_redelivery']._serialized_options = b'\342A\001\003'
+  _globals['_NOTIFICATION'].fields_by_name['is_test']._loaded_options = None
+  _globals['_NOTIFICATION'].fields_by_name['is_test']._serialized_options = b'\342A\001\003'
   _globals['_ATTEMPT'].fields_by_name['number']._loaded_options = None
   _globals['_ATTEMPT'].fields_by_name['number']._serialized_options = b'\342A\001\003'
   _globals['_ATTEMPT'].fields_by_name['attempt_time']._loaded_options = None
@@ -69,12 +79,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ATTEMPT'].fields_by_name['http_status']._serialized_options = b'\342A\001\003'
   _globals['_ATTEMPT'].fields_by_name['reason']._loaded_options = None
   _globals['_ATTEMPT'].fields_by_name['reason']._serialized_options = b'\342A\001\003'
-  _globals['_NOTIFICATIONSTATUS']._serialized_start=901
-  _globals['_NOTIFICATIONSTATUS']._serialized_end=1058
-  _globals['_ATTEMPTOUTCOME']._serialized_start=1061
-  _globals['_ATTEMPTOUTCOME']._serialized_end=1302
+  _globals['_ATTEMPT'].fields_by_name['answer_head']._loaded_options = None
+  _globals['_ATTEMPT'].fields_by_name['answer_head']._serialized_options = b'\342A\001\003'
+  _globals['_RECEIVER'].fields_by_name['host']._loaded_options = None
+  _globals['_RECEIVER'].fields_by_name['host']._serialized_options = b'\342A\001\003'
+  _globals['_RECEIVER'].fields_by_name['state']._loaded_options = None
+  _globals['_RECEIVER'].fields_by_name['state']._serialized_options = b'\342A\001\003'
+  _globals['_RECEIVER'].fields_by_name['failing_since_time']._loaded_options = None
+  _globals['_RECEIVER'].fields_by_name['failing_since_time']._serialized_options = b'\342A\001\003'
+  _globals['_RECEIVER'].fields_by_name['failures']._loaded_options = None
+  _globals['_RECEIVER'].fields_by_name['failures']._serialized_options = b'\342A\001\003'
+  _globals['_RECEIVER'].fields_by_name['reason']._loaded_options = None
+  _globals['_RECEIVER'].fields_by_name['reason']._serialized_options = b'\342A\001\003'
+  _globals['_RECEIVER'].fields_by_name['probe_time']._loaded_options = None
+  _globals['_RECEIVER'].fields_by_name['probe_time']._serialized_options = b'\342A\001\003'
+  _globals['_RECEIVER'].fields_by_name['last_delivered_time']._loaded_options = None
+  _globals['_RECEIVER'].fields_by_name['last_delivered_time']._serialized_options = b'\342A\001\003'
+  _globals['_RECEIVER'].fields_by_name['waiting_calls']._loaded_options = None
+  _globals['_RECEIVER'].fields_by_name['waiting_calls']._serialized_options = b'\342A\001\003'
+  _globals['_NOTIFICATIONSTATUS']._serialized_start=1431
+  _globals['_NOTIFICATIONSTATUS']._serialized_end=1588
+  _globals['_ATTEMPTOUTCOME']._serialized_start=1591
+  _globals['_ATTEMPTOUTCOME']._serialized_end=1832
+  _globals['_RECEIVERSTATE']._serialized_start=1835
+  _globals['_RECEIVERSTATE']._serialized_end=1965
   _globals['_NOTIFICATION']._serialized_start=191
-  _globals['_NOTIFICATION']._serialized_end=629
-  _globals['_ATTEMPT']._serialized_start=632
-  _globals['_ATTEMPT']._serialized_end=898
+  _globals['_NOTIFICATION']._serialized_end=789
+  _globals['_ATTEMPT']._serialized_start=792
+  _globals['_ATTEMPT']._serialized_end=1085
+  _globals['_RECEIVER']._serialized_start=1088
+  _globals['_RECEIVER']._serialized_end=1428
 # @@protoc_insertion_point(module_scope)

@@ -35,7 +35,7 @@ class _NotificationStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_No
     NOTIFICATION_STATUS_DELIVERED: _NotificationStatus.ValueType  # 2
     """The receiver answered 2xx."""
     NOTIFICATION_STATUS_BURIED: _NotificationStatus.ValueType  # 3
-    """Given up: after the last attempt of the schedule, or because calldock itself failed."""
+    """Given up: after the last attempt of the schedule, at once after 410, or because calldock itself failed. `bury_reason` says why; it can be redelivered."""
 
 class NotificationStatus(_NotificationStatus, metaclass=_NotificationStatusEnumTypeWrapper):
     """Where a notification stands."""
@@ -47,7 +47,7 @@ NOTIFICATION_STATUS_WAITING: NotificationStatus.ValueType  # 1
 NOTIFICATION_STATUS_DELIVERED: NotificationStatus.ValueType  # 2
 """The receiver answered 2xx."""
 NOTIFICATION_STATUS_BURIED: NotificationStatus.ValueType  # 3
-"""Given up: after the last attempt of the schedule, or because calldock itself failed."""
+"""Given up: after the last attempt of the schedule, at once after 410, or because calldock itself failed. `bury_reason` says why; it can be redelivered."""
 Global___NotificationStatus: _TypeAlias = NotificationStatus  # noqa: Y015
 
 class _AttemptOutcome:
@@ -90,6 +90,34 @@ ATTEMPT_OUTCOME_INTERNAL: AttemptOutcome.ValueType  # 6
 """calldock itself failed, again and again; whether anything was posted is not known."""
 Global___AttemptOutcome: _TypeAlias = AttemptOutcome  # noqa: Y015
 
+class _ReceiverState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReceiverStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReceiverState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RECEIVER_STATE_UNSPECIFIED: _ReceiverState.ValueType  # 0
+    """Never answered."""
+    RECEIVER_STATE_HEALTHY: _ReceiverState.ValueType  # 1
+    """The last answer was none of the receiver's own failures."""
+    RECEIVER_STATE_FAILING: _ReceiverState.ValueType  # 2
+    """It failed last time; notifications still go as they come."""
+    RECEIVER_STATE_PAUSED: _ReceiverState.ValueType  # 3
+    """It failed again and again, or asked for a pause (429 or 503 with Retry-After): notifications wait, and from `probe_time` on one at a time is tried."""
+
+class ReceiverState(_ReceiverState, metaclass=_ReceiverStateEnumTypeWrapper):
+    """Whether a receiver takes what it is sent."""
+
+RECEIVER_STATE_UNSPECIFIED: ReceiverState.ValueType  # 0
+"""Never answered."""
+RECEIVER_STATE_HEALTHY: ReceiverState.ValueType  # 1
+"""The last answer was none of the receiver's own failures."""
+RECEIVER_STATE_FAILING: ReceiverState.ValueType  # 2
+"""It failed last time; notifications still go as they come."""
+RECEIVER_STATE_PAUSED: ReceiverState.ValueType  # 3
+"""It failed again and again, or asked for a pause (429 or 503 with Retry-After): notifications wait, and from `probe_time` on one at a time is tried."""
+Global___ReceiverState: _TypeAlias = ReceiverState  # noqa: Y015
+
 @_typing.final
 class Notification(_message.Message):
     """One event of a call on its way to a receiver."""
@@ -107,6 +135,11 @@ class Notification(_message.Message):
     EVENT_TIME_FIELD_NUMBER: _builtins.int
     NEXT_ATTEMPT_TIME_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
+    RECEIVER_HOST_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    BURY_REASON_FIELD_NUMBER: _builtins.int
+    IS_REDELIVERY_FIELD_NUMBER: _builtins.int
+    IS_TEST_FIELD_NUMBER: _builtins.int
     notification_id: _builtins.str
     """Output only. Its id, a UUIDv7; the `webhook-id` header of every attempt."""
     call_session_id: _builtins.int
@@ -123,6 +156,14 @@ class Notification(_message.Message):
     """Output only. The JSON text that is posted, byte for byte."""
     status: Global___NotificationStatus.ValueType
     """Output only. Where it stands."""
+    receiver_host: _builtins.str
+    """Output only. The receiver's host, with its port where the link names one."""
+    bury_reason: _builtins.str
+    """Output only. Why it was given up. Empty unless it was buried."""
+    is_redelivery: _builtins.bool
+    """Output only. True once it was redelivered by request: outside the order of the call's other notifications."""
+    is_test: _builtins.bool
+    """Output only. True for one that SendTestNotification sent: it tells of no call."""
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When the event took place."""
@@ -134,6 +175,10 @@ class Notification(_message.Message):
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:
         """Output only. Every attempt so far, oldest first."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When it was delivered or buried. Absent while it waits."""
 
     def __init__(
         self,
@@ -149,10 +194,15 @@ class Notification(_message.Message):
         event_time: _timestamp_pb2.Timestamp | None = ...,
         next_attempt_time: _timestamp_pb2.Timestamp | None = ...,
         attempts: _abc.Iterable[Global___Attempt] | None = ...,
+        receiver_host: _builtins.str = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        bury_reason: _builtins.str = ...,
+        is_redelivery: _builtins.bool = ...,
+        is_test: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time", "next_attempt_time", b"next_attempt_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "event_time", b"event_time", "next_attempt_time", b"next_attempt_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "body", b"body", "call_session_id", b"call_session_id", "event", b"event", "event_time", b"event_time", "ext_id", b"ext_id", "next_attempt_time", b"next_attempt_time", "notification_id", b"notification_id", "seq", b"seq", "status", b"status", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "body", b"body", "bury_reason", b"bury_reason", "call_session_id", b"call_session_id", "end_time", b"end_time", "event", b"event", "event_time", b"event_time", "ext_id", b"ext_id", "is_redelivery", b"is_redelivery", "is_test", b"is_test", "next_attempt_time", b"next_attempt_time", "notification_id", b"notification_id", "receiver_host", b"receiver_host", "seq", b"seq", "status", b"status", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -170,6 +220,7 @@ class Attempt(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     HTTP_STATUS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    ANSWER_HEAD_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Output only. 1 for the first."""
     outcome: Global___AttemptOutcome.ValueType
@@ -178,6 +229,8 @@ class Attempt(_message.Message):
     """Output only. The receiver's HTTP status. Absent when there was no answer."""
     reason: _builtins.str
     """Output only. What went wrong, in words. Empty when delivered."""
+    answer_head: _builtins.str
+    """Output only. The head of the receiver's answer, up to 1,024 bytes of it as text; what is no UTF-8 is replaced."""
     @_builtins.property
     def attempt_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When it began."""
@@ -195,13 +248,70 @@ class Attempt(_message.Message):
         outcome: Global___AttemptOutcome.ValueType = ...,
         http_status: _builtins.int | None = ...,
         reason: _builtins.str = ...,
+        answer_head: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_http_status", b"_http_status", "attempt_time", b"attempt_time", "http_status", b"http_status", "latency", b"latency"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_http_status", b"_http_status", "attempt_time", b"attempt_time", "http_status", b"http_status", "latency", b"latency", "number", b"number", "outcome", b"outcome", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_http_status", b"_http_status", "answer_head", b"answer_head", "attempt_time", b"attempt_time", "http_status", b"http_status", "latency", b"latency", "number", b"number", "outcome", b"outcome", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__http_status: _TypeAlias = _typing.Literal["http_status"]  # noqa: Y015
     _WhichOneofArgType__http_status: _TypeAlias = _typing.Literal["_http_status", b"_http_status"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__http_status) -> _WhichOneofReturnType__http_status | None: ...
 
 Global___Attempt: _TypeAlias = Attempt  # noqa: Y015
+
+@_typing.final
+class Receiver(_message.Message):
+    """Who the account's notifications are posted to: one host, with its port."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOST_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    FAILING_SINCE_TIME_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    PROBE_TIME_FIELD_NUMBER: _builtins.int
+    LAST_DELIVERED_TIME_FIELD_NUMBER: _builtins.int
+    WAITING_CALLS_FIELD_NUMBER: _builtins.int
+    host: _builtins.str
+    """Output only. The host, with its port where the links name one."""
+    state: Global___ReceiverState.ValueType
+    """Output only. Whether it takes what it is sent."""
+    failures: _builtins.int
+    """Output only. Failures in a row: no connection, no whole answer in time, 5xx, 429."""
+    reason: _builtins.str
+    """Output only. What the last failure was, in words. Empty while it is healthy."""
+    waiting_calls: _builtins.int
+    """Output only. Calls with notifications that wait for it, counted up to 10,000."""
+    @_builtins.property
+    def failing_since_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. The first of the failures in a row that it stands in. Absent while it is healthy."""
+
+    @_builtins.property
+    def probe_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When one notification is tried again. Absent unless it is paused."""
+
+    @_builtins.property
+    def last_delivered_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When it last took a notification. Absent when it never did."""
+
+    def __init__(
+        self,
+        *,
+        host: _builtins.str = ...,
+        state: Global___ReceiverState.ValueType = ...,
+        failing_since_time: _timestamp_pb2.Timestamp | None = ...,
+        failures: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        probe_time: _timestamp_pb2.Timestamp | None = ...,
+        last_delivered_time: _timestamp_pb2.Timestamp | None = ...,
+        waiting_calls: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["failing_since_time", b"failing_since_time", "last_delivered_time", b"last_delivered_time", "probe_time", b"probe_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failing_since_time", b"failing_since_time", "failures", b"failures", "host", b"host", "last_delivered_time", b"last_delivered_time", "probe_time", b"probe_time", "reason", b"reason", "state", b"state", "waiting_calls", b"waiting_calls"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Receiver: _TypeAlias = Receiver  # noqa: Y015

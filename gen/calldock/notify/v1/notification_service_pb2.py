@@ -23,12 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from calldock.intake.v1 import call_pb2 as calldock_dot_intake_dot_v1_dot_call__pb2
 from calldock.notify.v1 import notification_pb2 as calldock_dot_notify_dot_v1_dot_notification__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-calldock/notify/v1/notification_service.proto\x12\x12\x63\x61lldock.notify.v1\x1a\x1b\x62uf/validate/validate.proto\x1a%calldock/notify/v1/notification.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x9b\x01\n\x18ListNotificationsRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80 \x12)\n\x0f\x63\x61ll_session_id\x18\x03 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x01H\x00\x88\x01\x01\x42\x12\n\x10_call_session_id\"y\n\x19ListNotificationsResponse\x12=\n\rnotifications\x18\x01 \x03(\x0b\x32 .calldock.notify.v1.NotificationB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x32\xa3\x01\n\x13NotificationService\x12\x8b\x01\n\x11ListNotifications\x12,.calldock.notify.v1.ListNotificationsRequest\x1a-.calldock.notify.v1.ListNotificationsResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/notificationsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-calldock/notify/v1/notification_service.proto\x12\x12\x63\x61lldock.notify.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63\x61lldock/intake/v1/call.proto\x1a%calldock/notify/v1/notification.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xad\x03\n\x18ListNotificationsRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80 \x12)\n\x0f\x63\x61ll_session_id\x18\x03 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x01H\x00\x88\x01\x01\x12\x44\n\x06status\x18\x04 \x01(\x0e\x32&.calldock.notify.v1.NotificationStatusB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12:\n\x05\x65vent\x18\x05 \x01(\x0e\x32\x1d.calldock.intake.v1.CallEventB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12#\n\rreceiver_host\x18\x06 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x10\x12\x33\n\tfrom_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x34\n\nuntil_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x42\x12\n\x10_call_session_id\"y\n\x19ListNotificationsResponse\x12=\n\rnotifications\x18\x01 \x03(\x0b\x32 .calldock.notify.v1.NotificationB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"?\n\x16GetNotificationRequest\x12%\n\x0fnotification_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"E\n\x1cRedeliverNotificationRequest\x12%\n\x0fnotification_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\"y\n\x16RedeliverBuriedRequest\x12:\n\nsince_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12#\n\rreceiver_host\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80\x10\".\n\x17RedeliverBuriedResponse\x12\x13\n\x05\x63ount\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x03\"w\n\x1bSendTestNotificationRequest\x12\x1c\n\x03url\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\x18\x80\x10\xc8\x01\x01\x12:\n\x05\x65vent\x18\x02 \x01(\x0e\x32\x1d.calldock.intake.v1.CallEventB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\"\x16\n\x14ListReceiversRequest\"N\n\x15ListReceiversResponse\x12\x35\n\treceivers\x18\x01 \x03(\x0b\x32\x1c.calldock.notify.v1.ReceiverB\x04\xe2\x41\x01\x03\x32\x81\x07\n\x13NotificationService\x12\x8b\x01\n\x11ListNotifications\x12,.calldock.notify.v1.ListNotificationsRequest\x1a-.calldock.notify.v1.ListNotificationsResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/notifications\x12\x8c\x01\n\x0fGetNotification\x12*.calldock.notify.v1.GetNotificationRequest\x1a .calldock.notify.v1.Notification\"+\x82\xd3\xe4\x93\x02%\x12#/v1/notifications/{notification_id}\x12\xa5\x01\n\x15RedeliverNotification\x12\x30.calldock.notify.v1.RedeliverNotificationRequest\x1a .calldock.notify.v1.Notification\"8\x82\xd3\xe4\x93\x02\x32\"-/v1/notifications/{notification_id}:redeliver:\x01*\x12\x98\x01\n\x0fRedeliverBuried\x12*.calldock.notify.v1.RedeliverBuriedRequest\x1a+.calldock.notify.v1.RedeliverBuriedResponse\",\x82\xd3\xe4\x93\x02&\"!/v1/notifications:redeliverBuried:\x01*\x12\x8c\x01\n\x14SendTestNotification\x12/.calldock.notify.v1.SendTestNotificationRequest\x1a .calldock.notify.v1.Notification\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/notifications:test:\x01*\x12{\n\rListReceivers\x12(.calldock.notify.v1.ListReceiversRequest\x1a).calldock.notify.v1.ListReceiversResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/receiversb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,16 +43,66 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTNOTIFICATIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\005r\003\030\200 '
   _globals['_LISTNOTIFICATIONSREQUEST'].fields_by_name['call_session_id']._loaded_options = None
   _globals['_LISTNOTIFICATIONSREQUEST'].fields_by_name['call_session_id']._serialized_options = b'\342A\001\001\272H\004\"\002(\001'
+  _globals['_LISTNOTIFICATIONSREQUEST'].fields_by_name['status']._loaded_options = None
+  _globals['_LISTNOTIFICATIONSREQUEST'].fields_by_name['status']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
+  _globals['_LISTNOTIFICATIONSREQUEST'].fields_by_name['event']._loaded_options = None
+  _globals['_LISTNOTIFICATIONSREQUEST'].fields_by_name['event']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
+  _globals['_LISTNOTIFICATIONSREQUEST'].fields_by_name['receiver_host']._loaded_options = None
+  _globals['_LISTNOTIFICATIONSREQUEST'].fields_by_name['receiver_host']._serialized_options = b'\342A\001\001\272H\005r\003\030\200\020'
+  _globals['_LISTNOTIFICATIONSREQUEST'].fields_by_name['from_time']._loaded_options = None
+  _globals['_LISTNOTIFICATIONSREQUEST'].fields_by_name['from_time']._serialized_options = b'\342A\001\001'
+  _globals['_LISTNOTIFICATIONSREQUEST'].fields_by_name['until_time']._loaded_options = None
+  _globals['_LISTNOTIFICATIONSREQUEST'].fields_by_name['until_time']._serialized_options = b'\342A\001\001'
   _globals['_LISTNOTIFICATIONSRESPONSE'].fields_by_name['notifications']._loaded_options = None
   _globals['_LISTNOTIFICATIONSRESPONSE'].fields_by_name['notifications']._serialized_options = b'\342A\001\003'
   _globals['_LISTNOTIFICATIONSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
   _globals['_LISTNOTIFICATIONSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\342A\001\003'
+  _globals['_GETNOTIFICATIONREQUEST'].fields_by_name['notification_id']._loaded_options = None
+  _globals['_GETNOTIFICATIONREQUEST'].fields_by_name['notification_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_REDELIVERNOTIFICATIONREQUEST'].fields_by_name['notification_id']._loaded_options = None
+  _globals['_REDELIVERNOTIFICATIONREQUEST'].fields_by_name['notification_id']._serialized_options = b'\342A\001\002\272H\005r\003\260\001\001'
+  _globals['_REDELIVERBURIEDREQUEST'].fields_by_name['since_time']._loaded_options = None
+  _globals['_REDELIVERBURIEDREQUEST'].fields_by_name['since_time']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_REDELIVERBURIEDREQUEST'].fields_by_name['receiver_host']._loaded_options = None
+  _globals['_REDELIVERBURIEDREQUEST'].fields_by_name['receiver_host']._serialized_options = b'\342A\001\001\272H\005r\003\030\200\020'
+  _globals['_REDELIVERBURIEDRESPONSE'].fields_by_name['count']._loaded_options = None
+  _globals['_REDELIVERBURIEDRESPONSE'].fields_by_name['count']._serialized_options = b'\342A\001\003'
+  _globals['_SENDTESTNOTIFICATIONREQUEST'].fields_by_name['url']._loaded_options = None
+  _globals['_SENDTESTNOTIFICATIONREQUEST'].fields_by_name['url']._serialized_options = b'\342A\001\002\272H\010r\003\030\200\020\310\001\001'
+  _globals['_SENDTESTNOTIFICATIONREQUEST'].fields_by_name['event']._loaded_options = None
+  _globals['_SENDTESTNOTIFICATIONREQUEST'].fields_by_name['event']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
+  _globals['_LISTRECEIVERSRESPONSE'].fields_by_name['receivers']._loaded_options = None
+  _globals['_LISTRECEIVERSRESPONSE'].fields_by_name['receivers']._serialized_options = b'\342A\001\003'
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListNotifications']._loaded_options = None
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListNotifications']._serialized_options = b'\202\323\344\223\002\023\022\021/v1/notifications'
-  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_start=201
-  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_end=356
-  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_start=358
-  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_end=479
-  _globals['_NOTIFICATIONSERVICE']._serialized_start=482
-  _globals['_NOTIFICATIONSERVICE']._serialized_end=645
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['GetNotification']._loaded_options = None
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['GetNotification']._serialized_options = b'\202\323\344\223\002%\022#/v1/notifications/{notification_id}'
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['RedeliverNotification']._loaded_options = None
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['RedeliverNotification']._serialized_options = b'\202\323\344\223\0022\"-/v1/notifications/{notification_id}:redeliver:\001*'
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['RedeliverBuried']._loaded_options = None
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['RedeliverBuried']._serialized_options = b'\202\323\344\223\002&\"!/v1/notifications:redeliverBuried:\001*'
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['SendTestNotification']._loaded_options = None
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['SendTestNotification']._serialized_options = b'\202\323\344\223\002\033\"\026/v1/notifications:test:\001*'
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListReceivers']._loaded_options = None
+  _globals['_NOTIFICATIONSERVICE'].methods_by_name['ListReceivers']._serialized_options = b'\202\323\344\223\002\017\022\r/v1/receivers'
+  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_start=265
+  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_end=694
+  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_start=696
+  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_end=817
+  _globals['_GETNOTIFICATIONREQUEST']._serialized_start=819
+  _globals['_GETNOTIFICATIONREQUEST']._serialized_end=882
+  _globals['_REDELIVERNOTIFICATIONREQUEST']._serialized_start=884
+  _globals['_REDELIVERNOTIFICATIONREQUEST']._serialized_end=953
+  _globals['_REDELIVERBURIEDREQUEST']._serialized_start=955
+  _globals['_REDELIVERBURIEDREQUEST']._serialized_end=1076
+  _globals['_REDELIVERBURIEDRESPONSE']._serialized_start=1078
+  _globals['_REDELIVERBURIEDRESPONSE']._serialized_end=1124
+  _globals['_SENDTESTNOTIFICATIONREQUEST']._serialized_start=1126
+  _globals['_SENDTESTNOTIFICATIONREQUEST']._serialized_end=1245
+  _globals['_LISTRECEIVERSREQUEST']._serialized_start=1247
+  _globals['_LISTRECEIVERSREQUEST']._serialized_end=1269
+  _globals['_LISTRECEIVERSRESPONSE']._serialized_start=1271
+  _globals['_LISTRECEIVERSRESPONSE']._serialized_end=1349
+  _globals['_NOTIFICATIONSERVICE']._serialized_start=1352
+  _globals['_NOTIFICATIONSERVICE']._serialized_end=2249
 # @@protoc_insertion_point(module_scope)

@@ -3,10 +3,12 @@
 isort:skip_file
 """
 
+from calldock.intake.v1 import call_pb2 as _call_pb2
 from calldock.notify.v1 import notification_pb2 as _notification_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
@@ -21,29 +23,53 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ListNotificationsRequest(_message.Message):
-    """Asks for a page of notifications."""
+    """Asks for a page of notifications. Filters that are set must all hold."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     CALL_SESSION_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
+    RECEIVER_HOST_FIELD_NUMBER: _builtins.int
+    FROM_TIME_FIELD_NUMBER: _builtins.int
+    UNTIL_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Optional. Notifications a page, default 100. More than 1,000 is cut to 1,000; a negative number is refused. A page may hold fewer than asked for: only an empty `next_page_token` ends the list."""
     page_token: _builtins.str
     """Optional. The `next_page_token` of the page before. Absent: the first page."""
     call_session_id: _builtins.int
-    """Optional. Only this call's notifications. A page token goes with the filter that it was answered for."""
+    """Optional. Only this call's notifications. A page token goes with the filters that it was answered for."""
+    status: _notification_pb2.NotificationStatus.ValueType
+    """Optional. Only those that stand there."""
+    event: _call_pb2.CallEvent.ValueType
+    """Optional. Only those that tell of this event."""
+    receiver_host: _builtins.str
+    """Optional. Only those for this receiver, spelled as `receiver_host` is."""
+    @_builtins.property
+    def from_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Only those of events at or after this moment."""
+
+    @_builtins.property
+    def until_time(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Only those of events before this moment."""
+
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         call_session_id: _builtins.int | None = ...,
+        status: _notification_pb2.NotificationStatus.ValueType = ...,
+        event: _call_pb2.CallEvent.ValueType = ...,
+        receiver_host: _builtins.str = ...,
+        from_time: _timestamp_pb2.Timestamp | None = ...,
+        until_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_call_session_id", b"_call_session_id", "call_session_id", b"call_session_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_call_session_id", b"_call_session_id", "call_session_id", b"call_session_id", "from_time", b"from_time", "until_time", b"until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_call_session_id", b"_call_session_id", "call_session_id", b"call_session_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_call_session_id", b"_call_session_id", "call_session_id", b"call_session_id", "event", b"event", "from_time", b"from_time", "page_size", b"page_size", "page_token", b"page_token", "receiver_host", b"receiver_host", "status", b"status", "until_time", b"until_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__call_session_id: _TypeAlias = _typing.Literal["call_session_id"]  # noqa: Y015
     _WhichOneofArgType__call_session_id: _TypeAlias = _typing.Literal["_call_session_id", b"_call_session_id"]  # noqa: Y015
@@ -78,3 +104,164 @@ class ListNotificationsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListNotificationsResponse: _TypeAlias = ListNotificationsResponse  # noqa: Y015
+
+@_typing.final
+class GetNotificationRequest(_message.Message):
+    """Names a notification."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTIFICATION_ID_FIELD_NUMBER: _builtins.int
+    notification_id: _builtins.str
+    """Required. Its id."""
+    def __init__(
+        self,
+        *,
+        notification_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notification_id", b"notification_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetNotificationRequest: _TypeAlias = GetNotificationRequest  # noqa: Y015
+
+@_typing.final
+class RedeliverNotificationRequest(_message.Message):
+    """Names a notification to send once more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTIFICATION_ID_FIELD_NUMBER: _builtins.int
+    notification_id: _builtins.str
+    """Required. Its id."""
+    def __init__(
+        self,
+        *,
+        notification_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["notification_id", b"notification_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RedeliverNotificationRequest: _TypeAlias = RedeliverNotificationRequest  # noqa: Y015
+
+@_typing.final
+class RedeliverBuriedRequest(_message.Message):
+    """Which buried notifications to send once more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
+    RECEIVER_HOST_FIELD_NUMBER: _builtins.int
+    receiver_host: _builtins.str
+    """Optional. Only those for this receiver, spelled as `receiver_host` is."""
+    @_builtins.property
+    def since_time(self) -> _timestamp_pb2.Timestamp:
+        """Required. Those that were buried at or after this moment."""
+
+    def __init__(
+        self,
+        *,
+        since_time: _timestamp_pb2.Timestamp | None = ...,
+        receiver_host: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since_time", b"since_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receiver_host", b"receiver_host", "since_time", b"since_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RedeliverBuriedRequest: _TypeAlias = RedeliverBuriedRequest  # noqa: Y015
+
+@_typing.final
+class RedeliverBuriedResponse(_message.Message):
+    """How many there were."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """Output only. Notifications that wait again."""
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RedeliverBuriedResponse: _TypeAlias = RedeliverBuriedResponse  # noqa: Y015
+
+@_typing.final
+class SendTestNotificationRequest(_message.Message):
+    """What to post, and where."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    URL_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    """Required. Where to post, http or https."""
+    event: _call_pb2.CallEvent.ValueType
+    """Optional. What it tells, default processed."""
+    def __init__(
+        self,
+        *,
+        url: _builtins.str = ...,
+        event: _call_pb2.CallEvent.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendTestNotificationRequest: _TypeAlias = SendTestNotificationRequest  # noqa: Y015
+
+@_typing.final
+class ListReceiversRequest(_message.Message):
+    """Asks for all."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReceiversRequest: _TypeAlias = ListReceiversRequest  # noqa: Y015
+
+@_typing.final
+class ListReceiversResponse(_message.Message):
+    """The account's receivers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIVERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def receivers(self) -> _containers.RepeatedCompositeFieldContainer[_notification_pb2.Receiver]:
+        """Output only. Up to 1,000."""
+
+    def __init__(
+        self,
+        *,
+        receivers: _abc.Iterable[_notification_pb2.Receiver] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receivers", b"receivers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReceiversResponse: _TypeAlias = ListReceiversResponse  # noqa: Y015

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from calldock.notify.v1 import notification_pb2 as calldock_dot_notify_dot_v1_dot_notification__pb2
 from calldock.notify.v1 import notification_service_pb2 as calldock_dot_notify_dot_v1_dot_notification__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -40,6 +41,31 @@ class NotificationServiceStub:
                 request_serializer=calldock_dot_notify_dot_v1_dot_notification__service__pb2.ListNotificationsRequest.SerializeToString,
                 response_deserializer=calldock_dot_notify_dot_v1_dot_notification__service__pb2.ListNotificationsResponse.FromString,
                 _registered_method=True)
+        self.GetNotification = channel.unary_unary(
+                '/calldock.notify.v1.NotificationService/GetNotification',
+                request_serializer=calldock_dot_notify_dot_v1_dot_notification__service__pb2.GetNotificationRequest.SerializeToString,
+                response_deserializer=calldock_dot_notify_dot_v1_dot_notification__pb2.Notification.FromString,
+                _registered_method=True)
+        self.RedeliverNotification = channel.unary_unary(
+                '/calldock.notify.v1.NotificationService/RedeliverNotification',
+                request_serializer=calldock_dot_notify_dot_v1_dot_notification__service__pb2.RedeliverNotificationRequest.SerializeToString,
+                response_deserializer=calldock_dot_notify_dot_v1_dot_notification__pb2.Notification.FromString,
+                _registered_method=True)
+        self.RedeliverBuried = channel.unary_unary(
+                '/calldock.notify.v1.NotificationService/RedeliverBuried',
+                request_serializer=calldock_dot_notify_dot_v1_dot_notification__service__pb2.RedeliverBuriedRequest.SerializeToString,
+                response_deserializer=calldock_dot_notify_dot_v1_dot_notification__service__pb2.RedeliverBuriedResponse.FromString,
+                _registered_method=True)
+        self.SendTestNotification = channel.unary_unary(
+                '/calldock.notify.v1.NotificationService/SendTestNotification',
+                request_serializer=calldock_dot_notify_dot_v1_dot_notification__service__pb2.SendTestNotificationRequest.SerializeToString,
+                response_deserializer=calldock_dot_notify_dot_v1_dot_notification__pb2.Notification.FromString,
+                _registered_method=True)
+        self.ListReceivers = channel.unary_unary(
+                '/calldock.notify.v1.NotificationService/ListReceivers',
+                request_serializer=calldock_dot_notify_dot_v1_dot_notification__service__pb2.ListReceiversRequest.SerializeToString,
+                response_deserializer=calldock_dot_notify_dot_v1_dot_notification__service__pb2.ListReceiversResponse.FromString,
+                _registered_method=True)
 
 
 class NotificationServiceServicer:
@@ -49,7 +75,57 @@ class NotificationServiceServicer:
     def ListNotifications(self, request, context):
         """Lists the account's notifications with every attempt, newest first. Role: read.
 
-        Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not ours.
+        Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not of this list and filter.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetNotification(self, request, context):
+        """Reads one notification with every attempt. Role: read.
+
+        Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such notification, or keeps it no longer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RedeliverNotification(self, request, context):
+        """Sends a notification once more, with the whole schedule before it and the same `webhook-id`; its receiver is tried at once, also one that is paused. Role: upload.
+
+        One that was delivered or buried goes again outside the order of its call, after other redeliveries of that call; one that still waits is tried as soon as it is its
+        turn. Safe to repeat: while it waits it is only hastened.
+
+        Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such notification, or keeps it no longer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RedeliverBuried(self, request, context):
+        """Sends all notifications once more that were buried since a moment, each as RedeliverNotification does, those of one call in their order. Role: upload.
+
+        Safe to repeat: what waits again already is not counted again. When the answer is lost, what was taken so far stays taken.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SendTestNotification(self, request, context):
+        """Posts a notification that tells of no call to a link, once, and answers what came of it. Role: upload.
+
+        It is signed like any other, with the account's custom headers; its `ext_id` is `calldock-test` and its `call_session_id` 0. A repeat posts another one, with an id of
+        its own.
+
+        Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a link that cannot be posted to, or whose address may not be dialled; RESOURCE_EXHAUSTED for a third one of
+        the account at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReceivers(self, request, context):
+        """Lists the hosts that the account's notifications go to, those that fail first, the longest first. Role: read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -62,6 +138,31 @@ def add_NotificationServiceServicer_to_server(servicer, server):
                     servicer.ListNotifications,
                     request_deserializer=calldock_dot_notify_dot_v1_dot_notification__service__pb2.ListNotificationsRequest.FromString,
                     response_serializer=calldock_dot_notify_dot_v1_dot_notification__service__pb2.ListNotificationsResponse.SerializeToString,
+            ),
+            'GetNotification': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetNotification,
+                    request_deserializer=calldock_dot_notify_dot_v1_dot_notification__service__pb2.GetNotificationRequest.FromString,
+                    response_serializer=calldock_dot_notify_dot_v1_dot_notification__pb2.Notification.SerializeToString,
+            ),
+            'RedeliverNotification': grpc.unary_unary_rpc_method_handler(
+                    servicer.RedeliverNotification,
+                    request_deserializer=calldock_dot_notify_dot_v1_dot_notification__service__pb2.RedeliverNotificationRequest.FromString,
+                    response_serializer=calldock_dot_notify_dot_v1_dot_notification__pb2.Notification.SerializeToString,
+            ),
+            'RedeliverBuried': grpc.unary_unary_rpc_method_handler(
+                    servicer.RedeliverBuried,
+                    request_deserializer=calldock_dot_notify_dot_v1_dot_notification__service__pb2.RedeliverBuriedRequest.FromString,
+                    response_serializer=calldock_dot_notify_dot_v1_dot_notification__service__pb2.RedeliverBuriedResponse.SerializeToString,
+            ),
+            'SendTestNotification': grpc.unary_unary_rpc_method_handler(
+                    servicer.SendTestNotification,
+                    request_deserializer=calldock_dot_notify_dot_v1_dot_notification__service__pb2.SendTestNotificationRequest.FromString,
+                    response_serializer=calldock_dot_notify_dot_v1_dot_notification__pb2.Notification.SerializeToString,
+            ),
+            'ListReceivers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReceivers,
+                    request_deserializer=calldock_dot_notify_dot_v1_dot_notification__service__pb2.ListReceiversRequest.FromString,
+                    response_serializer=calldock_dot_notify_dot_v1_dot_notification__service__pb2.ListReceiversResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -92,6 +193,141 @@ class NotificationService:
             '/calldock.notify.v1.NotificationService/ListNotifications',
             calldock_dot_notify_dot_v1_dot_notification__service__pb2.ListNotificationsRequest.SerializeToString,
             calldock_dot_notify_dot_v1_dot_notification__service__pb2.ListNotificationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetNotification(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.notify.v1.NotificationService/GetNotification',
+            calldock_dot_notify_dot_v1_dot_notification__service__pb2.GetNotificationRequest.SerializeToString,
+            calldock_dot_notify_dot_v1_dot_notification__pb2.Notification.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RedeliverNotification(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.notify.v1.NotificationService/RedeliverNotification',
+            calldock_dot_notify_dot_v1_dot_notification__service__pb2.RedeliverNotificationRequest.SerializeToString,
+            calldock_dot_notify_dot_v1_dot_notification__pb2.Notification.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RedeliverBuried(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.notify.v1.NotificationService/RedeliverBuried',
+            calldock_dot_notify_dot_v1_dot_notification__service__pb2.RedeliverBuriedRequest.SerializeToString,
+            calldock_dot_notify_dot_v1_dot_notification__service__pb2.RedeliverBuriedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendTestNotification(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.notify.v1.NotificationService/SendTestNotification',
+            calldock_dot_notify_dot_v1_dot_notification__service__pb2.SendTestNotificationRequest.SerializeToString,
+            calldock_dot_notify_dot_v1_dot_notification__pb2.Notification.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReceivers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.notify.v1.NotificationService/ListReceivers',
+            calldock_dot_notify_dot_v1_dot_notification__service__pb2.ListReceiversRequest.SerializeToString,
+            calldock_dot_notify_dot_v1_dot_notification__service__pb2.ListReceiversResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from calldock.notify.v1 import notification_pb2 as _notification_pb2
 from calldock.notify.v1 import notification_service_pb2 as _notification_service_pb2
 from collections import abc as _abc
 from grpc import aio as _aio
@@ -36,8 +37,37 @@ class NotificationServiceStub:
     ListNotifications: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.ListNotificationsRequest, _notification_service_pb2.ListNotificationsResponse]
     """Lists the account's notifications with every attempt, newest first. Role: read.
 
-    Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not ours.
+    Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not of this list and filter.
     """
+    GetNotification: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.GetNotificationRequest, _notification_pb2.Notification]
+    """Reads one notification with every attempt. Role: read.
+
+    Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such notification, or keeps it no longer.
+    """
+    RedeliverNotification: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.RedeliverNotificationRequest, _notification_pb2.Notification]
+    """Sends a notification once more, with the whole schedule before it and the same `webhook-id`; its receiver is tried at once, also one that is paused. Role: upload.
+
+    One that was delivered or buried goes again outside the order of its call, after other redeliveries of that call; one that still waits is tried as soon as it is its
+    turn. Safe to repeat: while it waits it is only hastened.
+
+    Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such notification, or keeps it no longer.
+    """
+    RedeliverBuried: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.RedeliverBuriedRequest, _notification_service_pb2.RedeliverBuriedResponse]
+    """Sends all notifications once more that were buried since a moment, each as RedeliverNotification does, those of one call in their order. Role: upload.
+
+    Safe to repeat: what waits again already is not counted again. When the answer is lost, what was taken so far stays taken.
+    """
+    SendTestNotification: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.SendTestNotificationRequest, _notification_pb2.Notification]
+    """Posts a notification that tells of no call to a link, once, and answers what came of it. Role: upload.
+
+    It is signed like any other, with the account's custom headers; its `ext_id` is `calldock-test` and its `call_session_id` 0. A repeat posts another one, with an id of
+    its own.
+
+    Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a link that cannot be posted to, or whose address may not be dialled; RESOURCE_EXHAUSTED for a third one of
+    the account at once.
+    """
+    ListReceivers: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.ListReceiversRequest, _notification_service_pb2.ListReceiversResponse]
+    """Lists the hosts that the account's notifications go to, those that fail first, the longest first. Role: read."""
 
 @_typing.type_check_only
 class NotificationServiceAsyncStub(NotificationServiceStub):
@@ -47,8 +77,37 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     ListNotifications: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.ListNotificationsRequest, _notification_service_pb2.ListNotificationsResponse]  # type: ignore[assignment]
     """Lists the account's notifications with every attempt, newest first. Role: read.
 
-    Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not ours.
+    Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not of this list and filter.
     """
+    GetNotification: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.GetNotificationRequest, _notification_pb2.Notification]  # type: ignore[assignment]
+    """Reads one notification with every attempt. Role: read.
+
+    Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such notification, or keeps it no longer.
+    """
+    RedeliverNotification: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.RedeliverNotificationRequest, _notification_pb2.Notification]  # type: ignore[assignment]
+    """Sends a notification once more, with the whole schedule before it and the same `webhook-id`; its receiver is tried at once, also one that is paused. Role: upload.
+
+    One that was delivered or buried goes again outside the order of its call, after other redeliveries of that call; one that still waits is tried as soon as it is its
+    turn. Safe to repeat: while it waits it is only hastened.
+
+    Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such notification, or keeps it no longer.
+    """
+    RedeliverBuried: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.RedeliverBuriedRequest, _notification_service_pb2.RedeliverBuriedResponse]  # type: ignore[assignment]
+    """Sends all notifications once more that were buried since a moment, each as RedeliverNotification does, those of one call in their order. Role: upload.
+
+    Safe to repeat: what waits again already is not counted again. When the answer is lost, what was taken so far stays taken.
+    """
+    SendTestNotification: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.SendTestNotificationRequest, _notification_pb2.Notification]  # type: ignore[assignment]
+    """Posts a notification that tells of no call to a link, once, and answers what came of it. Role: upload.
+
+    It is signed like any other, with the account's custom headers; its `ext_id` is `calldock-test` and its `call_session_id` 0. A repeat posts another one, with an id of
+    its own.
+
+    Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a link that cannot be posted to, or whose address may not be dialled; RESOURCE_EXHAUSTED for a third one of
+    the account at once.
+    """
+    ListReceivers: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.ListReceiversRequest, _notification_service_pb2.ListReceiversResponse]  # type: ignore[assignment]
+    """Lists the hosts that the account's notifications go to, those that fail first, the longest first. Role: read."""
 
 class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
     """What receivers were told, and what they answered. The account is the token's."""
@@ -61,7 +120,66 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_notification_service_pb2.ListNotificationsResponse, _abc.Awaitable[_notification_service_pb2.ListNotificationsResponse]]:
         """Lists the account's notifications with every attempt, newest first. Role: read.
 
-        Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not ours.
+        Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not of this list and filter.
         """
+
+    @_abc_1.abstractmethod
+    def GetNotification(
+        self,
+        request: _notification_service_pb2.GetNotificationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notification_pb2.Notification, _abc.Awaitable[_notification_pb2.Notification]]:
+        """Reads one notification with every attempt. Role: read.
+
+        Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such notification, or keeps it no longer.
+        """
+
+    @_abc_1.abstractmethod
+    def RedeliverNotification(
+        self,
+        request: _notification_service_pb2.RedeliverNotificationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notification_pb2.Notification, _abc.Awaitable[_notification_pb2.Notification]]:
+        """Sends a notification once more, with the whole schedule before it and the same `webhook-id`; its receiver is tried at once, also one that is paused. Role: upload.
+
+        One that was delivered or buried goes again outside the order of its call, after other redeliveries of that call; one that still waits is tried as soon as it is its
+        turn. Safe to repeat: while it waits it is only hastened.
+
+        Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such notification, or keeps it no longer.
+        """
+
+    @_abc_1.abstractmethod
+    def RedeliverBuried(
+        self,
+        request: _notification_service_pb2.RedeliverBuriedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notification_service_pb2.RedeliverBuriedResponse, _abc.Awaitable[_notification_service_pb2.RedeliverBuriedResponse]]:
+        """Sends all notifications once more that were buried since a moment, each as RedeliverNotification does, those of one call in their order. Role: upload.
+
+        Safe to repeat: what waits again already is not counted again. When the answer is lost, what was taken so far stays taken.
+        """
+
+    @_abc_1.abstractmethod
+    def SendTestNotification(
+        self,
+        request: _notification_service_pb2.SendTestNotificationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notification_pb2.Notification, _abc.Awaitable[_notification_pb2.Notification]]:
+        """Posts a notification that tells of no call to a link, once, and answers what came of it. Role: upload.
+
+        It is signed like any other, with the account's custom headers; its `ext_id` is `calldock-test` and its `call_session_id` 0. A repeat posts another one, with an id of
+        its own.
+
+        Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a link that cannot be posted to, or whose address may not be dialled; RESOURCE_EXHAUSTED for a third one of
+        the account at once.
+        """
+
+    @_abc_1.abstractmethod
+    def ListReceivers(
+        self,
+        request: _notification_service_pb2.ListReceiversRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notification_service_pb2.ListReceiversResponse, _abc.Awaitable[_notification_service_pb2.ListReceiversResponse]]:
+        """Lists the hosts that the account's notifications go to, those that fail first, the longest first. Role: read."""
 
 def add_NotificationServiceServicer_to_server(servicer: NotificationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -127,6 +127,45 @@ class NotificationDraft(_message.Message):
 Global___NotificationDraft: _TypeAlias = NotificationDraft  # noqa: Y015
 
 @_typing.final
+class EraseCallRequest(_message.Message):
+    """Names a call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_SESSION_ID_FIELD_NUMBER: _builtins.int
+    call_session_id: _builtins.int
+    """Required. The call."""
+    def __init__(
+        self,
+        *,
+        call_session_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_session_id", b"call_session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseCallRequest: _TypeAlias = EraseCallRequest  # noqa: Y015
+
+@_typing.final
+class EraseCallResponse(_message.Message):
+    """It is forgotten."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseCallResponse: _TypeAlias = EraseCallResponse  # noqa: Y015
+
+@_typing.final
 class EnsureSecretRequest(_message.Message):
     """Names an account."""
 
@@ -156,7 +195,7 @@ class EnsureSecretResponse(_message.Message):
 
     SECRET_FIELD_NUMBER: _builtins.int
     secret: _builtins.str
-    """Output only. `whsec_` and base64 of 32 random bytes (Standard Webhooks)."""
+    """Output only. `whsec_` and base64 of 32 random bytes (Standard Webhooks). Empty for an account that signs by Ed25519 alone."""
     def __init__(
         self,
         *,

@@ -40,6 +40,11 @@ class DeliveryServiceStub:
                 request_serializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EnqueueNotificationsRequest.SerializeToString,
                 response_deserializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EnqueueNotificationsResponse.FromString,
                 _registered_method=True)
+        self.EraseCall = channel.unary_unary(
+                '/calldock.notify.internal.v1.DeliveryService/EraseCall',
+                request_serializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EraseCallRequest.SerializeToString,
+                response_deserializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EraseCallResponse.FromString,
+                _registered_method=True)
         self.EnsureSecret = channel.unary_unary(
                 '/calldock.notify.internal.v1.DeliveryService/EnsureSecret',
                 request_serializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EnsureSecretRequest.SerializeToString,
@@ -54,14 +59,24 @@ class DeliveryServiceServicer:
     def EnqueueNotifications(self, request, context):
         """Takes over notifications: they are durable when the answer comes. Safe to repeat: known ids are passed over.
 
-        Notifications of one call are posted in the order of `seq`. One that arrives ahead of its predecessor is held back until that one has come and gone.
+        Notifications of one call are posted in the order of `seq`. One that arrives ahead of its predecessor is held back until that one has come and gone. Those of a call that
+        was erased are passed over.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EraseCall(self, request, context):
+        """Forgets a call for good: its notifications, their attempts and their work go, and none is taken over later. Safe to repeat.
+
+        A POST that is under way may still arrive; nothing of it is kept.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EnsureSecret(self, request, context):
-        """Answers the account's signing secret, and makes it on the first call. Safe to repeat: the secret stays the same.
+        """Answers the account's newest HMAC secret that is in use, and makes the account's first secret when it has none. Safe to repeat: the secret stays the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -74,6 +89,11 @@ def add_DeliveryServiceServicer_to_server(servicer, server):
                     servicer.EnqueueNotifications,
                     request_deserializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EnqueueNotificationsRequest.FromString,
                     response_serializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EnqueueNotificationsResponse.SerializeToString,
+            ),
+            'EraseCall': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseCall,
+                    request_deserializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EraseCallRequest.FromString,
+                    response_serializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EraseCallResponse.SerializeToString,
             ),
             'EnsureSecret': grpc.unary_unary_rpc_method_handler(
                     servicer.EnsureSecret,
@@ -109,6 +129,33 @@ class DeliveryService:
             '/calldock.notify.internal.v1.DeliveryService/EnqueueNotifications',
             calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EnqueueNotificationsRequest.SerializeToString,
             calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EnqueueNotificationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseCall(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.notify.internal.v1.DeliveryService/EraseCall',
+            calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EraseCallRequest.SerializeToString,
+            calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EraseCallResponse.FromString,
             options,
             channel_credentials,
             insecure,

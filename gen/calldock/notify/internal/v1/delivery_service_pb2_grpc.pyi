@@ -36,10 +36,16 @@ class DeliveryServiceStub:
     EnqueueNotifications: _grpc.UnaryUnaryMultiCallable[_delivery_service_pb2.EnqueueNotificationsRequest, _delivery_service_pb2.EnqueueNotificationsResponse]
     """Takes over notifications: they are durable when the answer comes. Safe to repeat: known ids are passed over.
 
-    Notifications of one call are posted in the order of `seq`. One that arrives ahead of its predecessor is held back until that one has come and gone.
+    Notifications of one call are posted in the order of `seq`. One that arrives ahead of its predecessor is held back until that one has come and gone. Those of a call that
+    was erased are passed over.
+    """
+    EraseCall: _grpc.UnaryUnaryMultiCallable[_delivery_service_pb2.EraseCallRequest, _delivery_service_pb2.EraseCallResponse]
+    """Forgets a call for good: its notifications, their attempts and their work go, and none is taken over later. Safe to repeat.
+
+    A POST that is under way may still arrive; nothing of it is kept.
     """
     EnsureSecret: _grpc.UnaryUnaryMultiCallable[_delivery_service_pb2.EnsureSecretRequest, _delivery_service_pb2.EnsureSecretResponse]
-    """Answers the account's signing secret, and makes it on the first call. Safe to repeat: the secret stays the same."""
+    """Answers the account's newest HMAC secret that is in use, and makes the account's first secret when it has none. Safe to repeat: the secret stays the same."""
 
 @_typing.type_check_only
 class DeliveryServiceAsyncStub(DeliveryServiceStub):
@@ -49,10 +55,16 @@ class DeliveryServiceAsyncStub(DeliveryServiceStub):
     EnqueueNotifications: _aio.UnaryUnaryMultiCallable[_delivery_service_pb2.EnqueueNotificationsRequest, _delivery_service_pb2.EnqueueNotificationsResponse]  # type: ignore[assignment]
     """Takes over notifications: they are durable when the answer comes. Safe to repeat: known ids are passed over.
 
-    Notifications of one call are posted in the order of `seq`. One that arrives ahead of its predecessor is held back until that one has come and gone.
+    Notifications of one call are posted in the order of `seq`. One that arrives ahead of its predecessor is held back until that one has come and gone. Those of a call that
+    was erased are passed over.
+    """
+    EraseCall: _aio.UnaryUnaryMultiCallable[_delivery_service_pb2.EraseCallRequest, _delivery_service_pb2.EraseCallResponse]  # type: ignore[assignment]
+    """Forgets a call for good: its notifications, their attempts and their work go, and none is taken over later. Safe to repeat.
+
+    A POST that is under way may still arrive; nothing of it is kept.
     """
     EnsureSecret: _aio.UnaryUnaryMultiCallable[_delivery_service_pb2.EnsureSecretRequest, _delivery_service_pb2.EnsureSecretResponse]  # type: ignore[assignment]
-    """Answers the account's signing secret, and makes it on the first call. Safe to repeat: the secret stays the same."""
+    """Answers the account's newest HMAC secret that is in use, and makes the account's first secret when it has none. Safe to repeat: the secret stays the same."""
 
 class DeliveryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Internal: intake hands notifications over here, from its outbox."""
@@ -65,7 +77,19 @@ class DeliveryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_delivery_service_pb2.EnqueueNotificationsResponse, _abc.Awaitable[_delivery_service_pb2.EnqueueNotificationsResponse]]:
         """Takes over notifications: they are durable when the answer comes. Safe to repeat: known ids are passed over.
 
-        Notifications of one call are posted in the order of `seq`. One that arrives ahead of its predecessor is held back until that one has come and gone.
+        Notifications of one call are posted in the order of `seq`. One that arrives ahead of its predecessor is held back until that one has come and gone. Those of a call that
+        was erased are passed over.
+        """
+
+    @_abc_1.abstractmethod
+    def EraseCall(
+        self,
+        request: _delivery_service_pb2.EraseCallRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_delivery_service_pb2.EraseCallResponse, _abc.Awaitable[_delivery_service_pb2.EraseCallResponse]]:
+        """Forgets a call for good: its notifications, their attempts and their work go, and none is taken over later. Safe to repeat.
+
+        A POST that is under way may still arrive; nothing of it is kept.
         """
 
     @_abc_1.abstractmethod
@@ -74,6 +98,6 @@ class DeliveryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _delivery_service_pb2.EnsureSecretRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_delivery_service_pb2.EnsureSecretResponse, _abc.Awaitable[_delivery_service_pb2.EnsureSecretResponse]]:
-        """Answers the account's signing secret, and makes it on the first call. Safe to repeat: the secret stays the same."""
+        """Answers the account's newest HMAC secret that is in use, and makes the account's first secret when it has none. Safe to repeat: the secret stays the same."""
 
 def add_DeliveryServiceServicer_to_server(servicer: DeliveryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,180 @@
+"""receivers with their breakers, redeliveries, signing secrets that rotate, custom headers, retention, erasure."""
+
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+_BIG = sa.BigInteger
+_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_WAITING = sa.text("status = 'waiting'")
+_ENDED = sa.text("end_time IS NOT NULL")
+_BURIED = sa.text("status = 'buried'")
+_FAILING = sa.text("failing_since IS NOT NULL")
+_PORTS = {"http": 80, "https": 443}
+
+
+def upgrade() -> None:
+    """Expands the schema. Ends of notifications that are there are taken from their last attempts."""
+    _make_receivers()
+    _add_to_notifications()
+    _carry_secrets()
+    _put_work_into_lanes()
+    op.add_column("attempts", sa.Column("answer_head", sa.String(), nullable=False, server_default=""))
+    op.add_column("call_order", sa.Column("is_erased", sa.Boolean(), nullable=False, server_default="0"))
+    op.create_table(
+        "custom_headers",
+        sa.Column("account_id", _BIG(), autoincrement=False, nullable=False),
+        sa.Column("sealed", sa.String(), nullable=False),
+        sa.Column("set_time", _BIG(), nullable=False),
+        sa.PrimaryKeyConstraint("account_id"),
+    )
+
+
+def _make_receivers() -> None:
+    op.create_table(
+        "receivers",
+        sa.Column("receiver_id", _ID, nullable=False),
+        sa.Column("account_id", _BIG(), nullable=False),
+        sa.Column("host", sa.String(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("failing_since", _BIG(), nullable=True),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("pauses", sa.Integer(), nullable=False),
+        sa.Column("probe_time", _BIG(), nullable=True),
+        sa.Column("last_delivered_time", _BIG(), nullable=True),
+        sa.Column("report_time", _BIG(), nullable=True),
+        sa.PrimaryKeyConstraint("receiver_id"),
+        sa.UniqueConstraint("account_id", "host"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        "receivers_failing", "receivers", ["failing_since"], sqlite_where=_FAILING, postgresql_where=_FAILING
+    )
+
+
+def _add_to_notifications() -> None:
+    add = op.add_column
+    add("notifications", sa.Column("receiver_id", _BIG(), nullable=False, server_default="0"))
+    add("notifications", sa.Column("failures", sa.Integer(), nullable=False, server_default="0"))
+    add("notifications", sa.Column("is_redelivery", sa.Boolean(), nullable=False, server_default="0"))
+    add("notifications", sa.Column("is_test", sa.Boolean(), nullable=False, server_default="0"))
+    add("notifications", sa.Column("turn_time", _BIG(), nullable=True))
+    add("notifications", sa.Column("end_time", _BIG(), nullable=True))
+    add("notifications", sa.Column("bury_reason", sa.String(), nullable=False, server_default=""))
+    connection = op.get_bind()
+    for account_id, url in connection.execute(sa.text("SELECT DISTINCT account_id, url FROM notifications")).all():
+        there = {"account_id": account_id, "host": _host(url), "url": url}
+        connection.execute(
+            sa.text(
+                "INSERT INTO receivers (account_id, host, failures, reason, pauses) VALUES (:account_id, :host, 0, '', 0) ON CONFLICT DO NOTHING"
+            ),
+            there,
+        )
+        connection.execute(
+            sa.text(
+                "UPDATE notifications SET receiver_id = (SELECT receiver_id FROM receivers WHERE account_id = :account_id AND host = :host)"
+                " WHERE account_id = :account_id AND url = :url"
+            ),
+            there,
+        )
+    op.execute("UPDATE notifications SET failures = attempts")
+    op.execute(
+        "UPDATE notifications SET end_time = coalesce((SELECT max(attempt_time) FROM attempts WHERE attempts.notification_id = notifications.notification_id), event_time)"
+        " WHERE status <> 'waiting'"
+    )
+    op.execute(
+        "UPDATE notifications SET bury_reason = coalesce((SELECT reason FROM attempts WHERE attempts.notification_id = notifications.notification_id ORDER BY number DESC LIMIT 1), '')"
+        " WHERE status = 'buried'"
+    )
+    index = op.create_index
+    index(
+        "notifications_line",
+        "notifications",
+        ["call_session_id", "is_redelivery", "seq"],
+        sqlite_where=_WAITING,
+        postgresql_where=_WAITING,
+    )
+    index("notifications_status", "notifications", ["account_id", "status", "notification_id"])
+    index("notifications_receiver", "notifications", ["receiver_id", "notification_id"])
+    index("notifications_turn", "notifications", ["turn_time"], sqlite_where=_WAITING, postgresql_where=_WAITING)
+    index("notifications_end", "notifications", ["end_time"], sqlite_where=_ENDED, postgresql_where=_ENDED)
+    index(
+        "notifications_buried",
+        "notifications",
+        ["account_id", "end_time"],
+        sqlite_where=_BURIED,
+        postgresql_where=_BURIED,
+    )
+
+
+def _carry_secrets() -> None:
+    op.create_table(
+        "signing_secrets",
+        sa.Column("secret_id", _ID, nullable=False),
+        sa.Column("account_id", _BIG(), nullable=False),
+        sa.Column("scheme", sa.String(), nullable=False),
+        sa.Column("sealed", sa.String(), nullable=False),
+        sa.Column("create_time", _BIG(), nullable=False),
+        sa.Column("expire_time", _BIG(), nullable=True),
+        sa.PrimaryKeyConstraint("secret_id"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("signing_secrets_account", "signing_secrets", ["account_id"])
+    op.execute(
+        "INSERT INTO signing_secrets (account_id, scheme, sealed, create_time) SELECT account_id, 'hmac_sha256', sealed, create_time FROM secrets"
+    )
+    op.drop_table("secrets")
+
+
+def _put_work_into_lanes() -> None:
+    """Keys are twice the call's number from now on: odd ones are for redeliveries."""
+    op.rename_table("notify_work", "notify_work_before")
+    for name in ("due", "leased", "ready"):
+        op.drop_index(f"notify_work_{name}", "notify_work_before")
+    op.create_table(
+        "notify_work",
+        sa.Column("key", _ID, autoincrement=False, nullable=False),
+        sa.Column("account_id", _BIG(), nullable=False),
+        sa.Column("lane", _BIG(), nullable=False),
+        sa.Column("stage", sa.SmallInteger(), nullable=False),
+        sa.Column("priority", sa.SmallInteger(), nullable=False),
+        sa.Column("state", sa.SmallInteger(), nullable=False),
+        sa.Column("due", _BIG(), nullable=False),
+        sa.Column("token", _BIG(), nullable=False),
+        sa.Column("expiries", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("key"),
+    )
+    for name, columns, where in (
+        ("due", ["due"], "state <> 0"),
+        ("leased", ["stage", "account_id", "lane"], "state = 1"),
+        ("ready", ["stage", "account_id", "lane", "priority", "key"], "state = 0"),
+    ):
+        op.create_index(
+            f"notify_work_{name}", "notify_work", columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where)
+        )
+    op.execute(
+        "INSERT INTO notify_work SELECT w.key * 2, w.account_id, coalesce((SELECT n.receiver_id FROM notifications n WHERE n.call_session_id = w.key AND n.status = 'waiting'"
+        " ORDER BY n.seq LIMIT 1), 0), w.stage, w.priority, w.state, w.due, w.token, w.expiries FROM notify_work_before w"
+    )
+    op.drop_table("notify_work_before")
+    op.execute(
+        "UPDATE notifications SET turn_time = event_time WHERE status = 'waiting' AND seq = (SELECT min(n.seq) FROM notifications n"
+        " WHERE n.call_session_id = notifications.call_session_id AND n.status = 'waiting')"
+    )
+
+
+def _host(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _PORTS.get(parts.scheme, 0)
+        host = (parts.hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+    shown = f"[{host}]" if ":" in host else host
+    return shown if port == _PORTS["https"] else f"{shown}:{port}"
