@@ -1,45 +1,53 @@
 """The delivery loop: lines are claimed in turns, their first notifications posted, and what comes of it settled together (docs/contract.md 7)."""
 
+import asyncio
 import random
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from importlib.metadata import version
+from itertools import count
 
 import structlog
 
 from services.notify.breaker import BreakerRules
-from services.notify.notification import Attempt, DueNotification, receiver_host
+from services.notify.notification import Attempt, receiver_host
 from services.notify.picking import PostLimits
-from services.notify.receiver import Receivers
+from services.notify.posters import Posters
 from services.notify.schedule import Step, step_after
 from services.notify.secrets import Secrets
 from services.notify.signature import signature_header
 from services.notify.store.claims import Cursor, DueClaim, claim_due
 from services.notify.store.queue import Settled, settle_attempts
 from services.notify.store.tables import NOTIFY_WORK
-from services.shared.batching import Batcher
+from services.shared.backoff import exponential
 from services.shared.clock import Clock
 from services.shared.db.engine import SqliteDatabase
 from services.shared.db.work_queue import WorkQueue
+from services.shared.errors import Trouble
 
 log = structlog.get_logger()
 
 USER_AGENT = f"calldock/{version('calldock')}"
-SETTLED_AT_ONCE = 200
+SETTLED_AT_ONCE = 1000
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=0.1), timedelta(seconds=2)
 
 
 class DueQueue(WorkQueue):
-    """The lines whose first notification is due, as the loop takes them."""
+    """The lines whose first notification is due, as the loop takes them. `settling` are those that were posted and are about to be settled."""
 
-    def __init__(self, db: SqliteDatabase, limits: PostLimits, clock: Clock) -> None:
+    def __init__(
+        self, db: SqliteDatabase, limits: PostLimits, clock: Clock, settling: Callable[[], Mapping[int, int]]
+    ) -> None:
         super().__init__(db, NOTIFY_WORK, stage=0, clock=clock)
         self._limits = limits
+        self._settling = settling
         self._cursor = Cursor()
 
     async def claim(self, most: int, lease_end: datetime) -> Sequence[DueClaim]:
         """Takes up to `most` lines: accounts in turns, within the bounds for accounts, hosts and paused receivers."""
         claims, self._cursor = await self._db.write(
-            claim_due, most, self._cursor, self._limits, self._clock.now(), lease_end
+            claim_due, most, self._cursor, self._limits, self._clock.now(), lease_end, self._settling()
         )
         return claims
 
@@ -47,17 +55,17 @@ class DueQueue(WorkQueue):
 class Posting:
     """One signed POST of a notification."""
 
-    def __init__(self, receivers: Receivers, secrets: Secrets, clock: Clock) -> None:
-        self._receivers = receivers
+    def __init__(self, posters: Posters, secrets: Secrets, clock: Clock) -> None:
+        self._posters = posters
         self._secrets = secrets
         self._clock = clock
 
-    async def post(self, account_id: int, notification_id: str, url: str, body: bytes) -> Attempt:
-        """Posts, and says how it went."""
+    async def post(self, account_id: int, notification_id: str, url: str, body: str) -> Attempt:
+        """Posts, and says how it went. Raises Trouble when that cannot be known."""
         signers, headers = await self._secrets.sending(account_id)
         began, began_s = self._clock.now(), self._clock.monotonic()
         timestamp = int(began.timestamp())
-        answer = await self._receivers.post(
+        answer = await self._posters.post(
             url,
             {
                 **headers,
@@ -65,7 +73,7 @@ class Posting:
                 "user-agent": USER_AGENT,
                 "webhook-id": notification_id,
                 "webhook-timestamp": str(timestamp),
-                "webhook-signature": signature_header(signers, notification_id, timestamp, body),
+                "webhook-signature": signature_header(signers, notification_id, timestamp, body.encode()),
             },
             body,
         )
@@ -101,24 +109,67 @@ class Deliveries:
         self._schedule_s = schedule_s
         self._breaker = breaker
         self._attempted = attempted
-        self._settling = Batcher(self._settle, most=SETTLED_AT_ONCE)
+        self._settled: list[Settled] = []
+        self._under_way: Counter[int] = Counter()
+        self._is_more = asyncio.Event()
+
+    @property
+    def settling(self) -> Mapping[int, int]:
+        """How many notifications were posted to each receiver whose settling is not durable yet."""
+        return self._under_way
 
     async def deliver_next(self, claim: DueClaim) -> None:
-        """One attempt, logged with what follows from it."""
+        """One attempt; what follows from it is settled by `settle_until_cancelled` with others."""
         due = claim.due
-        attempt = await self._posting.post(due.account_id, due.notification_id, due.url, due.body.encode())
+        attempt = await self._posting.post(due.account_id, due.notification_id, due.url, due.body)
         step = step_after(attempt, due.failures + 1, self._schedule_s, self._clock.now(), self._rng)
-        settled = Settled(claim=claim, attempt=attempt, step=step)
-        kept = await self._settling.ask(settled)
-        self._attempted(attempt, step)
-        _log_attempt(due, settled, kept=kept)
+        self._settled.append(Settled(claim=claim, attempt=attempt, step=step))
+        self._under_way[due.receiver_id] += 1
+        self._is_more.set()
 
-    async def _settle(self, settled: Sequence[Settled]) -> Sequence[bool]:
-        return await self._db.write(settle_attempts, settled, self._breaker, self._clock.now())
+    async def settle_until_cancelled(self, changed: Callable[[], None]) -> None:
+        """Settles what was posted, all that came together at once. `changed` is called after each commit: the next ones are due."""
+        while True:
+            await self._is_more.wait()
+            self._is_more.clear()
+            while self._settled:
+                await self._settle_some()
+                changed()
+
+    async def settle_rest(self) -> None:
+        """At a stop: settles what is left."""
+        while self._settled:
+            await self._settle_some()
+
+    async def _settle_some(self) -> None:
+        some, self._settled = self._settled[:SETTLED_AT_ONCE], self._settled[SETTLED_AT_ONCE:]
+        kept: Sequence[bool] = ()
+        try:
+            kept = await self._write(some)
+        except Exception:
+            # A bug: the leases run out, which the sweep counts.
+            log.exception("notifications.not_settled", count=len(some))
+        finally:
+            self._under_way.subtract(each.claim.due.receiver_id for each in some)
+            self._under_way = +self._under_way
+        for each, is_kept in zip(some, kept, strict=False):
+            self._attempted(each.attempt, each.step)
+            _log_attempt(each, is_kept=is_kept)
+
+    async def _write(self, some: Sequence[Settled]) -> Sequence[bool]:
+        for failures in count(1):
+            try:
+                return await self._db.write(settle_attempts, some, self._breaker, self._clock.now())
+            except Trouble as trouble:
+                # What was posted is not forgotten while the database cannot take it; leases that ran out meanwhile are told apart.
+                pause = exponential(failures, FIRST_PAUSE, LONGEST_PAUSE)
+                log.warning("notifications.settling_failed", count=len(some), reason=str(trouble))
+                await asyncio.sleep(pause.total_seconds())
+        raise AssertionError("counts for ever")
 
 
-def _log_attempt(due: DueNotification, settled: Settled, *, kept: bool) -> None:
-    attempt, step = settled.attempt, settled.step
+def _log_attempt(settled: Settled, *, is_kept: bool) -> None:
+    due, attempt, step = settled.claim.due, settled.attempt, settled.step
     log.info(
         "notification.attempted",
         notification_id=due.notification_id,
@@ -131,5 +182,5 @@ def _log_attempt(due: DueNotification, settled: Settled, *, kept: bool) -> None:
         duration_ms=attempt.latency_ms,
         status=step.status,
         next_attempt_time=None if step.next_attempt_time is None else step.next_attempt_time.isoformat(),
-        is_kept=kept,
+        is_kept=is_kept,
     )

@@ -15,14 +15,13 @@ class NotifyMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._attempts = Counter(
+        attempts = Counter(
             "calldock_notify_attempts",
             "Notifications that were posted, by outcome",
             ["outcome"],
             registry=self.registry,
         )
-        for outcome in AttemptOutcome:
-            self._attempts.labels(outcome)
+        self._attempts = {outcome: attempts.labels(outcome) for outcome in AttemptOutcome}
         self._seconds = Histogram(
             "calldock_notify_attempt_seconds", "How long one POST took", buckets=_LATENCIES_S, registry=self.registry
         )
@@ -39,7 +38,7 @@ class NotifyMetrics:
 
     def attempted(self, attempt: Attempt, step: Step) -> None:
         """One attempt ended."""
-        self._attempts.labels(attempt.outcome).inc()
+        self._attempts[attempt.outcome].inc()
         self._seconds.observe(attempt.latency_ms / 1000)
         if step.status is NotificationStatus.BURIED:
             self._buried.inc()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from services.notify.payload import Event
 from services.shared.host_port import host_port_of
@@ -66,6 +67,7 @@ class Attempt:
     retry_after_s: float | None = None
 
 
+@lru_cache(maxsize=4096)
 def receiver_host(url: str) -> str:
     """Who a link means: its host in one spelling, with its port where it is not 443. Empty for a link that nothing can be posted to."""
     return str(host_port_of(url, ("http", "https")) or "")

@@ -5,15 +5,15 @@ import socket
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import aiohttp
 from yarl import URL
 
+from services.notify.answers import Answer
 from services.notify.notification import AttemptOutcome
 from services.shared.addresses import AddressRefused
 from services.shared.egress import EgressGuard, GuardedResolver
@@ -21,6 +21,7 @@ from services.shared.egress import EgressGuard, GuardedResolver
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.client_reqrep import ConnectionKey
+    from aiohttp.tracing import Trace
 
 READ_BYTES = 64 * 1024
 """A receiver's answer is read this far, so that its connection can be used again; nothing in it matters but the status."""
@@ -29,17 +30,6 @@ HEAD_BYTES = 1024
 IDLE_S = 2.0
 """A connection is used again for so long: shorter than servers keep theirs, so that few end under a request."""
 MOST_RETRY_AFTER_S = 10**9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """How the exchange ended. `head` is what the answer's body began with; `retry_after_s` what the receiver asked for (RFC 9110, 10.2.3)."""
-
-    outcome: AttemptOutcome
-    http_status: int | None = None
-    reason: str = ""
-    head: str = field(default="", repr=False)
-    retry_after_s: float | None = None
 
 
 class Receivers:
@@ -63,11 +53,6 @@ class Receivers:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Answer(outcome=AttemptOutcome.CONNECTION, reason=_cause(error))
 
-    async def check(self, url: str) -> None:
-        """Raises AddressRefused when the link's address may not be dialled now, OSError when its host has none."""
-        parsed = URL(url)
-        await self._guard.addresses(parsed.raw_host, parsed.port or 0)
-
     async def close(self) -> None:
         """Hangs up."""
         if self._session is not None:
@@ -78,20 +63,19 @@ class Receivers:
             raise aiohttp.InvalidURL(url)
         # The resolver checks names at each new connection; it is not asked about literal addresses.
         self._guard.check_written(url)
-        reuse = SimpleNamespace(is_reused=False)
+        dialled = _dialled.set([])
         try:
-            return await self._once(url, headers, body, reuse)
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            if not reuse.is_reused or isinstance(error, aiohttp.ClientConnectorError):
+            return await self._once(url, headers, body)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            if _dialled.get():
                 raise
+        finally:
+            _dialled.reset(dialled)
         # The receiver let go of a connection that lay idle just when we used it again: that is no failure of its own.
-        return await self._once(url, headers, body, reuse)
+        return await self._once(url, headers, body)
 
-    async def _once(self, url: URL, headers: Mapping[str, str], body: bytes, reuse: SimpleNamespace) -> Answer:
-        session = self._opened()
-        async with session.post(
-            url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=reuse
-        ) as response:
+    async def _once(self, url: URL, headers: Mapping[str, str], body: bytes) -> Answer:
+        async with self._opened().post(url, data=body, headers=headers, allow_redirects=False) as response:
             head = await _read_head(response)
             if 200 <= response.status < 300:
                 return Answer(outcome=AttemptOutcome.DELIVERED, http_status=response.status, head=head)
@@ -105,8 +89,6 @@ class Receivers:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            tracing = aiohttp.TraceConfig()
-            tracing.on_connection_reuseconn.append(_note_reuse)
             self._session = aiohttp.ClientSession(
                 connector=_Connector(
                     resolver=GuardedResolver(self._guard),
@@ -119,13 +101,27 @@ class Receivers:
                 auto_decompress=False,
                 trust_env=False,
                 timeout=aiohttp.ClientTimeout(total=None),
-                trace_configs=[tracing],
+                skip_auto_headers=("accept", "accept-encoding"),
             )
         return self._session
 
 
+_dialled: ContextVar[list[bool]] = ContextVar("dialled")
+"""Whether this exchange dialled, or used a connection again."""
+
+
 class _Connector(aiohttp.TCPConnector):
-    """Cuts a connection that is not used again: a polite end of TLS would wait half a minute for a peer that may not answer."""
+    """Notes when it dials, and cuts a connection that is not used again: a polite end of TLS would wait half a minute for a peer that may not answer."""
+
+    async def _create_connection(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: "list[Trace]",
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - not ours to name
+    ) -> "ResponseHandler":
+        if _dialled.get(None) is not None:
+            _dialled.get().append(True)
+        return await super()._create_connection(req, traces, timeout)
 
     def _release(self, key: "ConnectionKey", protocol: "ResponseHandler", *, should_close: bool = False) -> None:
         transport = protocol.transport
@@ -164,10 +160,6 @@ async def _read_head(response: aiohttp.ClientResponse) -> str:
     else:
         response.close()
     return head.decode("utf-8", "replace").replace("\0", "�")
-
-
-async def _note_reuse(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
-    context.trace_request_ctx.is_reused = True
 
 
 def _cause(error: Exception) -> str:

@@ -13,8 +13,8 @@ from services.notify.deliver import Deliveries, DueQueue, Posting
 from services.notify.enqueue import Enqueueing
 from services.notify.metrics import NotifyMetrics
 from services.notify.peers import Intake
+from services.notify.posters import Posters
 from services.notify.readback import Readback
-from services.notify.receiver import Receivers
 from services.notify.redeliver import Redelivery
 from services.notify.secrets import Secrets
 from services.notify.servicer import DeliveryServicer, NotificationServicer, WebhookServicer
@@ -25,7 +25,7 @@ from services.notify.upkeep import Upkeep
 from services.shared.clock import SystemClock
 from services.shared.db.engine import SqliteDatabase
 from services.shared.db.migrate import migrate
-from services.shared.egress import EgressGuard, trusting
+from services.shared.egress import EgressGuard
 from services.shared.identity import Role
 from services.shared.metrics import serve_metrics
 from services.shared.quota import metered
@@ -37,6 +37,8 @@ from services.shared.work import WorkLoop, sweep_until_cancelled
 
 log = structlog.get_logger()
 
+AHEAD = 4
+"""Claimed beyond what is posted, as many times as that."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 _NOTIFICATIONS = "calldock.notify.v1.NotificationService"
@@ -65,7 +67,7 @@ async def serve(settings: NotifySettings) -> None:
     rng = random.Random()
     sealer = Sealer(read_key(settings.secret_key.get_secret_value()))
     guard = EgressGuard(settings.webhooks)
-    receivers = Receivers(guard, trusting(settings.egress_ca_file), settings.notify_timeout_s)
+    posters = Posters(settings.notify_posters, settings.poster)
     intake = Intake(settings.intake_address, settings.internal_key)
     metrics = NotifyMetrics()
     db = SqliteDatabase(settings.data_dir / "notify.db")
@@ -76,7 +78,7 @@ async def serve(settings: NotifySettings) -> None:
         await db.write(NOTIFY_WORK.free_all, clock.now())
         secrets = Secrets(db, sealer, clock)
         await secrets.check_key()
-        posting = Posting(receivers, secrets, clock)
+        posting = Posting(posters, secrets, clock)
         deliveries = Deliveries(
             db,
             posting,
@@ -88,15 +90,16 @@ async def serve(settings: NotifySettings) -> None:
         )
         loop = WorkLoop(
             "deliver",
-            DueQueue(db, settings.post_limits, clock),
+            DueQueue(db, settings.post_limits, clock, lambda: deliveries.settling),
             deliveries.deliver_next,
             concurrency=settings.notify_posts,
             lease=timedelta(seconds=settings.lease_s),
             clock=clock,
             rng=rng,
+            ahead=AHEAD * settings.notify_posts,
         )
         public, internal = _listeners(
-            NotificationServicer(Readback(db), Redelivery(db, clock, loop.wake), Trials(db, receivers, posting, clock)),
+            NotificationServicer(Readback(db), Redelivery(db, clock, loop.wake), Trials(db, guard, posting, clock)),
             WebhookServicer(secrets),
             DeliveryServicer(Enqueueing(db, clock, loop.wake), secrets),
             intake,
@@ -113,16 +116,21 @@ async def serve(settings: NotifySettings) -> None:
             keep=timedelta(seconds=settings.notify_keep_s),
         )
         async with asyncio.TaskGroup() as group:
+            posting_processes = group.create_task(posters.run())
             running = group.create_task(loop.run())
+            settling = group.create_task(deliveries.settle_until_cancelled(loop.wake))
             sweeping = group.create_task(sweep_until_cancelled(upkeep.sweep, loop.wake, rng))
             await until_stopped()
             loop.stop()
             await asyncio.gather(public.drain(settings.drain_s), asyncio.wait([running], timeout=settings.drain_s))
             running.cancel()
             sweeping.cancel()
+            await asyncio.wait([running])
+            settling.cancel()
+            posting_processes.cancel()
+        await deliveries.settle_rest()
         await internal.drain(settings.drain_s)
     finally:
-        await receivers.close()
         await intake.close()
         stop_metrics()
         db.close()

@@ -1,13 +1,15 @@
 """notify's settings."""
 
+import os
 from datetime import timedelta
 
 from pydantic import Field, SecretStr, field_validator
 
 from services.notify.breaker import BreakerRules
 from services.notify.picking import PostLimits
+from services.notify.poster_settings import PosterSettings
 from services.notify.schedule import STANDARD_SCHEDULE_S
-from services.shared.settings import EgressSettings, LeaseSeconds, WebhookSettings, split_list
+from services.shared.settings import WEBHOOK_SETTING, EgressSettings, LeaseSeconds, WebhookSettings, split_list
 
 MAX_PAUSE_S = 7 * 86_400
 
@@ -23,6 +25,9 @@ class NotifySettings(EgressSettings, WebhookSettings):
     notify_retry_schedule_s: str = Field(
         default=",".join(map(str, STANDARD_SCHEDULE_S)),
         description="pauses in seconds after each failed attempt, separated by commas",
+    )
+    notify_posters: int = Field(
+        default=max(1, (os.cpu_count() or 1) // 2), ge=1, le=64, description="processes that post"
     )
     notify_posts: int = Field(default=256, ge=1, le=10_000, description="notifications that are posted at once")
     notify_posts_per_host: int = Field(default=16, ge=1, le=10_000, description="of these to one host")
@@ -55,6 +60,16 @@ class NotifySettings(EgressSettings, WebhookSettings):
         if not all(0 <= float(pause) <= MAX_PAUSE_S for pause in split_list(text)):
             raise ValueError(f"pauses of 0 to {MAX_PAUSE_S:,} seconds, separated by commas, are due")
         return text
+
+    @property
+    def poster(self) -> PosterSettings:
+        """What each process that posts knows."""
+        return PosterSettings(
+            allowed=f"{self.egress_allow},{self.egress_allow_webhooks}",
+            setting=WEBHOOK_SETTING,
+            ca_file=str(self.egress_ca_file or ""),
+            timeout_s=self.notify_timeout_s,
+        )
 
     @property
     def post_limits(self) -> PostLimits:

@@ -5,15 +5,17 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from yarl import URL
+
 from services.notify.deliver import Posting
 from services.notify.notification import AttemptOutcome, NotificationStatus, receiver_host
 from services.notify.payload import Event, payload
-from services.notify.receiver import Receivers
 from services.notify.store.reading import StoredNotification, add_test, find_notification
 from services.notify.store.tables import NotificationRow
 from services.shared.addresses import AddressRefused
 from services.shared.clock import Clock
 from services.shared.db.engine import SqliteDatabase
+from services.shared.egress import EgressGuard
 from services.shared.errors import Busy, Mnemonic, Refusal
 from services.shared.ids import uuid7
 
@@ -24,9 +26,9 @@ AT_ONCE = 2
 class Trials:
     """Tests of receivers, two of an account at once."""
 
-    def __init__(self, db: SqliteDatabase, receivers: Receivers, posting: Posting, clock: Clock) -> None:
+    def __init__(self, db: SqliteDatabase, guard: EgressGuard, posting: Posting, clock: Clock) -> None:
         self._db = db
-        self._receivers = receivers
+        self._guard = guard
         self._posting = posting
         self._clock = clock
         self._running: Counter[int] = Counter()
@@ -60,7 +62,7 @@ class Trials:
                 attempts=1,
                 is_test=True,
             )
-            attempt = await self._posting.post(account_id, row.notification_id, url, row.body.encode())
+            attempt = await self._posting.post(account_id, row.notification_id, url, row.body)
             row.end_time = self._clock.now()
             if attempt.outcome is AttemptOutcome.DELIVERED:
                 row.status = NotificationStatus.DELIVERED
@@ -77,7 +79,8 @@ class Trials:
         if not receiver_host(url):
             raise _refused(url, "not a link of scheme http or https")
         try:
-            await self._receivers.check(url)
+            parsed = URL(url)
+            await self._guard.addresses(parsed.raw_host, parsed.port or 0)
         except AddressRefused as refused:
             raise _refused(url, str(refused)) from refused
         except OSError:

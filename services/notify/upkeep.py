@@ -7,7 +7,7 @@ import structlog
 
 from services.notify.metrics import NotifyMetrics
 from services.notify.schedule import whole_schedule
-from services.notify.store.queue import GIVEN_UP_AT_ONCE, give_up_waiting, sweep_notifications
+from services.notify.store.queue import find_forsaken, give_up, sweep_notifications
 from services.notify.store.receivers import count_standing, report_failing
 from services.notify.store.retention import FORGOTTEN_AT_ONCE, forget_ended
 from services.shared.clock import Clock
@@ -19,11 +19,11 @@ FAILING_FOR_LONG = timedelta(days=1)
 TOLD_EVERY = timedelta(days=1)
 SHORTEST_WAIT = timedelta(days=1)
 """Nothing is given up unsent before it waited so long for its paused receiver."""
-BETWEEN_UPKEEP = timedelta(seconds=10)
+BETWEEN_UPKEEP = timedelta(seconds=30)
 
 
 class Upkeep:
-    """Run about twice a second by the sweep; what is rarely due is looked at every 10 s."""
+    """Run about twice a second by the sweep; what is rarely due is looked at every 30 s."""
 
     def __init__(
         self, db: SqliteDatabase, clock: Clock, metrics: NotifyMetrics, *, schedule_s: Sequence[float], keep: timedelta
@@ -56,12 +56,10 @@ class Upkeep:
                 failures=receiver.health.failures,
                 reason=receiver.health.reason,
             )
-        count = GIVEN_UP_AT_ONCE
-        while count == GIVEN_UP_AT_ONCE:
-            count = await self._db.write(give_up_waiting, now - self._wait, now)
-            if count:
-                log.warning("notification.waited_too_long", count=count)
-                self._metrics.gave_up(count)
+        while forsaken := await self._db.read(find_forsaken, now - self._wait):
+            count = await self._db.write(give_up, forsaken, now - self._wait, now)
+            log.warning("notification.waited_too_long", count=count)
+            self._metrics.gave_up(count)
         count = FORGOTTEN_AT_ONCE
         while count == FORGOTTEN_AT_ONCE:
             count = await self._db.write(forget_ended, now - self._keep)

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -51,6 +52,9 @@ _SIX_TO_FOUR = IPv6Network("2002::/16")
 _LOOPBACK = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 
 
+MAX_REMEMBERED = 10_000
+
+
 class AddressRefused(Exception):
     """The address may not be dialled; the text says which and what the operator can change. It names no address that a caller did not send."""
 
@@ -79,6 +83,7 @@ class AddressPolicy:
         """Raises ValueError for what is no allow entry."""
         self._allowed = tuple(parse_allow_entry(text) for text in allowed)
         self._setting = setting
+        self._fine: set[tuple[str, int]] = set()
 
     def check(self, host: str, port: int, addresses: Iterable[Address]) -> None:
         """Raises AddressRefused when one of the addresses that a host has may not be dialled on a port."""
@@ -90,11 +95,16 @@ class AddressPolicy:
 
     def check_written(self, host: str, port: int) -> None:
         """Raises AddressRefused for what can be told from the name alone, without asking anybody: literal addresses in every spelling, and `localhost` (RFC 6761, 6.3) unless one of its addresses is allowed."""
+        if (host, port) in self._fine:
+            return
         name = plain_host(host)
         if name != "localhost" and not name.endswith(".localhost"):
             self.check(name, port, literal_addresses(name, port))
         elif not any(self._allows(name, port, address) for address in _LOOPBACK):
             self.check(name, port, _LOOPBACK)
+        if len(self._fine) >= MAX_REMEMBERED:
+            self._fine.clear()
+        self._fine.add((host, port))
 
     def _allows(self, host: str, port: int, address: Address) -> bool:
         return not is_denied(address) or any(entry.covers(host, address, port) for entry in self._allowed)
@@ -105,12 +115,13 @@ def plain_host(host: str | None) -> str:
     return (host or "").rstrip(".").lower()
 
 
-def literal_addresses(host: str, port: int) -> set[Address]:
+@lru_cache(maxsize=4096)
+def literal_addresses(host: str, port: int) -> frozenset[Address]:
     """The addresses that a host spells out, also in the octal, hexadecimal and short forms of IPv4 that the C library dials; none for a name."""
     try:
-        return look_up(host, port, socket.AI_NUMERICHOST)
+        return frozenset(look_up(host, port, socket.AI_NUMERICHOST))
     except (socket.gaierror, UnicodeError):
-        return set()
+        return frozenset()
 
 
 def look_up(host: str, port: int, flags: int = 0) -> set[Address]:
@@ -145,6 +156,7 @@ def parse_address(text: str) -> Address:
     return ip_address(text.partition("%")[0])
 
 
+@lru_cache(maxsize=4096)
 def is_denied(address: Address) -> bool:
     """True for every address that is not plainly a public unicast one. IPv4 inside IPv6 (mapped, NAT64, 6to4) is judged as IPv4.
 

@@ -12,6 +12,9 @@ DEFAULT_MAX_REQUEST_BYTES = 524_288
 FRONT_DOOR_ROOM = 4
 """The front door lets through so many times the limit of a JSON body, so that the contract's error comes from intake and not a bare 413."""
 
+WEBHOOK_SETTING = "CALLDOCK_EGRESS_ALLOW_WEBHOOKS"
+"""What refusals tell the operator to change."""
+
 LeaseSeconds = Annotated[
     float, Field(ge=1, le=600, description="seconds that a piece of work is held without a sign of life")
 ]
@@ -54,7 +57,7 @@ class WebhookSettings(AllowSettings):
     def webhooks(self) -> AddressPolicy:
         """Where webhooks may go. Raises ValueError for what is no allow entry."""
         allowed = (*split_list(self.egress_allow), *split_list(self.egress_allow_webhooks))
-        return AddressPolicy(allowed, setting="CALLDOCK_EGRESS_ALLOW_WEBHOOKS")
+        return AddressPolicy(allowed, setting=WEBHOOK_SETTING)
 
 
 class EgressSettings(AllowSettings):

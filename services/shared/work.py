@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
@@ -63,7 +64,11 @@ class WorkLoop(Generic[C]):
         lease: timedelta,
         clock: Clock,
         rng: random.Random,
+        ahead: int = 0,
     ) -> None:
+        """Up to `ahead` pieces are claimed beyond those that run, so that short ones follow each other without waiting for a claim."""
+        self._ahead = ahead
+        self._next: deque[C] = deque()
         self._name = name
         self._queue = queue
         self._handle = handle
@@ -86,7 +91,7 @@ class WorkLoop(Generic[C]):
         self._wake.set()
 
     async def run(self) -> None:
-        """Works until `stop`. Cancelling it gives the running pieces back."""
+        """Works until `stop`. Cancelling it gives what is held back."""
         async with asyncio.TaskGroup() as group:
             renewing = group.create_task(self._renew_until_cancelled())
             try:
@@ -95,23 +100,36 @@ class WorkLoop(Generic[C]):
                     took = await self._take(group)
                     if took == 0 and not self._stopping:
                         await self._sleep()
+                await self._give_back_next()
                 if self._running:
                     await asyncio.wait([task for _, task in self._running.values()])
+            except asyncio.CancelledError:
+                await asyncio.shield(self._give_back_next())
+                raise
             finally:
                 renewing.cancel()
 
     async def _take(self, group: asyncio.TaskGroup) -> int:
-        room = self._concurrency - len(self._running)
-        if room <= 0:
+        room = self._concurrency + self._ahead - len(self._running) - len(self._next)
+        if room <= self._ahead // 2:
             return 0
         try:
             claims = await self._queue.claim(room, self._clock.now() + self._lease)
         except Trouble as trouble:
             log.warning("work.claim_failed", loop=self._name, reason=str(trouble))
             return 0
-        for claim in claims:
-            self._running[claim.token] = (claim, group.create_task(self._work_on(claim)))
+        self._next.extend(claims)
+        while self._next and len(self._running) < self._concurrency:
+            self._start(self._next.popleft(), group)
         return len(claims)
+
+    def _start(self, claim: C, group: asyncio.TaskGroup) -> None:
+        task = group.create_task(self._work_until_none_is_next(claim))
+        self._running[claim.token] = (claim, task)
+
+    async def _give_back_next(self) -> None:
+        while self._next:
+            await self._give_back(self._next.popleft())
 
     async def _sleep(self) -> None:
         try:
@@ -119,6 +137,16 @@ class WorkLoop(Generic[C]):
                 await self._wake.wait()
         except TimeoutError:
             return
+
+    async def _work_until_none_is_next(self, claim: C) -> None:
+        while True:
+            await self._work_on(claim)
+            if not self._next or self._stopping:
+                return
+            claim = self._next.popleft()
+            task = asyncio.current_task()
+            assert task is not None
+            self._running[claim.token] = (claim, task)
 
     async def _work_on(self, claim: C) -> None:
         try:
@@ -158,7 +186,7 @@ class WorkLoop(Generic[C]):
     async def _renew_until_cancelled(self) -> None:
         while True:
             await asyncio.sleep(self._lease.total_seconds() / 3)
-            held = [claim for claim, _ in self._running.values()]
+            held = [*(claim for claim, _ in self._running.values()), *self._next]
             if not held:
                 continue
             try:
@@ -166,6 +194,7 @@ class WorkLoop(Generic[C]):
             except Trouble as trouble:
                 log.warning("work.renew_failed", loop=self._name, reason=str(trouble))
                 continue
+            self._next = deque(claim for claim in self._next if claim.token in ours or claim not in held)
             for claim in held:
                 running = self._running.get(claim.token)
                 if claim.token not in ours and running is not None:

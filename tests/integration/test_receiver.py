@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from services.notify.answers import Answer as NotifyAnswer
 from services.notify.notification import AttemptOutcome
-from services.notify.receiver import Answer as NotifyAnswer
 from services.notify.receiver import Receivers, retry_after_s
 from services.shared import egress
 from services.shared.addresses import Address, AddressPolicy

@@ -1,13 +1,13 @@
 """Receivers that fail: paused without losing anything, tried again, told of; and what is claimed while others wait."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from services.notify.breaker import LONGEST_PAUSE
 from services.notify.notification import AttemptOutcome
 from services.notify.picking import PostLimits
 from services.notify.store.claims import Cursor, claim_due
-from services.notify.store.queue import enqueue, give_up_waiting, sweep_notifications
+from services.notify.store.queue import enqueue, find_forsaken, give_up, sweep_notifications
 from services.notify.store.receivers import count_standing, list_receivers, report_failing
 from services.notify.store.redelivery import redeliver, redeliver_buried
 from services.shared.db.engine import SqliteDatabase
@@ -97,22 +97,29 @@ async def test_a_receiver_that_fails_for_days_is_told_of_once_a_day(notify_db: S
     )
 
 
+async def forsake(db: SqliteDatabase, before: datetime, now: datetime) -> int:
+    return await db.write(give_up, await db.read(find_forsaken, before), before, now)
+
+
 async def test_nothing_waits_for_ever_for_a_paused_receiver(notify_db: SqliteDatabase) -> None:
     await fail_all(notify_db, 5)
-    await notify_db.write(enqueue, [a_notification(1, call=9), a_notification(2, call=9)], NOON + DAY)
+    await notify_db.write(enqueue, [a_notification(1, call=9), a_notification(2, call=9)], NOON + 2 * DAY)
+    assert await forsake(notify_db, NOON + DAY, NOON + DAY) == 0
+    await notify_db.write(sweep_notifications, NOON + DAY)
 
-    assert await notify_db.write(give_up_waiting, NOON, NOON + 3 * DAY) == 5
+    assert await forsake(notify_db, NOON + DAY, NOON + 3 * DAY) == 5
     assert [each.row.status for each in await listed(notify_db)] == ["buried"] * 5 + ["waiting"] * 2
     assert "could not connect" in (await listed(notify_db))[0].row.bury_reason
     # The one whose turn it is goes, the next one's turn begins then.
-    assert await notify_db.write(give_up_waiting, NOON + DAY, NOON + 4 * DAY) == 1
-    assert await notify_db.write(give_up_waiting, NOON + DAY, NOON + 4 * DAY) == 0
+    assert await forsake(notify_db, NOON + 2 * DAY, NOON + 4 * DAY) == 1
+    assert await forsake(notify_db, NOON + 2 * DAY, NOON + 4 * DAY) == 0
+    assert await forsake(notify_db, NOON + 4 * DAY, NOON + 5 * DAY) == 1
 
 
 async def test_what_waits_for_a_receiver_that_works_is_never_given_up(notify_db: SqliteDatabase) -> None:
     await notify_db.write(enqueue, [a_notification(1)], NOON)
 
-    assert await notify_db.write(give_up_waiting, NOON + 30 * DAY, NOON + 30 * DAY) == 0
+    assert await forsake(notify_db, NOON + 30 * DAY, NOON + 30 * DAY) == 0
     assert await statuses(notify_db) == [("waiting", 0)]
 
 
@@ -122,7 +129,7 @@ async def test_what_is_under_way_is_not_given_up(notify_db: SqliteDatabase) -> N
     await notify_db.write(enqueue, [a_notification(1, call=9)], NOON)
     (probe,) = await claim(notify_db, now=NOON + LONGEST_PAUSE)
 
-    await notify_db.write(give_up_waiting, NOON + DAY, NOON + DAY)
+    await notify_db.write(give_up, [probe.key], NOON + DAY, NOON + DAY)
 
     assert await settle(notify_db, probe, now=NOON + DAY)
 
@@ -210,7 +217,7 @@ async def test_receivers_beyond_the_first_64_of_an_account_have_their_turn(notif
     cursor, seen = Cursor(), set()
     for _ in range(10):
         limits = replace(LIMITS, per_account=1000)
-        claims, cursor = await notify_db.write(claim_due, 40, cursor, limits, NOON, NOON + LEASE)
+        claims, cursor = await notify_db.write(claim_due, 40, cursor, limits, NOON, NOON + LEASE, {})
         seen |= {each.due.url for each in claims}
 
     assert seen == set(urls)

@@ -1,35 +1,33 @@
 """Attempts, as they are logged and read back."""
 
+import json
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select, text
 
 from services.notify.notification import Attempt
 from services.notify.store.tables import AttemptRow
-from services.shared.db.tables import table_of
+from services.shared.db.tables import table_of, to_microseconds
 
 _attempts = table_of(AttemptRow)
 
 
 def log_attempts(connection: Connection, attempts: Sequence[tuple[str, int, Attempt]]) -> None:
     """Keeps attempts: the notification's id, the number of the attempt, how it went."""
-    if attempts:
-        connection.execute(
-            insert(_attempts),
-            [
-                {
-                    "notification_id": notification_id,
-                    "number": number,
-                    "attempt_time": attempt.attempt_time,
-                    "latency_ms": attempt.latency_ms,
-                    "outcome": attempt.outcome,
-                    "http_status": attempt.http_status,
-                    "reason": attempt.reason,
-                    "answer_head": attempt.answer_head,
-                }
-                for notification_id, number, attempt in attempts
-            ],
+    rows = [
+        (
+            notification_id,
+            number,
+            to_microseconds(attempt.attempt_time),
+            attempt.latency_ms,
+            attempt.outcome,
+            attempt.http_status,
+            attempt.reason,
+            attempt.answer_head,
         )
+        for notification_id, number, attempt in attempts
+    ]
+    connection.execute(_LOG, {"rows": json.dumps(rows)})
 
 
 def attempts_of(connection: Connection, notification_ids: Collection[str]) -> list[AttemptRow]:
@@ -40,3 +38,11 @@ def attempts_of(connection: Connection, notification_ids: Collection[str]) -> li
         .order_by(_attempts.c.notification_id, _attempts.c.number)
     )
     return [AttemptRow(**row) for row in found.mappings()]
+
+
+_LOG = text("""
+INSERT INTO attempts (notification_id, number, attempt_time, latency_ms, outcome, http_status, reason, answer_head)
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]'), json_extract(value, '$[4]'),
+  json_extract(value, '$[5]'), json_extract(value, '$[6]'), json_extract(value, '$[7]')
+FROM json_each(:rows)
+""")

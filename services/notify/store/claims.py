@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from services.notify.notification import DueNotification
 from services.notify.picking import PostLimits, Receiver, fair_picks
-from services.notify.store.lines import due_of, heads
+from services.notify.store.lines import heads
 from services.notify.store.receivers import receivers_by_id
 from services.notify.store.tables import NOTIFY_WORK
 from services.shared.db.lane_work import LANES_OF_ACCOUNT, Lane
@@ -37,10 +37,16 @@ class Cursor:
 
 
 def claim_due(
-    connection: Connection, most: int, cursor: Cursor, limits: PostLimits, now: datetime, lease_end: datetime
+    connection: Connection,
+    most: int,
+    cursor: Cursor,
+    limits: PostLimits,
+    now: datetime,
+    lease_end: datetime,
+    settling: Mapping[int, int],
 ) -> tuple[list[DueClaim], Cursor]:
-    """Leases up to `most` lines, fairly and within the limits, and says where to look next."""
-    picks, cursor = _pick(connection, most, cursor, limits, now)
+    """Leases up to `most` lines, fairly and within the limits, and says where to look next. Those that are `settling` (a count for each receiver) are leased, but not under way."""
+    picks, cursor = _pick(connection, most, cursor, limits, now, settling)
     claims = NOTIFY_WORK.claim_in_lanes(
         connection, {_lane(receiver): count for receiver, count in picks.items()}, lease_end
     )
@@ -52,7 +58,7 @@ def claim_due(
             account_id=claim.account_id,
             token=claim.token,
             expiries=claim.expiries,
-            due=due_of(firsts[claim.key]),
+            due=firsts[claim.key].due,
             seq=firsts[claim.key].seq,
         )
         for claim in claims
@@ -62,7 +68,12 @@ def claim_due(
 
 
 def _pick(
-    connection: Connection, most: int, cursor: Cursor, limits: PostLimits, now: datetime
+    connection: Connection,
+    most: int,
+    cursor: Cursor,
+    limits: PostLimits,
+    now: datetime,
+    settling: Mapping[int, int],
 ) -> tuple[dict[Receiver, int], Cursor]:
     busy_lanes: dict[Lane, int] | None = None
     for _ in range(MOST_RINGS):
@@ -74,7 +85,11 @@ def _pick(
             busy_lanes = NOTIFY_WORK.busy_lanes(connection)
         known = receivers_by_id(connection, {lane.lane for lane in (*lanes, *busy_lanes)})
         waiting = [known[lane.lane] for lane in lanes if lane.lane in known]
-        busy = {known[lane.lane]: count for lane, count in busy_lanes.items() if lane.lane in known}
+        busy = {
+            known[lane.lane]: _under_way(known[lane.lane], count, settling)
+            for lane, count in busy_lanes.items()
+            if lane.lane in known
+        }
         picks = fair_picks(waiting, busy, most, limits, now)
         if picks:
             return picks, Cursor(account_id=next(reversed(picks)).account_id, lanes=cursor.lanes)
@@ -108,6 +123,11 @@ def _lanes(connection: Connection, accounts: list[int], cursor: Cursor) -> tuple
     kept = {each: lane for each, lane in cursor.lanes.items() if each not in of_account}
     ordered = [lane for each in accounts for lane in of_account[each]]
     return ordered, Cursor(account_id=cursor.account_id, lanes=MappingProxyType({**kept, **full}))
+
+
+def _under_way(receiver: Receiver, leased: int, settling: Mapping[int, int]) -> int:
+    """A paused receiver is tried with one at a time, until what came of it is known."""
+    return leased if receiver.health.probe_time is not None else leased - settling.get(receiver.receiver_id, 0)
 
 
 def _lane(receiver: Receiver) -> Lane:

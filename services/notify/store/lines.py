@@ -1,58 +1,55 @@
 """Lines of waiting notifications: one a call, in the order of `seq`, and one of its redeliveries beside it. The first of each line has the line's work."""
 
-from collections.abc import Collection, Mapping
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Row, bindparam, func, select, text, update
+from sqlalchemy import Connection, bindparam, select, text
 
 from services.notify.notification import DueNotification
-from services.notify.store.tables import NOTIFY_WORK, CallOrderRow, NotificationRow, line_of, work_key
+from services.notify.store.tables import NOTIFY_WORK, CallOrderRow, line_of
 from services.shared.db.lane_work import LaneRow
-from services.shared.db.tables import table_of
+from services.shared.db.tables import read_rows, table_of
 
-Head: TypeAlias = Row[Any]
-"""A row of `notifications`."""
-
-_notifications = table_of(NotificationRow)
 _call_order = table_of(CallOrderRow)
 
 HELD_BACK = timedelta(minutes=10)
 """How long one that came ahead waits for its predecessor."""
 
-IS_WAITING = text("notifications.status = 'waiting'")
-"""Written out, not bound: only so does the planner see that an index of waiting ones fits."""
 
-_firsts = (
-    select(
-        _notifications.c.call_session_id, _notifications.c.is_redelivery, func.min(_notifications.c.seq).label("seq")
-    )
-    .where(_notifications.c.call_session_id.in_(bindparam("calls", expanding=True)), IS_WAITING)
-    .group_by(_notifications.c.call_session_id, _notifications.c.is_redelivery)
-    .subquery()
-)
-_HEADS = select(_notifications).join(
-    _firsts,
-    (_notifications.c.call_session_id == _firsts.c.call_session_id)
-    & (_notifications.c.is_redelivery == _firsts.c.is_redelivery)
-    & (_notifications.c.seq == _firsts.c.seq)
-    & IS_WAITING,
-)
-_SETTLED = select(_call_order).where(_call_order.c.call_session_id.in_(bindparam("calls", expanding=True)))
-_TURN = (
-    update(_notifications)
-    .where(_notifications.c.notification_id == bindparam("first"))
-    .values(turn_time=bindparam("turn_time"))
-)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The first notification of a line, and its place in the call."""
+
+    due: DueNotification
+    seq: int
+    previous_seq: int
 
 
 def heads(connection: Connection, keys: Collection[int]) -> dict[int, Head]:
     """The first notification of each of these lines that has one."""
     if not keys:
         return {}
-    found = connection.execute(_HEADS, {"calls": list({line_of(key)[0] for key in keys})})
-    by_key = {work_key(row.call_session_id, is_redelivery=row.is_redelivery): row for row in found}
-    return {key: by_key[key] for key in keys if key in by_key}
+    return {
+        key: Head(
+            due=DueNotification(
+                notification_id=notification_id,
+                account_id=account_id,
+                receiver_id=receiver_id,
+                call_session_id=line_of(key)[0],
+                url=url,
+                body=body,
+                attempts=attempts,
+                failures=failures,
+            ),
+            seq=seq,
+            previous_seq=previous_seq,
+        )
+        for key, notification_id, account_id, receiver_id, url, body, attempts, failures, seq, previous_seq in read_rows(
+            connection.execute(_HEADS, {"keys": json.dumps(list(keys))})
+        )
+    }
 
 
 def line_up(connection: Connection, keys: Collection[int], now: datetime) -> None:
@@ -60,45 +57,39 @@ def line_up(connection: Connection, keys: Collection[int], now: datetime) -> Non
     firsts = heads(connection, keys)
     if not firsts:
         return
-    settled = _settled(connection, keys)
+    settled = dict(read_rows(connection.execute(_SETTLED, {"keys": json.dumps(list(firsts))})))
     now_due: list[LaneRow] = []
     later: list[LaneRow] = []
-    turns = []
     for key, head in firsts.items():
-        is_ahead = not head.is_redelivery and head.previous_seq > settled.get(head.call_session_id, 0)
+        call, is_redelivery = line_of(key)
+        is_ahead = not is_redelivery and head.previous_seq > settled.get(call, 0)
         row = LaneRow(
-            key=key, account_id=head.account_id, lane=head.receiver_id, until=now + HELD_BACK if is_ahead else None
+            key=key,
+            account_id=head.due.account_id,
+            lane=head.due.receiver_id,
+            until=now + HELD_BACK if is_ahead else None,
         )
         # Work may have been put off for one that came ahead; now its predecessor is here, or has gone.
-        (later if is_ahead or head.failures else now_due).append(row)
-        if not is_ahead and head.turn_time is None:
-            turns.append({"first": head.notification_id, "turn_time": now})
+        (later if is_ahead or head.due.failures else now_due).append(row)
     NOTIFY_WORK.place(connection, now_due, now, wakes=True)
     NOTIFY_WORK.place(connection, later, now, wakes=False)
-    if turns:
-        connection.execute(_TURN, turns)
-
-
-def due_of(head: Head) -> DueNotification:
-    """The first of a line, as it is posted."""
-    return DueNotification(
-        notification_id=head.notification_id,
-        account_id=head.account_id,
-        receiver_id=head.receiver_id,
-        call_session_id=head.call_session_id,
-        url=head.url,
-        body=head.body,
-        attempts=head.attempts,
-        failures=head.failures,
-    )
 
 
 def erased_calls(connection: Connection, calls: Collection[int]) -> set[int]:
     """Those of the calls that were erased."""
-    found = connection.execute(_SETTLED, {"calls": list(calls)})
-    return {row.call_session_id for row in found if row.is_erased}
+    return set(connection.execute(_ERASED, {"calls": list(calls)}).scalars())
 
 
-def _settled(connection: Connection, keys: Collection[int]) -> Mapping[int, int]:
-    found = connection.execute(_SETTLED, {"calls": list({line_of(key)[0] for key in keys})})
-    return {row.call_session_id: row.settled_seq for row in found}
+_HEADS = text("""
+SELECT json_group_array(json_array(line.value, n.notification_id, n.account_id, n.receiver_id, n.url, n.body, n.attempts, n.failures, n.seq, n.previous_seq))
+FROM json_each(:keys) AS line CROSS JOIN notifications n ON n.notification_id = (
+  SELECT w.notification_id FROM notifications w INDEXED BY notifications_line
+  WHERE w.call_session_id = line.value / 2 AND w.is_redelivery = line.value % 2 AND w.status = 'waiting' ORDER BY w.seq LIMIT 1)
+""")
+_SETTLED = text("""
+SELECT json_group_array(json_array(o.call_session_id, o.settled_seq))
+FROM json_each(:keys) AS line CROSS JOIN call_order o ON o.call_session_id = line.value / 2
+""")
+_ERASED = select(_call_order.c.call_session_id).where(
+    _call_order.c.call_session_id.in_(bindparam("calls", expanding=True)), _call_order.c.is_erased
+)

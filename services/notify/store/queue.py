@@ -1,16 +1,16 @@
 """Notifications in the order of their call: taken over, posted one after another, settled (docs/contract.md 7)."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, text, update
 
 from services.notify.breaker import BreakerRules
 from services.notify.notification import (
     Attempt,
     AttemptOutcome,
-    DueNotification,
     NewNotification,
     NotificationStatus,
 )
@@ -18,39 +18,22 @@ from services.notify.payload import payload
 from services.notify.schedule import Step
 from services.notify.store.attempts import log_attempts
 from services.notify.store.claims import DueClaim
-from services.notify.store.lines import IS_WAITING, due_of, erased_calls, heads, line_up
-from services.notify.store.receivers import ensure_receivers, judge_receivers
+from services.notify.store.lines import erased_calls, heads, line_up
+from services.notify.store.receivers import ensure_receivers, judge_receivers, paused_receivers, receivers_by_id
 from services.notify.store.tables import (
     NOTIFY_WORK,
-    CallOrderRow,
     NotificationRow,
-    ReceiverRow,
     line_of,
     work_key,
 )
-from services.shared.db.tables import insert_missing, table_of, upsert
+from services.shared.db.lane_work import Lane
+from services.shared.db.tables import insert_missing, table_of, to_microseconds
 
 _notifications = table_of(NotificationRow)
-_call_order = table_of(CallOrderRow)
-_receivers = table_of(ReceiverRow)
 
 MAX_EXPIRIES = 5
 """Leases of one notification that may run out before it is buried."""
 GIVEN_UP_AT_ONCE = 500
-
-_STEP = (
-    update(_notifications)
-    .where(_notifications.c.notification_id == bindparam("due_id"))
-    .values(
-        status=bindparam("status"),
-        attempts=bindparam("attempts"),
-        failures=bindparam("failures"),
-        turn_time=func.coalesce(_notifications.c.turn_time, bindparam("attempt_time")),
-        next_attempt_time=bindparam("next_attempt_time"),
-        end_time=bindparam("end_time"),
-        bury_reason=bindparam("bury_reason"),
-    )
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +91,7 @@ def settle_attempts(
             connection,
             [(each.claim.due.notification_id, each.claim.due.attempts + 1, each.attempt) for each in kept],
         )
-        connection.execute(_STEP, [_step_values(each, now) for each in kept])
+        connection.execute(_STEP, {"rows": json.dumps([_step_values(each, now) for each in kept])})
         again = [each for each in kept if each.step.next_attempt_time is not None]
         NOTIFY_WORK.delay_all(
             connection,
@@ -130,54 +113,55 @@ def sweep_notifications(connection: Connection, now: datetime) -> list[int]:
         if lease.key in firsts:
             reason = f"{lease.expiries} attempts did not come to an end"
             attempt = Attempt(attempt_time=now, latency_ms=0, outcome=AttemptOutcome.INTERNAL, reason=reason)
-            due = due_of(firsts[lease.key])
+            due = firsts[lease.key].due
             log_attempts(connection, [(due.notification_id, due.attempts + 1, attempt)])
-            _bury(connection, due, due.attempts + 1, reason, now)
+            _bury(connection, due.notification_id, due.attempts + 1, reason, now)
     _let_next_go(connection, {key: head.seq for key, head in firsts.items()}, now)
     return [line_of(lease.key)[0] for lease in given_up]
 
 
-def give_up_waiting(connection: Connection, before: datetime, now: datetime) -> int:
-    """Buries, up to 500 at once, what has been first in its line since before then while its receiver is paused: nothing waits for ever. Answers how many."""
-    found = connection.execute(
-        select(_notifications, _receivers.c.reason, _receivers.c.failing_since)
-        .join(_receivers, _receivers.c.receiver_id == _notifications.c.receiver_id)
-        .where(
-            IS_WAITING,
-            _notifications.c.turn_time <= before,
-            _receivers.c.probe_time.is_not(None),
-        )
-        .order_by(_notifications.c.turn_time)
-        .limit(GIVEN_UP_AT_ONCE)
-    ).all()
-    by_key = {work_key(row.call_session_id, is_redelivery=row.is_redelivery): row for row in found}
-    free = NOTIFY_WORK.drop_free(connection, list(by_key))
-    for key in free:
-        row = by_key[key]
-        reason = f"the receiver was paused until its time was over; its last failure: {row.reason}"
-        _bury(connection, due_of(row), row.attempts, reason, now)
-    _let_next_go(connection, {key: by_key[key].seq for key in free}, now)
-    return len(free)
+def find_forsaken(connection: Connection, before: datetime) -> list[int]:
+    """Up to 500 lines that have been ready since before then, of receivers that are paused."""
+    found: list[int] = []
+    for receiver in paused_receivers(connection):
+        lane = Lane(receiver.account_id, receiver.receiver_id)
+        found += NOTIFY_WORK.ready_since(connection, lane, before, GIVEN_UP_AT_ONCE - len(found))
+        if len(found) >= GIVEN_UP_AT_ONCE:
+            break
+    return found
 
 
-def _step_values(settled: Settled, now: datetime) -> dict[str, object]:
+def give_up(connection: Connection, keys: Sequence[int], before: datetime, now: datetime) -> int:
+    """Buries the first of these lines, as far as they are ready since before then, without another attempt. Answers how many."""
+    free = NOTIFY_WORK.drop_ready(connection, keys, before)
+    firsts = heads(connection, free)
+    health = receivers_by_id(connection, {head.due.receiver_id for head in firsts.values()})
+    for head in firsts.values():
+        last = health[head.due.receiver_id].health.reason if head.due.receiver_id in health else ""
+        reason = f"the receiver was paused for too long; its last failure: {last}"
+        _bury(connection, head.due.notification_id, head.due.attempts, reason, now)
+    _let_next_go(connection, {key: head.seq for key, head in firsts.items()}, now)
+    return len(firsts)
+
+
+def _step_values(settled: Settled, now: datetime) -> tuple[object, ...]:
     due, step = settled.claim.due, settled.step
-    return {
-        "due_id": due.notification_id,
-        "status": step.status,
-        "attempts": due.attempts + 1,
-        "failures": due.failures + (settled.attempt.outcome is not AttemptOutcome.DELIVERED),
-        "attempt_time": settled.attempt.attempt_time,
-        "next_attempt_time": step.next_attempt_time,
-        "end_time": now if step.next_attempt_time is None else None,
-        "bury_reason": step.bury_reason,
-    }
+    again = step.next_attempt_time
+    return (
+        due.notification_id,
+        step.status,
+        due.attempts + 1,
+        due.failures + (settled.attempt.outcome is not AttemptOutcome.DELIVERED),
+        None if again is None else to_microseconds(again),
+        to_microseconds(now) if again is None else None,
+        step.bury_reason,
+    )
 
 
-def _bury(connection: Connection, due: DueNotification, attempts: int, reason: str, now: datetime) -> None:
+def _bury(connection: Connection, notification_id: str, attempts: int, reason: str, now: datetime) -> None:
     connection.execute(
         update(_notifications)
-        .where(_notifications.c.notification_id == due.notification_id)
+        .where(_notifications.c.notification_id == notification_id)
         .values(
             status=NotificationStatus.BURIED,
             attempts=attempts,
@@ -191,10 +175,19 @@ def _bury(connection: Connection, due: DueNotification, attempts: int, reason: s
 def _let_next_go(connection: Connection, ended: Mapping[int, int], now: datetime) -> None:
     """The firsts of these lines (work key and seq) have ended: the next ones get their work. Redeliveries do not count for the order of their call."""
     in_order = {line_of(key)[0]: seq for key, seq in ended.items() if not line_of(key)[1]}
-    upsert(
-        connection,
-        _call_order,
-        [{"call_session_id": call, "settled_seq": seq, "is_erased": False} for call, seq in in_order.items()],
-        raises=("settled_seq",),
-    )
+    if in_order:
+        connection.execute(_ORDER, {"rows": json.dumps(list(in_order.items()))})
     line_up(connection, ended, now)
+
+
+_STEP = text("""
+UPDATE notifications SET
+  status = json_extract(step.value, '$[1]'), attempts = json_extract(step.value, '$[2]'), failures = json_extract(step.value, '$[3]'),
+  next_attempt_time = json_extract(step.value, '$[4]'), end_time = json_extract(step.value, '$[5]'), bury_reason = json_extract(step.value, '$[6]')
+FROM json_each(:rows) AS step WHERE notification_id = json_extract(step.value, '$[0]')
+""")
+_ORDER = text("""
+INSERT INTO call_order (call_session_id, settled_seq, is_erased)
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), 0 FROM json_each(:rows) WHERE true
+ON CONFLICT (call_session_id) DO UPDATE SET settled_seq = max(settled_seq, excluded.settled_seq)
+""")

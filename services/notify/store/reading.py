@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, insert, select
+from sqlalchemy import Connection, Select, insert, select, text
 
-from services.notify.notification import Attempt
+from services.notify.notification import Attempt, NotificationStatus
 from services.notify.store.attempts import attempts_of, log_attempts
 from services.notify.store.receivers import ensure_receivers, find_receiver, receivers_by_id
 from services.notify.store.tables import AttemptRow, NotificationRow
@@ -52,6 +52,9 @@ def list_notifications(
         asked = asked.where(notification.call_session_id == wanted.call_session_id)
     if wanted.status is not None:
         asked = asked.where(notification.status == wanted.status)
+        if wanted.status != NotificationStatus.DELIVERED:
+            # Written out for the planner, which takes the index of open ones only so.
+            asked = asked.where(text("notifications.status <> 'delivered'"))
     if wanted.event is not None:
         asked = asked.where(notification.event == wanted.event)
     if wanted.receiver_host is not None:

@@ -104,6 +104,12 @@ def list_receivers(connection: Connection, account_id: int) -> list[StoredReceiv
     ]
 
 
+def paused_receivers(connection: Connection) -> list[Receiver]:
+    """All receivers that are paused."""
+    paused = select(_receivers).where(_receivers.c.failing_since.is_not(None), _receivers.c.probe_time.is_not(None))
+    return [_receiver(row) for row in connection.execute(paused)]
+
+
 def report_failing(connection: Connection, since: datetime, told_before: datetime, now: datetime) -> list[Receiver]:
     """Receivers that have failed since before `since` and were not told of since `told_before`, which they are from now on; up to 100 at once."""
     due = connection.execute(

@@ -32,7 +32,7 @@ def redeliver(connection: Connection, account_id: int, notification_id: str, now
     key = work_key(row.call_session_id, is_redelivery=True)
     if row.status == NotificationStatus.WAITING:
         key = work_key(row.call_session_id, is_redelivery=row.is_redelivery)
-        first = heads(connection, [key])[key]
+        first = heads(connection, [key])[key].due
         if first.notification_id == notification_id and first.failures:
             NOTIFY_WORK.wake(connection, key, now)
     else:
@@ -70,7 +70,6 @@ def _again(notification_ids: list[str], now: datetime) -> Update:
             status=NotificationStatus.WAITING,
             is_redelivery=True,
             failures=0,
-            turn_time=None,
             next_attempt_time=None,
             end_time=None,
             bury_reason="",

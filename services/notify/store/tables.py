@@ -12,7 +12,7 @@ from services.shared.db.work_table import token_column, work_columns
 
 METADATA = MetaData()
 
-_WAITING = "status = 'waiting'"
+_OPEN = "status <> 'delivered'"
 _ENDED = "end_time IS NOT NULL"
 _BURIED = "status = 'buried'"
 _FAILING = "failing_since IS NOT NULL"
@@ -71,26 +71,21 @@ class ReceiverRow(Row, table=True):
 
 
 class NotificationRow(Row, table=True):
-    """A notification. `body` is what is posted, byte for byte. `attempts` counts all, `failures` those since it was enqueued or last redelivered.
-
-    `turn_time` is since when it is first in its line. A redelivery stands in a line of its own beside the call's.
-    """
+    """A notification. `body` is what is posted, byte for byte. `attempts` counts all, `failures` those since it was enqueued or last redelivered."""
 
     __tablename__ = "notifications"
     __table_args__ = (
-        Index("notifications_call", "call_session_id", "seq"),
-        Index(
-            "notifications_line",
-            "call_session_id",
-            "is_redelivery",
-            "seq",
-            sqlite_where=text(_WAITING),
-            postgresql_where=text(_WAITING),
-        ),
+        Index("notifications_line", "call_session_id", "is_redelivery", "status", "seq"),
         Index("notifications_account", "account_id", "notification_id"),
-        Index("notifications_status", "account_id", "status", "notification_id"),
+        Index(
+            "notifications_open",
+            "account_id",
+            "status",
+            "notification_id",
+            sqlite_where=text(_OPEN),
+            postgresql_where=text(_OPEN),
+        ),
         Index("notifications_receiver", "receiver_id", "notification_id"),
-        Index("notifications_turn", "turn_time", sqlite_where=text(_WAITING), postgresql_where=text(_WAITING)),
         Index("notifications_end", "end_time", sqlite_where=text(_ENDED), postgresql_where=text(_ENDED)),
         Index(
             "notifications_buried",
@@ -117,7 +112,6 @@ class NotificationRow(Row, table=True):
     failures: int = 0
     is_redelivery: bool = False
     is_test: bool = False
-    turn_time: datetime | None = Field(default=None, sa_column=Column(Moment))
     next_attempt_time: datetime | None = Field(default=None, sa_column=Column(Moment))
     end_time: datetime | None = Field(default=None, sa_column=Column(Moment))
     bury_reason: str = ""
@@ -127,6 +121,7 @@ class AttemptRow(Row, table=True):
     """One POST of a notification."""
 
     __tablename__ = "attempts"
+    __table_args__: ClassVar[dict[str, object]] = {"sqlite_with_rowid": False}
 
     notification_id: str = Field(primary_key=True)
     number: int = Field(primary_key=True)

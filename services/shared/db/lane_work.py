@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, select, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Table, delete, func, select, text
 
-from services.shared.db.work_table import DELAYED, LEASED, READY, Claim, WorkTable
+from services.shared.db.tables import read_rows, to_microseconds
+from services.shared.db.work_table import DELAYED, LEASED, READY, Claim, WorkTable, next_tokens
 
 LANES_OF_ACCOUNT = 64
 """Lanes of one account that one look finds: the cost stays flat however many an account has."""
@@ -40,33 +40,29 @@ class LaneWorkTable(WorkTable):
         self._accounts_sql = text(_ACCOUNTS.format(name=work.name))
         self._lanes_sql = text(_LANES.format(name=work.name))
         self._rows_sql = text(_ROWS.format(name=work.name))
+        self._lease_sql = text(_LEASE.format(name=work.name))
+        self._held_sql = text(_HELD.format(name=work.name))
+        self._finish_sql = text(_FINISH.format(name=work.name))
+        self._delay_sql = text(_DELAY.format(name=work.name))
+        self._place_sql = {
+            wakes: text(_PLACE.format(name=work.name, changed=_WOKEN if wakes else "")) for wakes in (False, True)
+        }
 
     def place(self, connection: Connection, rows: Sequence[LaneRow], now: datetime, *, wakes: bool) -> None:
         """Puts rows into their lanes, ready or put off. One that is there goes to its lane, and is made ready if it `wakes`; one that is leased stays as it is."""
         if not rows:
             return
-        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        statement = insert(self._work)
-        fresh, there = statement.excluded, self._work.c
-        changed: dict[str, ColumnElement[object]] = {"lane": fresh.lane}
-        if wakes:
-            is_woken = and_(there.state == DELAYED, fresh.state == READY)
-            changed |= {
-                "state": case((is_woken, READY), else_=there.state),
-                "due": case((is_woken, fresh.due), else_=there.due),
-            }
-        placed = statement.on_conflict_do_update(index_elements=[there.key], set_=changed, where=there.state != LEASED)
-        connection.execute(
-            placed,
-            [
-                {
-                    **self._ready(row.key, row.account_id, 0, row.until or now),
-                    "lane": row.lane,
-                    "state": READY if row.until is None else DELAYED,
-                }
-                for row in rows
-            ],
-        )
+        placed = [
+            (
+                row.key,
+                row.account_id,
+                row.lane,
+                READY if row.until is None else DELAYED,
+                to_microseconds(row.until or now),
+            )
+            for row in rows
+        ]
+        connection.execute(self._place_sql[wakes], {"rows": json.dumps(placed)})
 
     def ready_accounts(self, connection: Connection, after_account: int, most: int) -> list[int]:
         """Accounts with ready work that follow the given one, in order, up to `most`."""
@@ -91,17 +87,63 @@ class LaneWorkTable(WorkTable):
 
     def claim_in_lanes(self, connection: Connection, picks: Mapping[Lane, int], lease_end: datetime) -> list[Claim]:
         """Leases up to so many ready rows of each lane, lowest keys first."""
-        rows = [
+        found = [
             row
             for lane, most in picks.items()
-            for row in connection.execute(
-                self._rows_sql, {"account_id": lane.account_id, "lane": lane.lane, "most": most}
+            for row in read_rows(
+                connection.execute(self._rows_sql, {"account_id": lane.account_id, "lane": lane.lane, "most": most})
             )
         ]
-        return self.lease(connection, rows, lease_end)
+        if not found:
+            return []
+        first = next_tokens(connection, len(found)) - len(found) + 1
+        connection.execute(
+            self._lease_sql,
+            {"rows": json.dumps([key for key, _, _ in found]), "first": first, "due": to_microseconds(lease_end)},
+        )
+        return [
+            Claim(key=key, account_id=account_id, token=first + place, expiries=expiries)
+            for place, (key, account_id, expiries) in enumerate(found)
+        ]
+
+    def ready_since(self, connection: Connection, lane: Lane, before: datetime, most: int) -> list[int]:
+        """Keys of up to so many rows of a lane that have been ready since before then."""
+        work = self._work.c
+        ready = select(work.key).where(
+            work.stage == 0,
+            work.account_id == lane.account_id,
+            work.lane == lane.lane,
+            text("state = 0"),
+            work.due <= before,
+        )
+        return list(connection.execute(ready.limit(most)).scalars())
+
+    def drop_ready(self, connection: Connection, keys: Sequence[int], before: datetime) -> list[int]:
+        """Removes those of the rows that have been ready since before then; answers their keys."""
+        work = self._work.c
+        gone = delete(self._work).where(work.key.in_(keys), work.state == READY, work.due <= before)
+        return list(connection.execute(gone.returning(work.key)).scalars())
+
+    def held(self, connection: Connection, claims: Sequence[Claim]) -> set[int]:
+        """As of any work table, in one statement."""
+        asked = json.dumps([(claim.key, claim.token) for claim in claims])
+        return {token for (token,) in read_rows(connection.execute(self._held_sql, {"rows": asked}))}
+
+    def finish_all(self, connection: Connection, claims: Sequence[Claim]) -> None:
+        """As of any work table, in one statement."""
+        if claims:
+            asked = json.dumps([(claim.key, claim.token) for claim in claims])
+            connection.execute(self._finish_sql, {"rows": asked})
+
+    def delay_all(self, connection: Connection, claims: Sequence[tuple[Claim, datetime]]) -> None:
+        """As of any work table, in one statement."""
+        if claims:
+            asked = json.dumps([(claim.key, claim.token, to_microseconds(until)) for claim, until in claims])
+            connection.execute(self._delay_sql, {"rows": asked})
 
 
-# Without INDEXED BY the planner reads whole tables here, as it does in the claim of WorkTable.
+# Many rows go in and out as one JSON text: each step of a statement gives the interpreter's lock away and has to win it back from a busy event loop, which cost
+# more than the statement itself. Without INDEXED BY the planner reads whole tables here, as it does in the claim of WorkTable.
 _ACCOUNTS = """
 WITH RECURSIVE found(account_id, place) AS (
   SELECT * FROM (SELECT min(account_id), 1 FROM {name} INDEXED BY {name}_ready WHERE state = 0 AND stage = 0 AND account_id > :after)
@@ -126,6 +168,31 @@ WITH RECURSIVE asked(account_id, after_lane) AS (
 SELECT account_id, lane FROM found WHERE lane IS NOT NULL ORDER BY account_id, lane
 """
 _ROWS = """
-SELECT key, account_id, expiries FROM {name} INDEXED BY {name}_ready
-WHERE state = 0 AND stage = 0 AND account_id = :account_id AND lane = :lane ORDER BY priority, key LIMIT :most
+SELECT json_group_array(json_array(key, account_id, expiries)) FROM (
+  SELECT key, account_id, expiries FROM {name} INDEXED BY {name}_ready
+  WHERE state = 0 AND stage = 0 AND account_id = :account_id AND lane = :lane ORDER BY priority, key LIMIT :most)
 """
+_LEASE = """
+UPDATE {name} SET state = 1, due = :due, token = :first + claimed.key FROM json_each(:rows) AS claimed WHERE {name}.key = claimed.value
+"""
+_HELD = """
+SELECT json_group_array(json_array(w.token)) FROM json_each(:rows) AS ours CROSS JOIN {name} w
+WHERE w.key = json_extract(ours.value, '$[0]') AND w.token = json_extract(ours.value, '$[1]') AND w.state = 1
+"""
+_FINISH = """
+DELETE FROM {name} WHERE key IN (
+  SELECT w.key FROM json_each(:rows) AS ours CROSS JOIN {name} w
+  WHERE w.key = json_extract(ours.value, '$[0]') AND w.token = json_extract(ours.value, '$[1]') AND w.state = 1)
+"""
+_DELAY = """
+UPDATE {name} SET state = 2, due = json_extract(ours.value, '$[2]') FROM json_each(:rows) AS ours
+WHERE {name}.key = json_extract(ours.value, '$[0]') AND {name}.token = json_extract(ours.value, '$[1]') AND {name}.state = 1
+"""
+_PLACE = """
+INSERT INTO {name} (key, account_id, lane, stage, priority, state, due, token, expiries)
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), 0, 0, json_extract(value, '$[3]'), json_extract(value, '$[4]'), 0, 0
+FROM json_each(:rows) WHERE true
+ON CONFLICT (key) DO UPDATE SET lane = excluded.lane{changed} WHERE state <> 1
+"""
+_WOKEN = """,
+  state = CASE WHEN state = 2 AND excluded.state = 0 THEN 0 ELSE state END, due = CASE WHEN state = 2 AND excluded.state = 0 THEN excluded.due ELSE due END"""

@@ -1,10 +1,11 @@
 """Column types that every service's tables share."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
-from sqlalchemy import BigInteger, Connection, Dialect, Integer, Table, case
+from sqlalchemy import BigInteger, Connection, CursorResult, Dialect, Integer, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import SQLModel
@@ -48,16 +49,7 @@ def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[
     return connection.execute(insert(table).on_conflict_do_nothing(), list(rows)).rowcount
 
 
-def upsert(
-    connection: Connection, table: Table, rows: Sequence[Mapping[str, object]], *, raises: Sequence[str]
-) -> None:
-    """Inserts rows; of one whose key is there, the columns named in `raises` take the larger of both values and all others stay."""
-    if not rows:
-        return
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table)
-    larger = {
-        name: case((statement.excluded[name] > table.c[name], statement.excluded[name]), else_=table.c[name])
-        for name in raises
-    }
-    connection.execute(statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=larger), list(rows))
+def read_rows(result: CursorResult[Any]) -> list[Any]:
+    """The rows of a statement that answers them as one JSON text, each a list."""
+    rows: list[Any] = json.loads(result.scalar_one())
+    return rows

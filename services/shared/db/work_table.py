@@ -232,11 +232,6 @@ class WorkTable:
                 put_off, [{"claimed": claim.key, "fence": claim.token, "until": until} for claim, until in claims]
             )
 
-    def drop_free(self, connection: Connection, keys: Sequence[int]) -> list[int]:
-        """Removes those of the rows that nobody holds; answers their keys."""
-        gone = delete(self._work).where(self._work.c.key.in_(keys), self._work.c.state != LEASED)
-        return list(connection.execute(gone.returning(self._work.c.key)).scalars())
-
     def drop(self, connection: Connection, keys: Sequence[int]) -> None:
         """Removes rows whoever holds them."""
         connection.execute(delete(self._work).where(self._work.c.key.in_(keys)))

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from services.shared.errors import CannotRun
 from services.shared.logs import set_up_logs
+from services.shared.memory import tune_memory
 from services.shared.settings import ServiceSettings, check_internal_listener
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -35,6 +36,7 @@ def run_service(name: str, settings_type: Callable[..., S], serve: Callable[[S],
     async def main() -> None:
         await serve(settings)
 
+    tune_memory()
     try:
         asyncio.run(main())
     except (CannotRun, OSError) as error:

@@ -12,7 +12,7 @@ depends_on = None
 
 _BIG = sa.BigInteger
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-_WAITING = sa.text("status = 'waiting'")
+_OPEN = sa.text("status <> 'delivered'")
 _ENDED = sa.text("end_time IS NOT NULL")
 _BURIED = sa.text("status = 'buried'")
 _FAILING = sa.text("failing_since IS NOT NULL")
@@ -25,7 +25,7 @@ def upgrade() -> None:
     _add_to_notifications()
     _carry_secrets()
     _put_work_into_lanes()
-    op.add_column("attempts", sa.Column("answer_head", sa.String(), nullable=False, server_default=""))
+    _carry_attempts()
     op.add_column("call_order", sa.Column("is_erased", sa.Boolean(), nullable=False, server_default="0"))
     op.create_table(
         "custom_headers",
@@ -64,7 +64,6 @@ def _add_to_notifications() -> None:
     add("notifications", sa.Column("failures", sa.Integer(), nullable=False, server_default="0"))
     add("notifications", sa.Column("is_redelivery", sa.Boolean(), nullable=False, server_default="0"))
     add("notifications", sa.Column("is_test", sa.Boolean(), nullable=False, server_default="0"))
-    add("notifications", sa.Column("turn_time", _BIG(), nullable=True))
     add("notifications", sa.Column("end_time", _BIG(), nullable=True))
     add("notifications", sa.Column("bury_reason", sa.String(), nullable=False, server_default=""))
     connection = op.get_bind()
@@ -93,16 +92,16 @@ def _add_to_notifications() -> None:
         " WHERE status = 'buried'"
     )
     index = op.create_index
+    op.drop_index("notifications_call", "notifications")
+    index("notifications_line", "notifications", ["call_session_id", "is_redelivery", "status", "seq"])
     index(
-        "notifications_line",
+        "notifications_open",
         "notifications",
-        ["call_session_id", "is_redelivery", "seq"],
-        sqlite_where=_WAITING,
-        postgresql_where=_WAITING,
+        ["account_id", "status", "notification_id"],
+        sqlite_where=_OPEN,
+        postgresql_where=_OPEN,
     )
-    index("notifications_status", "notifications", ["account_id", "status", "notification_id"])
     index("notifications_receiver", "notifications", ["receiver_id", "notification_id"])
-    index("notifications_turn", "notifications", ["turn_time"], sqlite_where=_WAITING, postgresql_where=_WAITING)
     index("notifications_end", "notifications", ["end_time"], sqlite_where=_ENDED, postgresql_where=_ENDED)
     index(
         "notifications_buried",
@@ -163,10 +162,27 @@ def _put_work_into_lanes() -> None:
         " ORDER BY n.seq LIMIT 1), 0), w.stage, w.priority, w.state, w.due, w.token, w.expiries FROM notify_work_before w"
     )
     op.drop_table("notify_work_before")
-    op.execute(
-        "UPDATE notifications SET turn_time = event_time WHERE status = 'waiting' AND seq = (SELECT min(n.seq) FROM notifications n"
-        " WHERE n.call_session_id = notifications.call_session_id AND n.status = 'waiting')"
+
+
+def _carry_attempts() -> None:
+    op.rename_table("attempts", "attempts_before")
+    op.create_table(
+        "attempts",
+        sa.Column("notification_id", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("attempt_time", sa.BigInteger(), nullable=False),
+        sa.Column("latency_ms", sa.Integer(), nullable=False),
+        sa.Column("outcome", sa.String(), nullable=False),
+        sa.Column("http_status", sa.Integer(), nullable=True),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("answer_head", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("notification_id", "number"),
+        sqlite_with_rowid=False,
     )
+    op.execute(
+        "INSERT INTO attempts SELECT notification_id, number, attempt_time, latency_ms, outcome, http_status, reason, '' FROM attempts_before"
+    )
+    op.drop_table("attempts_before")
 
 
 def _host(url: str) -> str:

@@ -1,0 +1,37 @@
+"""What a process that posts is told at its start, through its environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_ALLOWED, _SETTING, _CA_FILE, _TIMEOUT_S = "POSTER_ALLOWED", "POSTER_SETTING", "POSTER_CA_FILE", "POSTER_TIMEOUT_S"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PosterSettings:
+    """What a process that posts knows: allow entries separated by commas, the setting that refusals name, a PEM file or nothing, a receiver's time in seconds."""
+
+    allowed: str
+    setting: str
+    ca_file: str
+    timeout_s: float
+
+    def environment(self) -> dict[str, str]:
+        """Its whole environment: that of the machine, without our settings, and these."""
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("CALLDOCK_")}
+        return plain | {
+            _ALLOWED: self.allowed,
+            _SETTING: self.setting,
+            _CA_FILE: self.ca_file,
+            _TIMEOUT_S: str(self.timeout_s),
+        }
+
+
+def read_environment(environment: Mapping[str, str]) -> PosterSettings:
+    """The settings, as `environment` wrote them."""
+    return PosterSettings(
+        allowed=environment[_ALLOWED],
+        setting=environment[_SETTING],
+        ca_file=environment[_CA_FILE],
+        timeout_s=float(environment[_TIMEOUT_S]),
+    )
