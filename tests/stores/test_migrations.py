@@ -14,10 +14,15 @@ from services.intake.store.accounts import get_account, identify
 from services.intake.store.call_work import begin_work
 from services.intake.store.filtering import FUNCTIONS
 from services.intake.store.tables import CALL_WORK, FETCH
+from services.notify.server import MIGRATIONS as NOTIFY_MIGRATIONS
+from services.notify.store.queue import sweep_notifications
+from services.notify.store.reading import list_notifications
+from services.notify.store.secrets import live_secrets
 from services.shared.db.engine import SqliteDatabase
 from services.shared.db.migrate import migrate
 from services.shared.identity import AccountId
 from tests.support.makers import NOON
+from tests.support.notifying import ALL, claim
 
 FIRST = [
     "INSERT INTO accounts VALUES (1, 'Acme', 'Europe/Moscow', 'RU', 1, 1, '[\"0.0.0.0/0\", \"::/0\"]', NULL, 0)",
@@ -31,15 +36,55 @@ FIRST = [
 ]
 
 
-async def test_a_database_of_the_first_schema_is_brought_along(tmp_path: Path) -> None:
-    db = SqliteDatabase(tmp_path / "intake.db", FUNCTIONS)
+FIRST_OF_NOTIFY = [
+    "INSERT INTO secrets VALUES (1, 'sealed', 5)",
+    "INSERT INTO notifications VALUES ('a', 1, 1, 'x', 1, 0, 'https://X:443/a', 'in_process', 10, '{}', 'delivered', 2, NULL)",
+    "INSERT INTO notifications VALUES ('b', 1, 1, 'x', 2, 1, 'http://x/b', 'processed', 20, '{}', 'waiting', 1, 99)",
+    "INSERT INTO notifications VALUES ('c', 1, 2, 'y', 1, 0, 'https://x/c', 'error', 30, '{}', 'buried', 1, NULL)",
+    "INSERT INTO attempts VALUES ('a', 1, 11, 3, 'http_status', 500, 'the receiver answered 500')",
+    "INSERT INTO attempts VALUES ('a', 2, 12, 3, 'delivered', 204, '')",
+    "INSERT INTO attempts VALUES ('c', 1, 31, 3, 'timeout', NULL, 'no whole answer within 15 s')",
+    "INSERT INTO call_order VALUES (1, 1), (2, 1)",
+    "INSERT INTO notify_work VALUES (1, 1, 0, 0, 2, 99, 7, 0)",
+]
+
+
+def of_first_schema(db: SqliteDatabase, migrations: Path, statements: list[str]) -> None:
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(migrations))
     with db.engine.connect() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
-        for statement in FIRST:
+        for statement in statements:
             connection.execute(text(statement))
+
+
+async def test_what_an_older_notify_holds_is_brought_along(tmp_path: Path) -> None:
+    db = SqliteDatabase(tmp_path / "notify.db")
+    of_first_schema(db, NOTIFY_MIGRATIONS, FIRST_OF_NOTIFY)
+
+    migrate(db.engine, NOTIFY_MIGRATIONS)
+    db.start()
+    try:
+        a, b, c = reversed(await db.read(list_notifications, 1, 10, None, ALL))
+        (secret,) = await db.read(live_secrets, 1, NOON)
+        await db.write(sweep_notifications, NOON)
+        (due,) = await claim(db, most=10)
+    finally:
+        db.close()
+
+    assert [(each.row.status, each.receiver_host, len(each.attempts)) for each in (a, b, c)] == [
+        ("delivered", "x", 2), ("waiting", "x:80", 0), ("buried", "x", 1),
+    ]  # fmt: skip
+    assert [each.row.end_time and each.row.end_time.microsecond for each in (a, b, c)] == [12, None, 31]
+    assert c.row.bury_reason == "no whole answer within 15 s"
+    assert (secret.sealed, secret.scheme, secret.expire_time) == ("sealed", "hmac_sha256", None)
+    assert (due.due.notification_id, due.due.failures, due.key) == ("b", 1, 2)
+
+
+async def test_a_database_of_the_first_schema_is_brought_along(tmp_path: Path) -> None:
+    db = SqliteDatabase(tmp_path / "intake.db", FUNCTIONS)
+    of_first_schema(db, MIGRATIONS, FIRST)
 
     migrate(db.engine, MIGRATIONS)
     db.start()

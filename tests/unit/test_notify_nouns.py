@@ -3,6 +3,8 @@
 import base64
 import json
 import os
+import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,11 +12,15 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks.webhooks import Webhook
 
+from services.notify.custom_headers import check_headers
+from services.notify.notification import NotificationStatus
 from services.notify.payload import Event, payload
-from services.notify.schedule import STANDARD_SCHEDULE_S, pause_after
+from services.notify.schedule import STANDARD_SCHEDULE_S, Step, pause_after, step_after
 from services.notify.signature import SignatureScheme, new_secret, public_key, signature_header, signer
+from services.shared.errors import Refusal
 from services.shared.ids import uuid7
 from services.shared.sealing import CannotUnseal, Sealer, read_key
+from tests.support.notifying import FAILED, OK
 
 WHEN = datetime(2026, 11, 2, 7, 0, 0, 999_999, tzinfo=UTC)
 
@@ -117,6 +123,68 @@ def test_the_schedule_ends_in_a_burial() -> None:
     assert pauses[0] == timedelta(seconds=5)
     assert pauses[-2] == timedelta(hours=24)
     assert pauses[-1] is None
+
+
+def after_failure(failures: int, status: int | None = 500, retry_after_s: float | None = None) -> Step:
+    attempt = replace(FAILED, http_status=status, retry_after_s=retry_after_s, reason=f"the receiver answered {status}")
+    return step_after(attempt, failures, STANDARD_SCHEDULE_S, WHEN, random.Random(7))
+
+
+@pytest.mark.contract("7 growing pauses")
+def test_an_attempt_that_failed_is_made_again_a_little_after_the_schedule_says() -> None:
+    for failures, pause_s in enumerate(STANDARD_SCHEDULE_S, start=1):
+        step = after_failure(failures)
+        assert step.next_attempt_time is not None
+        assert pause_s <= (step.next_attempt_time - WHEN).total_seconds() <= pause_s * 1.1
+        assert step.status is NotificationStatus.WAITING
+
+
+def test_after_the_last_attempt_it_is_buried_with_the_last_reason() -> None:
+    step = after_failure(10)
+
+    assert (step.status, step.next_attempt_time) == (NotificationStatus.BURIED, None)
+    assert step.bury_reason == "failed 10 times; the last time: the receiver answered 500"
+
+
+def test_a_receiver_that_is_gone_is_not_tried_again() -> None:
+    assert after_failure(1, 410).status is NotificationStatus.BURIED
+
+
+@pytest.mark.parametrize(
+    ("retry_after_s", "pause_s"), [(0, 5), (3, 5), (60, 60), (86_400, 86_400), (10**9, 86_400), (None, 5)]
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_receiver_that_asks_for_time_gets_a_day_at_most(
+    status: int, retry_after_s: float | None, pause_s: float
+) -> None:
+    step = after_failure(1, status, retry_after_s)
+
+    assert step.next_attempt_time is not None
+    assert pause_s <= (step.next_attempt_time - WHEN).total_seconds() <= max(pause_s, 5.5)
+
+
+def test_what_was_delivered_is_not_tried_again_whatever_it_answered() -> None:
+    step = step_after(replace(OK, retry_after_s=5.0), 1, STANDARD_SCHEDULE_S, WHEN, random.Random(7))
+
+    assert (step.status, step.next_attempt_time, step.bury_reason) == (NotificationStatus.DELIVERED, None, "")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Host", "content-length", "Content-Type", "USER-AGENT", "webhook-id", "Webhook-Signature", "transfer-encoding", "webhook-anything"],
+)  # fmt: skip
+def test_a_header_that_is_ours_is_no_custom_header(name: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        check_headers([("x-ok", "v"), (name, "s3cret")])
+
+    assert caught.value.path == ("headers", 1, "name")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_custom_header_is_named_once_whatever_its_case() -> None:
+    assert check_headers([("X-Api-Key", "a"), ("authorization", "b")]) == {"x-api-key": "a", "authorization": "b"}
+    with pytest.raises(Refusal, match="twice"):
+        check_headers([("X-Api-Key", "a"), ("x-api-key", "b")])
 
 
 def test_ids_of_notifications_are_uuid7_and_sort_by_time() -> None:
