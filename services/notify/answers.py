@@ -14,13 +14,14 @@ _LENGTH = struct.Struct(">I")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """How the exchange ended. `head` is what the answer's body began with; `retry_after_s` what the receiver asked for (RFC 9110, 10.2.3)."""
+    """How the exchange ended, and how long it took. `head` is what the answer's body began with; `retry_after_s` what the receiver asked for (RFC 9110, 10.2.3)."""
 
     outcome: AttemptOutcome
     http_status: int | None = None
     reason: str = ""
     head: str = field(default="", repr=False)
     retry_after_s: float | None = None
+    latency_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,15 @@ def answers_frame(answers: Iterable[tuple[int, Answer]]) -> bytes:
     """Answers on their way back."""
     return _frame(
         [
-            (number, answer.outcome, answer.http_status, answer.reason, answer.head, answer.retry_after_s)
+            (
+                number,
+                answer.outcome,
+                answer.http_status,
+                answer.reason,
+                answer.head,
+                answer.retry_after_s,
+                answer.latency_ms,
+            )
             for number, answer in answers
         ]
     )
@@ -59,10 +68,15 @@ def read_answers(entries: Sequence[Any]) -> list[tuple[int, Answer]]:
         (
             number,
             Answer(
-                outcome=AttemptOutcome(outcome), http_status=status, reason=reason, head=head, retry_after_s=retry_after
+                outcome=AttemptOutcome(outcome),
+                http_status=status,
+                reason=reason,
+                head=head,
+                retry_after_s=retry_after,
+                latency_ms=latency_ms,
             ),
         )
-        for number, outcome, status, reason, head, retry_after in entries
+        for number, outcome, status, reason, head, retry_after, latency_ms in entries
     ]
 
 

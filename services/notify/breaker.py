@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from services.notify.notification import Attempt, AttemptOutcome
+from services.notify.schedule import TOO_MANY, UNAVAILABLE
 from services.shared.backoff import exponential
 
 LONGEST_PAUSE = timedelta(minutes=10)
-_TOO_MANY, _UNAVAILABLE, _FIRST_5XX = 429, 503, 500
+_FIRST_5XX = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ def is_receivers_failure(attempt: Attempt) -> bool:
     """True for what says that the host itself does not work: no connection, no answer in time, 5xx, 429. Another status is the link's."""
     status = attempt.http_status
     if attempt.outcome is AttemptOutcome.HTTP_STATUS and status is not None:
-        return status >= _FIRST_5XX or status == _TOO_MANY
+        return status >= _FIRST_5XX or status == TOO_MANY
     return attempt.outcome in (AttemptOutcome.TIMEOUT, AttemptOutcome.CONNECTION)
 
 
@@ -61,7 +62,7 @@ def after(health: ReceiverHealth, attempt: Attempt, rules: BreakerRules, now: da
         failing_since=health.failing_since or attempt.attempt_time,
         reason=attempt.reason,
     )
-    if attempt.retry_after_s is not None and attempt.http_status in (_TOO_MANY, _UNAVAILABLE):
+    if attempt.retry_after_s is not None and attempt.http_status in (TOO_MANY, UNAVAILABLE):
         return _paused(failed, timedelta(seconds=attempt.retry_after_s), now)
     if health.probe_time is not None and attempt.attempt_time < health.probe_time:
         # It was under way when the pause began, and says nothing new.

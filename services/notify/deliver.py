@@ -31,6 +31,7 @@ log = structlog.get_logger()
 USER_AGENT = f"calldock/{version('calldock')}"
 SETTLED_AT_ONCE = 1000
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=0.1), timedelta(seconds=2)
+TRIES_AT_A_STOP = 5
 
 
 class DueQueue(WorkQueue):
@@ -63,7 +64,7 @@ class Posting:
     async def post(self, account_id: int, notification_id: str, url: str, body: str) -> Attempt:
         """Posts, and says how it went. Raises Trouble when that cannot be known."""
         signers, headers = await self._secrets.sending(account_id)
-        began, began_s = self._clock.now(), self._clock.monotonic()
+        began = self._clock.now()
         timestamp = int(began.timestamp())
         answer = await self._posters.post(
             url,
@@ -79,7 +80,7 @@ class Posting:
         )
         return Attempt(
             attempt_time=began,
-            latency_ms=round((self._clock.monotonic() - began_s) * 1000),
+            latency_ms=answer.latency_ms,
             outcome=answer.outcome,
             http_status=answer.http_status,
             reason=answer.reason,
@@ -112,6 +113,7 @@ class Deliveries:
         self._settled: list[Settled] = []
         self._under_way: Counter[int] = Counter()
         self._is_more = asyncio.Event()
+        self._is_stopping = False
 
     @property
     def settling(self) -> Mapping[int, int]:
@@ -119,7 +121,7 @@ class Deliveries:
         return self._under_way
 
     async def deliver_next(self, claim: DueClaim) -> None:
-        """One attempt; what follows from it is settled by `settle_until_cancelled` with others."""
+        """One attempt; what follows from it is settled by `settle_until_stopped` with others."""
         due = claim.due
         attempt = await self._posting.post(due.account_id, due.notification_id, due.url, due.body)
         step = step_after(attempt, due.failures + 1, self._schedule_s, self._clock.now(), self._rng)
@@ -127,19 +129,19 @@ class Deliveries:
         self._under_way[due.receiver_id] += 1
         self._is_more.set()
 
-    async def settle_until_cancelled(self, changed: Callable[[], None]) -> None:
+    async def settle_until_stopped(self, changed: Callable[[], None]) -> None:
         """Settles what was posted, all that came together at once. `changed` is called after each commit: the next ones are due."""
-        while True:
+        while self._settled or not self._is_stopping:
             await self._is_more.wait()
             self._is_more.clear()
             while self._settled:
                 await self._settle_some()
                 changed()
 
-    async def settle_rest(self) -> None:
-        """At a stop: settles what is left."""
-        while self._settled:
-            await self._settle_some()
+    def stop(self) -> None:
+        """Nothing is posted any more: settling ends with what is left."""
+        self._is_stopping = True
+        self._is_more.set()
 
     async def _settle_some(self) -> None:
         some, self._settled = self._settled[:SETTLED_AT_ONCE], self._settled[SETTLED_AT_ONCE:]
@@ -162,8 +164,10 @@ class Deliveries:
                 return await self._db.write(settle_attempts, some, self._breaker, self._clock.now())
             except Trouble as trouble:
                 # What was posted is not forgotten while the database cannot take it; leases that ran out meanwhile are told apart.
-                pause = exponential(failures, FIRST_PAUSE, LONGEST_PAUSE)
                 log.warning("notifications.settling_failed", count=len(some), reason=str(trouble))
+                if self._is_stopping and failures >= TRIES_AT_A_STOP:
+                    return [False] * len(some)
+                pause = exponential(failures, FIRST_PAUSE, LONGEST_PAUSE)
                 await asyncio.sleep(pause.total_seconds())
         raise AssertionError("counts for ever")
 

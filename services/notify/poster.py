@@ -22,8 +22,9 @@ from services.shared.settings import split_list
 class Poster:
     """Posts what comes over a socket and answers over it, what ended together at once."""
 
-    def __init__(self, receivers: Receivers, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, receivers: Receivers, writer: asyncio.StreamWriter, at_once: int) -> None:
         self._receivers = receivers
+        self._room = asyncio.Semaphore(at_once)
         self._writer = writer
         self._ended: list[tuple[int, Answer]] = []
         self._running: set[asyncio.Task[None]] = set()
@@ -41,7 +42,8 @@ class Poster:
                 task.add_done_callback(self._running.discard)
 
     async def _post(self, post: Post) -> None:
-        answer = await self._receivers.post(post.url, post.headers, post.body.encode())
+        async with self._room:
+            answer = await self._receivers.post(post.url, post.headers, post.body.encode())
         if not self._ended:
             asyncio.get_running_loop().call_soon(self._send)
         self._ended.append((post.number, answer))
@@ -56,7 +58,7 @@ async def run(fd: int, settings: PosterSettings) -> NoReturn:
     guard = EgressGuard(AddressPolicy(split_list(settings.allowed), setting=settings.setting))
     trust = trusting(Path(settings.ca_file) if settings.ca_file else None)
     reader, writer = await asyncio.open_unix_connection(sock=socket.socket(fileno=fd))
-    await Poster(Receivers(guard, trust, settings.timeout_s), writer).serve(reader)
+    await Poster(Receivers(guard, trust, settings.timeout_s), writer, settings.at_once).serve(reader)
     os._exit(0)
 
 

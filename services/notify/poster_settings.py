@@ -4,17 +4,19 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_ALLOWED, _SETTING, _CA_FILE, _TIMEOUT_S = "POSTER_ALLOWED", "POSTER_SETTING", "POSTER_CA_FILE", "POSTER_TIMEOUT_S"
+_ALLOWED, _SETTING, _CA_FILE = "POSTER_ALLOWED", "POSTER_SETTING", "POSTER_CA_FILE"
+_TIMEOUT_S, _AT_ONCE = "POSTER_TIMEOUT_S", "POSTER_AT_ONCE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PosterSettings:
-    """What a process that posts knows: allow entries separated by commas, the setting that refusals name, a PEM file or nothing, a receiver's time in seconds."""
+    """What a process that posts knows: allow entries separated by commas, the setting that refusals name, a PEM file or nothing, a receiver's time in seconds, how many POSTs are under way at once."""
 
     allowed: str
     setting: str
     ca_file: str
     timeout_s: float
+    at_once: int
 
     def environment(self) -> dict[str, str]:
         """Its whole environment: that of the machine, without our settings, and these."""
@@ -24,6 +26,7 @@ class PosterSettings:
             _SETTING: self.setting,
             _CA_FILE: self.ca_file,
             _TIMEOUT_S: str(self.timeout_s),
+            _AT_ONCE: str(self.at_once),
         }
 
 
@@ -34,4 +37,5 @@ def read_environment(environment: Mapping[str, str]) -> PosterSettings:
         setting=environment[_SETTING],
         ca_file=environment[_CA_FILE],
         timeout_s=float(environment[_TIMEOUT_S]),
+        at_once=int(environment[_AT_ONCE]),
     )

@@ -20,6 +20,8 @@ log = structlog.get_logger()
 
 GRACE_S = 15.0
 """Beyond a receiver's time: a process that has not answered by then is replaced."""
+HANDED_OUT = 2
+"""Posts that are handed out, as a multiple of those that are under way at once: a process never waits for the next one."""
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=0.1), timedelta(seconds=10)
 FRAME_POSTS = 200
 
@@ -84,7 +86,8 @@ class _Poster:
 
     async def watch(self) -> None:
         """Ends a process that does not answer in time: whatever holds it up, the next one begins anew."""
-        most_s = self.settings.timeout_s + GRACE_S
+        # As many may wait in it as are under way.
+        most_s = HANDED_OUT * self.settings.timeout_s + GRACE_S
         while True:
             await asyncio.sleep(GRACE_S / 3)
             # They stand in the order in which they were asked for.

@@ -3,9 +3,11 @@
 import asyncio
 import socket
 import ssl
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -43,6 +45,11 @@ class Receivers:
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Posts the body once. Every failure is an answer; redirects are not followed."""
+        began_s = time.monotonic()
+        answer = await self._post(url, headers, body)
+        return replace(answer, latency_ms=round((time.monotonic() - began_s) * 1000))
+
+    async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await self._exchange(URL(url), headers, body)
@@ -75,7 +82,9 @@ class Receivers:
         return await self._once(url, headers, body)
 
     async def _once(self, url: URL, headers: Mapping[str, str], body: bytes) -> Answer:
-        async with self._opened().post(url, data=body, headers=headers, allow_redirects=False) as response:
+        async with self._opened().post(
+            url, data=aiohttp.BytesPayload(body), headers=headers, allow_redirects=False
+        ) as response:
             head = await _read_head(response)
             if 200 <= response.status < 300:
                 return Answer(outcome=AttemptOutcome.DELIVERED, http_status=response.status, head=head)

@@ -12,7 +12,7 @@ STANDARD_SCHEDULE_S = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 """Pauses in seconds after each failed attempt: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h. After the last comes the burial."""
 LONGEST_RETRY_AFTER_S = 86_400.0
 """A receiver is not obeyed beyond a day."""
-GONE = 410
+GONE, TOO_MANY, UNAVAILABLE = 410, 429, 503
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ def step_after(attempt: Attempt, failures: int, schedule_s: Sequence[float], now
         times = "once" if failures == 1 else f"{failures} times"
         return Step(status=NotificationStatus.BURIED, bury_reason=f"failed {times}; the last time: {attempt.reason}")
     pause = jittered(pause, rng)
-    if attempt.retry_after_s is not None:
+    if attempt.retry_after_s is not None and attempt.http_status in (TOO_MANY, UNAVAILABLE):
         pause = max(pause, timedelta(seconds=min(attempt.retry_after_s, LONGEST_RETRY_AFTER_S)))
     return Step(status=NotificationStatus.WAITING, next_attempt_time=now + pause)
 

@@ -13,7 +13,7 @@ from services.notify.deliver import Deliveries, DueQueue, Posting
 from services.notify.enqueue import Enqueueing
 from services.notify.metrics import NotifyMetrics
 from services.notify.peers import Intake
-from services.notify.posters import Posters
+from services.notify.posters import HANDED_OUT, Posters
 from services.notify.readback import Readback
 from services.notify.redeliver import Redelivery
 from services.notify.secrets import Secrets
@@ -37,8 +37,8 @@ from services.shared.work import WorkLoop, sweep_until_cancelled
 
 log = structlog.get_logger()
 
-AHEAD = 4
-"""Claimed beyond what is posted, as many times as that."""
+AHEAD = 256
+"""Claimed beyond what is posted: so much goes to a fast receiver while the next claim is under way."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 _NOTIFICATIONS = "calldock.notify.v1.NotificationService"
@@ -92,11 +92,11 @@ async def serve(settings: NotifySettings) -> None:
             "deliver",
             DueQueue(db, settings.post_limits, clock, lambda: deliveries.settling),
             deliveries.deliver_next,
-            concurrency=settings.notify_posts,
+            concurrency=HANDED_OUT * settings.notify_posts,
             lease=timedelta(seconds=settings.lease_s),
             clock=clock,
             rng=rng,
-            ahead=AHEAD * settings.notify_posts,
+            ahead=AHEAD,
         )
         public, internal = _listeners(
             NotificationServicer(Readback(db), Redelivery(db, clock, loop.wake), Trials(db, guard, posting, clock)),
@@ -118,7 +118,7 @@ async def serve(settings: NotifySettings) -> None:
         async with asyncio.TaskGroup() as group:
             posting_processes = group.create_task(posters.run())
             running = group.create_task(loop.run())
-            settling = group.create_task(deliveries.settle_until_cancelled(loop.wake))
+            settling = group.create_task(deliveries.settle_until_stopped(loop.wake))
             sweeping = group.create_task(sweep_until_cancelled(upkeep.sweep, loop.wake, rng))
             await until_stopped()
             loop.stop()
@@ -126,9 +126,9 @@ async def serve(settings: NotifySettings) -> None:
             running.cancel()
             sweeping.cancel()
             await asyncio.wait([running])
-            settling.cancel()
+            deliveries.stop()
+            await settling
             posting_processes.cancel()
-        await deliveries.settle_rest()
         await internal.drain(settings.drain_s)
     finally:
         await intake.close()

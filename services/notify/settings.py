@@ -29,7 +29,7 @@ class NotifySettings(EgressSettings, WebhookSettings):
     notify_posters: int = Field(
         default=max(1, (os.cpu_count() or 1) // 2), ge=1, le=64, description="processes that post"
     )
-    notify_posts: int = Field(default=256, ge=1, le=10_000, description="notifications that are posted at once")
+    notify_posts: int = Field(default=512, ge=1, le=10_000, description="notifications that are posted at once")
     notify_posts_per_host: int = Field(default=16, ge=1, le=10_000, description="of these to one host")
     notify_posts_per_account: int = Field(default=64, ge=1, le=10_000, description="of these of one account")
     notify_breaker_failures: int = Field(
@@ -69,6 +69,7 @@ class NotifySettings(EgressSettings, WebhookSettings):
             setting=WEBHOOK_SETTING,
             ca_file=str(self.egress_ca_file or ""),
             timeout_s=self.notify_timeout_s,
+            at_once=max(1, self.notify_posts // self.notify_posters),
         )
 
     @property

@@ -1,5 +1,6 @@
 """A test of a receiver: one POST that tells of no call, and what came of it."""
 
+import asyncio
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from services.shared.ids import uuid7
 
 EXT_ID = "calldock-test"
 AT_ONCE = 2
+LOOK_UP_S = 5.0
 
 
 class Trials:
@@ -80,11 +82,12 @@ class Trials:
             raise _refused(url, "not a link of scheme http or https")
         try:
             parsed = URL(url)
-            await self._guard.addresses(parsed.raw_host, parsed.port or 0)
+            async with asyncio.timeout(LOOK_UP_S):
+                await self._guard.addresses(parsed.raw_host, parsed.port or 0)
         except AddressRefused as refused:
             raise _refused(url, str(refused)) from refused
         except OSError:
-            # The attempt says so.
+            # No address, or not in time (which is an OSError too): the attempt says so.
             return
 
     @contextmanager

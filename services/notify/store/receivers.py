@@ -16,7 +16,6 @@ from services.shared.db.tables import insert_missing, table_of
 _receivers = table_of(ReceiverRow)
 
 MOST_LISTED = 1000
-MOST_COUNTED = 10_000
 REPORTED_AT_ONCE = 100
 
 _BY_ID = select(_receivers).where(_receivers.c.receiver_id.in_(bindparam("ids", expanding=True)))
@@ -29,7 +28,7 @@ _STAND = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredReceiver:
-    """A receiver, and how many calls have notifications that wait for it, up to 10,000."""
+    """A receiver, and how many calls have notifications that wait for it."""
 
     receiver: Receiver
     waiting_calls: int
@@ -98,9 +97,12 @@ def list_receivers(connection: Connection, account_id: int) -> list[StoredReceiv
         .order_by(_receivers.c.failing_since.is_(None), _receivers.c.failing_since, _receivers.c.host)
         .limit(MOST_LISTED)
     )
+    work = NOTIFY_WORK.table.c
+    counted = select(work.lane, func.count().label("calls")).where(work.account_id == account_id).group_by(work.lane)
+    waiting = {row.lane: row.calls for row in connection.execute(counted)}
     return [
-        StoredReceiver(receiver=_receiver(row), waiting_calls=_waiting_calls(connection, row.receiver_id))
-        for row in connection.execute(wanted).all()
+        StoredReceiver(receiver=_receiver(row), waiting_calls=waiting.get(row.receiver_id, 0))
+        for row in connection.execute(wanted)
     ]
 
 
@@ -145,11 +147,6 @@ def _ids(connection: Connection, named: Collection[tuple[int, str]]) -> dict[tup
         select(_receivers.c.account_id, _receivers.c.host, _receivers.c.receiver_id).where(key.in_(list(named)))
     )
     return {(row.account_id, row.host): row.receiver_id for row in found}
-
-
-def _waiting_calls(connection: Connection, receiver_id: int) -> int:
-    some = select(NOTIFY_WORK.table.c.key).where(NOTIFY_WORK.table.c.lane == receiver_id).limit(MOST_COUNTED)
-    return connection.execute(select(func.count()).select_from(some.subquery())).scalar_one()
 
 
 def _receiver(row: Row[Any]) -> Receiver:

@@ -43,6 +43,7 @@ class LaneWorkTable(WorkTable):
         self._lease_sql = text(_LEASE.format(name=work.name))
         self._held_sql = text(_HELD.format(name=work.name))
         self._finish_sql = text(_FINISH.format(name=work.name))
+        self._renew_sql = text(_RENEW.format(name=work.name))
         self._delay_sql = text(_DELAY.format(name=work.name))
         self._place_sql = {
             wakes: text(_PLACE.format(name=work.name, changed=_WOKEN if wakes else "")) for wakes in (False, True)
@@ -129,6 +130,12 @@ class LaneWorkTable(WorkTable):
         asked = json.dumps([(claim.key, claim.token) for claim in claims])
         return {token for (token,) in read_rows(connection.execute(self._held_sql, {"rows": asked}))}
 
+    def renew(self, connection: Connection, held: Sequence[tuple[int, int]], lease_end: datetime) -> set[int]:
+        """As of any work table, in two statements."""
+        rows = json.dumps([(key, token, to_microseconds(lease_end)) for key, token in held])
+        connection.execute(self._renew_sql, {"rows": rows})
+        return {token for (token,) in read_rows(connection.execute(self._held_sql, {"rows": rows}))}
+
     def finish_all(self, connection: Connection, claims: Sequence[Claim]) -> None:
         """As of any work table, in one statement."""
         if claims:
@@ -183,6 +190,10 @@ _FINISH = """
 DELETE FROM {name} WHERE key IN (
   SELECT w.key FROM json_each(:rows) AS ours CROSS JOIN {name} w
   WHERE w.key = json_extract(ours.value, '$[0]') AND w.token = json_extract(ours.value, '$[1]') AND w.state = 1)
+"""
+_RENEW = """
+UPDATE {name} SET due = json_extract(ours.value, '$[2]') FROM json_each(:rows) AS ours
+WHERE {name}.key = json_extract(ours.value, '$[0]') AND {name}.token = json_extract(ours.value, '$[1]') AND {name}.state = 1
 """
 _DELAY = """
 UPDATE {name} SET state = 2, due = json_extract(ours.value, '$[2]') FROM json_each(:rows) AS ours

@@ -157,7 +157,7 @@ class Notification(_message.Message):
     status: Global___NotificationStatus.ValueType
     """Output only. Where it stands."""
     receiver_host: _builtins.str
-    """Output only. The receiver's host, with its port where the link names one."""
+    """Output only. The receiver's host, with its port where that is not 443."""
     bury_reason: _builtins.str
     """Output only. Why it was given up. Empty unless it was buried."""
     is_redelivery: _builtins.bool
@@ -275,7 +275,7 @@ class Receiver(_message.Message):
     LAST_DELIVERED_TIME_FIELD_NUMBER: _builtins.int
     WAITING_CALLS_FIELD_NUMBER: _builtins.int
     host: _builtins.str
-    """Output only. The host, with its port where the links name one."""
+    """Output only. The host, with its port where that is not 443."""
     state: Global___ReceiverState.ValueType
     """Output only. Whether it takes what it is sent."""
     failures: _builtins.int
@@ -283,7 +283,7 @@ class Receiver(_message.Message):
     reason: _builtins.str
     """Output only. What the last failure was, in words. Empty while it is healthy."""
     waiting_calls: _builtins.int
-    """Output only. Calls with notifications that wait for it, counted up to 10,000."""
+    """Output only. Calls with notifications that wait for it."""
     @_builtins.property
     def failing_since_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. The first of the failures in a row that it stands in. Absent while it is healthy."""
