@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import threading
 import time
 import urllib.request
@@ -18,6 +17,7 @@ import pytest
 
 from tests.support.hosts import Answer, Host, a_host, reply
 from tests.support.makers import a_json_call
+from tests.support.misbehaving import drip, endless, hang, reset
 from tests.support.running import Account, Calldock, a_calldock, free_port, until
 
 DELIVERED, BURIED, WAITING = (
@@ -85,36 +85,11 @@ def receivers(calldock: Calldock, account: Account) -> dict[str, dict[str, Any]]
     return {each["host"]: each for each in found}
 
 
-def hang(request: BaseHTTPRequestHandler) -> None:
-    threading.Event().wait(3)
-
-
-def drip(request: BaseHTTPRequestHandler) -> None:
-    request.send_response(200)
-    request.send_header("content-length", "1000")
-    request.end_headers()
-    for _ in range(30):
-        request.wfile.write(b"x")
-        threading.Event().wait(0.1)
-
-
-def reset(request: BaseHTTPRequestHandler) -> None:
-    request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    os.close(request.connection.detach())
-
-
-def gigabytes(request: BaseHTTPRequestHandler) -> None:
-    request.send_response(500)
-    request.end_headers()
-    for _ in range(100_000):
-        request.wfile.write(b"x" * 65536)
-
-
 HOSTILE: dict[str, tuple[Answer, str, str]] = {
     "hang": (hang, "ATTEMPT_OUTCOME_TIMEOUT", "no whole answer within 1 s"),
     "drip": (drip, "ATTEMPT_OUTCOME_TIMEOUT", "no whole answer within 1 s"),
     "reset": (reset, "ATTEMPT_OUTCOME_CONNECTION", "the connection broke"),
-    "gigabytes": (gigabytes, "ATTEMPT_OUTCOME_HTTP_STATUS", "the receiver answered 500"),
+    "gigabytes": (endless(500), "ATTEMPT_OUTCOME_HTTP_STATUS", "the receiver answered 500"),
     "redirect": (
         lambda request: reply(request, 308, "text/plain", b"", location="http://169.254.169.254/"),
         "ATTEMPT_OUTCOME_HTTP_STATUS",

@@ -1,9 +1,7 @@
 """docs/contract.md 7: one POST, from the receiver's side, and every way in which it can fail."""
 
 import asyncio
-import os
 import socket
-import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -20,6 +18,7 @@ from services.shared import egress
 from services.shared.addresses import Address, AddressPolicy
 from services.shared.egress import EgressGuard, trusting
 from tests.support.hosts import Answer, Host, a_host, reply
+from tests.support.misbehaving import cut, drip, drip_headers, endless, hang, hang_up, huge_headers, nonsense, reset
 
 
 @pytest.fixture(scope="module")
@@ -42,61 +41,6 @@ async def receivers(host: Host, timeout_s: float = 5, trust: Path | None = None)
 async def post(host: Host, url: str, timeout_s: float = 5, trust: Path | None = None) -> NotifyAnswer:
     async with receivers(host, timeout_s, trust) as opened:
         return await opened.post(url, {}, b"{}")
-
-
-def hang(request: BaseHTTPRequestHandler) -> None:
-    threading.Event().wait(3)
-
-
-def cut(request: BaseHTTPRequestHandler) -> None:
-    request.connection.shutdown(socket.SHUT_RDWR)
-
-
-def hang_up(request: BaseHTTPRequestHandler) -> None:
-    """A whole answer, and the connection gone at once."""
-    reply(request, 204, "text/plain", b"", connection="close")
-    request.close_connection = True
-    request.connection.unwrap()
-
-
-def drip(request: BaseHTTPRequestHandler) -> None:
-    request.send_response(200)
-    request.send_header("content-length", "100")
-    request.end_headers()
-    for _ in range(30):
-        request.wfile.write(b"x")
-        threading.Event().wait(0.1)
-
-
-def drip_headers(request: BaseHTTPRequestHandler) -> None:
-    request.wfile.write(b"HTTP/1.1 200 OK\r\nx-drip: ")
-    for _ in range(30):
-        request.wfile.write(b"x")
-        threading.Event().wait(0.1)
-
-
-def reset(request: BaseHTTPRequestHandler) -> None:
-    request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    os.close(request.connection.detach())
-
-
-def nonsense(request: BaseHTTPRequestHandler) -> None:
-    request.wfile.write(b"\0\1\2 this is no HTTP\r\n\r\n")
-    request.close_connection = True
-
-
-def huge_headers(request: BaseHTTPRequestHandler) -> None:
-    request.send_response(200)
-    for number in range(1000):
-        request.send_header(f"x-{number}", "y" * 8000)
-    request.end_headers()
-
-
-def endless(request: BaseHTTPRequestHandler) -> None:
-    request.send_response(200)
-    request.end_headers()
-    for _ in range(10_000):
-        request.wfile.write(b"x" * 65536)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +87,7 @@ def endless(request: BaseHTTPRequestHandler) -> None:
             lambda request: reply(request, 410, "text/plain", b""), AttemptOutcome.HTTP_STATUS, 410, id="gone"
         ),
         pytest.param(hang_up, AttemptOutcome.DELIVERED, 204, id="7 at least once, 204 and hangs up"),
-        pytest.param(endless, AttemptOutcome.DELIVERED, 200, id="7 at least once, answers gigabytes"),
+        pytest.param(endless(200), AttemptOutcome.DELIVERED, 200, id="7 at least once, answers gigabytes"),
     ],
 )
 async def test_an_answer_has_its_outcome(host: Host, page: Answer, outcome: AttemptOutcome, status: int | None) -> None:
