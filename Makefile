@@ -53,8 +53,14 @@ fuzz: $(READY) ## Try anything at every door, many times
 bench: $(READY) ## Measure against peers; benchmarks/results.md has earlier runs
 	$(BIN)/python -m benchmarks.media_cpu
 	$(BIN)/python -m benchmarks.media_pipeline
+	$(BIN)/python -m benchmarks.notify_rate
+	$(BIN)/python -m benchmarks.notify_isolation
+	$(BIN)/python -m benchmarks.notify_claims
+
+soak: $(READY) ## Kill notify ten times under 10,000 notifications
+	$(BIN)/python -m benchmarks.notify_kills
 
 demo: $(READY) ## Play the whole story on real speech
 	$(BIN)/calldock demo
 
-.PHONY: help setup lock protos fmt check test rows fuzz bench demo
+.PHONY: help setup lock protos fmt check test rows fuzz bench soak demo

@@ -24,6 +24,8 @@ from services.shared.db.migrate import migrate
 from services.shared.ids import uuid7
 
 ENQUEUED_AT_ONCE = 500
+ACCOUNT_ID = 1
+KEY = b"k" * 32
 STUCK_S = 60.0
 ANSWER = b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n"
 
@@ -73,7 +75,7 @@ def notify(data_dir: Path, **settings: object) -> Iterator["subprocess.Popen[byt
     environment = {
         **os.environ,
         "CALLDOCK_DATA_DIR": str(data_dir),
-        "CALLDOCK_SECRET_KEY": base64.b64encode(b"k" * 32).decode(),
+        "CALLDOCK_SECRET_KEY": base64.b64encode(KEY).decode(),
         "CALLDOCK_PUBLIC_LISTEN": f"unix:{data_dir}/public.sock",
         "CALLDOCK_INTERNAL_LISTEN": f"unix:{data_dir}/internal.sock",
         "CALLDOCK_INTAKE_ADDRESS": f"unix:{data_dir}/nobody.sock",
