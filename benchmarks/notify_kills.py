@@ -211,10 +211,12 @@ def main() -> None:
     print(
         f"{seen.notifications:,} notifications of {arguments.calls} calls, {arguments.kills} kills, {seen.took_s:.0f} s"
     )
+    print("\n| | |\n|---|---|")
     print(f"| taken at least once | {len(seen.taken):,} |")
     print(f"| calls that were overtaken | {len(overtaken(seen.requests))} |")
     print(f"| deliveries beyond the first | {seen.twice} |")
     print(f"| requests under way at the kills | {sum(seen.unsettled)} ({', '.join(map(str, seen.unsettled))}) |")
+    print(f"| attempts that are logged | {seen.attempts:,} |")
     print(
         f"| requests in all | {len(seen.requests):,} ({', '.join(f'{name} {count}' for name, count in done.most_common())}) |"
     )

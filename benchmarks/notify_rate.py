@@ -1,6 +1,6 @@
 """How fast notifications go to one fast receiver, beside a bare loop of POSTs by the same HTTP client.
 
-Run: `python -m benchmarks.notify_rate [--notifications 5000] [--concurrency 64] [--rounds 5]`. The receiver is a process of its own; both sides post bodies of the same
+Run: `python -m benchmarks.notify_rate [--notifications 10000] [--concurrency 64] [--rounds 5]`. The receiver is a process of its own; both sides post bodies of the same
 size at the same concurrency. Ours signs them, keeps order, logs every attempt and commits it durably; claims and commits are part of the time.
 """
 
@@ -62,7 +62,7 @@ async def _post_all(port: int, notifications: int, concurrency: int) -> None:
 def main() -> None:
     """Prints a table and the verdict."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--notifications", type=int, default=5000)
+    parser.add_argument("--notifications", type=int, default=10000)
     parser.add_argument("--concurrency", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
