@@ -29,13 +29,14 @@ TAKEN = ("204", "200")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A POST that came whole: the notification, call and place that it tells of, what was done with it, whether all signatures were right."""
+    """A POST that came whole: the notification, call and place that it tells of, what was done with it, whether all signatures were right, and whether others came by its connection before."""
 
     notification_id: str
     call: str
     seq: int
     done: str
     is_signed: bool
+    is_on_used: bool
 
     @property
     def is_taken(self) -> bool:
@@ -94,11 +95,11 @@ class _Book:
         self.taken: set[str] = set()
         self.open = 0
 
-    def enter(self, headers: dict[str, str], body: bytes) -> str:
+    def enter(self, headers: dict[str, str], body: bytes, *, is_on_used: bool) -> str:
         told = json.loads(body)
         call, _, seq = told["ext_id"].partition("/")
         (done,) = self._rng.choices(list(ANSWERS), [share for share, _ in ANSWERS.values()])
-        request = Request(headers["webhook-id"], call, int(seq), done, self._is_signed(headers, body))
+        request = Request(headers["webhook-id"], call, int(seq), done, self._is_signed(headers, body), is_on_used)
         self.log.append(request)
         if request.is_taken:
             self.taken.add(request.notification_id)
@@ -122,6 +123,7 @@ class _Flaky(asyncio.Protocol):
 
     def __init__(self, book: _Book) -> None:
         self._book = book
+        self._is_used = False
         self._data = b""
         self._transport: asyncio.Transport | None = None
 
@@ -144,7 +146,8 @@ class _Flaky(asyncio.Protocol):
         if len(rest) < size:
             return
         self._data = rest[size:]
-        done = self._book.enter(headers, rest[:size])
+        done = self._book.enter(headers, rest[:size], is_on_used=self._is_used)
+        self._is_used = True
         if done == "reset":
             self._transport.abort()
         elif done != "hang":

@@ -9,6 +9,8 @@ from typing import Any
 
 from services.notify.notification import AttemptOutcome
 
+MOST_BYTES = 64 * 1024 * 1024
+
 _LENGTH = struct.Struct(">I")
 
 
@@ -81,8 +83,10 @@ def read_answers(entries: Sequence[Any]) -> list[tuple[int, Answer]]:
 
 
 async def read_frame(reader: StreamReader) -> list[Any]:
-    """The entries of the next frame. Raises IncompleteReadError at the end."""
+    """The entries of the next frame. Raises IncompleteReadError at the end, ValueError for what is no frame."""
     (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
+    if length > MOST_BYTES:
+        raise ValueError(f"a frame of {length} bytes")
     entries: list[Any] = json.loads(await reader.readexactly(length))
     return entries
 

@@ -55,7 +55,7 @@ class _Poster:
     _last: int = 0
 
     async def post(self, url: str, headers: Mapping[str, str], body: str) -> Answer:
-        if self._writer is None:
+        while self._writer is None:
             await self._ready.wait()
         loop = asyncio.get_running_loop()
         self._last += 1
@@ -125,12 +125,16 @@ class _Poster:
                         waiting[1].set_result(answer)
         except (asyncio.IncompleteReadError, OSError):
             return
+        except Exception:
+            # It reads what strangers send: whatever it sends us then must not end us.
+            log.exception("poster.not_understood")
         finally:
             self._ready.clear()
             self._writer = None
             writer.close()
             self.replace()
             await asyncio.shield(process.wait())
+            self._next.clear()
             for _, future in self._waiting.values():
                 if not future.done():
                     future.set_exception(Trouble("the process that posts died"))

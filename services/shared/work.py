@@ -194,7 +194,8 @@ class WorkLoop(Generic[C]):
             except Trouble as trouble:
                 log.warning("work.renew_failed", loop=self._name, reason=str(trouble))
                 continue
-            self._next = deque(claim for claim in self._next if claim.token in ours or claim not in held)
+            lost = {claim.token for claim in held} - ours
+            self._next = deque(claim for claim in self._next if claim.token not in lost)
             for claim in held:
                 running = self._running.get(claim.token)
                 if claim.token not in ours and running is not None:

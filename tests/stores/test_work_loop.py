@@ -5,21 +5,27 @@ import random
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
+from sqlalchemy import Connection, select
+
 from services.intake.store.tables import CALL_WORK
 from services.shared.clock import SystemClock
 from services.shared.db.engine import SqliteDatabase
 from services.shared.db.work_queue import WorkQueue
-from services.shared.db.work_table import Claim
+from services.shared.db.work_table import READY, Claim
 from services.shared.errors import Trouble
 from services.shared.work import WorkLoop
 
 LEASE = timedelta(seconds=0.6)
 
 
-def a_loop(db: SqliteDatabase, handle: Callable[[Claim], Awaitable[None]]) -> WorkLoop[Claim]:
+def a_loop(
+    db: SqliteDatabase, handle: Callable[[Claim], Awaitable[None]], *, concurrency: int = 4, ahead: int = 0
+) -> WorkLoop[Claim]:
     clock = SystemClock()
     queue = WorkQueue(db, CALL_WORK, stage=0, clock=clock)
-    return WorkLoop("test", queue, handle, concurrency=4, lease=LEASE, clock=clock, rng=random.Random(1))
+    rng = random.Random(1)
+    return WorkLoop("test", queue, handle, concurrency=concurrency, lease=LEASE, clock=clock, rng=rng, ahead=ahead)
 
 
 async def add(db: SqliteDatabase) -> None:
@@ -88,3 +94,71 @@ async def test_trouble_puts_off_and_a_bug_waits_for_its_lease_to_run_out(intake_
     await asyncio.gather(sweeping, return_exceptions=True)
 
     assert tries == [0, 0, 1]
+
+
+async def held(db: SqliteDatabase) -> list[tuple[int, int]]:
+    """(state, expiries) of all work."""
+    work = CALL_WORK.table.c
+
+    def read(connection: Connection) -> list[tuple[int, int]]:
+        return [(row.state, row.expiries) for row in connection.execute(select(work.state, work.expiries))]
+
+    return await db.read(read)
+
+
+async def test_what_is_claimed_ahead_follows_without_a_claim_and_keeps_its_lease(intake_db: SqliteDatabase) -> None:
+    await intake_db.write(CALL_WORK.add, [(key, 1) for key in range(1, 6)], datetime.now(UTC))
+    done: list[int] = []
+
+    async def slow(claim: Claim) -> None:
+        # Longer than a lease: what waits behind it is renewed too.
+        await asyncio.sleep(LEASE.total_seconds() * 1.5 if not done else 0)
+        done.append(claim.key)
+        assert await intake_db.write(CALL_WORK.finish, claim.key, claim.token)
+        if len(done) == 5:
+            loop.stop()
+
+    loop = a_loop(intake_db, slow, concurrency=1, ahead=4)
+    await loop.run()
+
+    assert done == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("ends", ["stopped", "cancelled"])
+async def test_what_is_claimed_ahead_is_given_back_at_the_end(intake_db: SqliteDatabase, ends: str) -> None:
+    await intake_db.write(CALL_WORK.add, [(key, 1) for key in range(1, 6)], datetime.now(UTC))
+    started, go_on = asyncio.Event(), asyncio.Event()
+
+    async def waits(claim: Claim) -> None:
+        started.set()
+        await go_on.wait()
+        assert await intake_db.write(CALL_WORK.finish, claim.key, claim.token)
+
+    loop = a_loop(intake_db, waits, concurrency=1, ahead=4)
+    running = asyncio.create_task(loop.run())
+    await started.wait()
+    if ends == "stopped":
+        loop.stop()
+        go_on.set()
+    else:
+        running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    assert await held(intake_db) == [(READY, 0)] * (4 if ends == "stopped" else 5)
+
+
+async def test_what_is_claimed_ahead_and_lost_is_not_worked_on(intake_db: SqliteDatabase) -> None:
+    await intake_db.write(CALL_WORK.add, [(1, 1), (2, 1)], datetime.now(UTC))
+    done: list[int] = []
+
+    async def slow(claim: Claim) -> None:
+        done.append(claim.key)
+        await intake_db.write(CALL_WORK.drop, [2])
+        await asyncio.sleep(LEASE.total_seconds())
+        await intake_db.write(CALL_WORK.finish, claim.key, claim.token)
+        loop.stop()
+
+    loop = a_loop(intake_db, slow, concurrency=1, ahead=2)
+    await loop.run()
+
+    assert done == [1]

@@ -1,0 +1,50 @@
+"""What travels between notify and the processes that post."""
+
+import asyncio
+import struct
+
+import pytest
+
+from services.notify.answers import (
+    MOST_BYTES,
+    Answer,
+    Post,
+    answers_frame,
+    posts_frame,
+    read_answers,
+    read_frame,
+    read_posts,
+)
+from services.notify.notification import AttemptOutcome
+
+
+async def entries(data: bytes) -> list[object]:
+    reader = asyncio.StreamReader()
+    reader.feed_data(data)
+    reader.feed_eof()
+    return await read_frame(reader)
+
+
+async def test_posts_and_answers_come_as_they_went() -> None:
+    posts = [
+        Post(1, "https://x/é?a=\U0001f4de", {"webhook-id": "1"}, '{"ext_id":"зв\\u0000"}'),
+        Post(2**40, "http://y", {}, ""),
+    ]
+    answers = [
+        (1, Answer(outcome=AttemptOutcome.DELIVERED, http_status=204, latency_ms=3)),
+        (2**40, Answer(outcome=AttemptOutcome.TIMEOUT, reason="no whole answer", head="\ufffd<b>", retry_after_s=1.5)),
+    ]
+
+    assert read_posts(await entries(posts_frame(posts))) == posts
+    assert read_answers(await entries(answers_frame(answers))) == answers
+
+
+@pytest.mark.parametrize("data", [b"", b"\0\0", struct.pack(">I", 5) + b"[]"])
+async def test_a_frame_that_is_cut_ends_the_reading(data: bytes) -> None:
+    with pytest.raises(asyncio.IncompleteReadError):
+        await entries(data)
+
+
+async def test_a_frame_that_is_too_long_is_not_waited_for() -> None:
+    with pytest.raises(ValueError, match="a frame of"):
+        await entries(struct.pack(">I", MOST_BYTES + 1))
