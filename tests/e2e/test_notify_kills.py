@@ -9,7 +9,8 @@ from benchmarks.notify_kills import run
 
 def test_notifications_survive_kills_in_their_order_and_signed(tmp_path: Path) -> None:
     with Progress(disable=True) as progress:
-        seen = run(calls=40, each=4, kills=2, seed=7, folder=tmp_path, progress=progress)
+        seen = run(calls=20, each=20, kills=3, seed=7, folder=tmp_path, progress=progress)
 
     assert seen.wrong() == []
-    assert len(seen.unsettled) == 2
+    assert len(seen.unsettled) == 3
+    assert sum(seen.unsettled) > 0
