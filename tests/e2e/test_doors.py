@@ -9,9 +9,10 @@ import pytest
 from calldock.intake.v1.call_pb2 import CALL_STATUS_PROCESSED, CallDraft
 from calldock.intake.v1.call_service_pb2 import ListCallsRequest, UploadCallsRequest, UploadedCall
 from calldock.intake.v1.call_service_pb2_grpc import CallServiceStub
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from tests.support.audio import good_wav
-from tests.support.hosts import Host
+from tests.support.hosts import Host, reply
 from tests.support.makers import a_json_call
 from tests.support.running import BUF, Account, Calldock, until
 
@@ -163,13 +164,17 @@ def test_notifications_are_listed_with_their_attempts(calldock: Calldock, accoun
 
 
 @pytest.mark.contract("7 signed")
-def test_every_notification_that_came_was_signed_with_the_accounts_secret(
-    calldock: Calldock, account: Account, host: Host
-) -> None:
-    calldock.upload(account, a_json_call(ext_id="signed", callback={"url": host.hook, "events": ["processed"]}))
-    host.wait(lambda: bool(host.heard["signed"]))
+@pytest.mark.contract("7 signed")
+def test_a_notification_is_signed_with_its_accounts_secret(calldock: Calldock, account: Account, host: Host) -> None:
+    host.pages["/signed"] = lambda request: reply(request, 204, "text/plain", b"")
+    callback = {"url": f"{host.url}/signed", "events": ["processed"]}
+    calldock.upload(account, a_json_call(ext_id="signed", callback=callback))
+    until(lambda: bool(host.posted["/signed"]))
+    headers, body = host.posted["/signed"][0]
 
-    assert host.forged == 0
+    assert Webhook(account.secret).verify(body, headers) == json.loads(body)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(calldock.account("Another").secret).verify(body, headers)
 
 
 def test_buf_curl_uploads_and_reads_back_over_reflection(calldock: Calldock, account: Account) -> None:

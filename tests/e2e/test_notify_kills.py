@@ -9,7 +9,7 @@ from benchmarks.notify_kills import run
 
 def test_notifications_survive_kills_in_their_order_and_signed(tmp_path: Path) -> None:
     with Progress(disable=True) as progress:
-        seen = run(calls=20, each=20, kills=3, seed=7, folder=tmp_path, progress=progress)
+        seen = run(calls=50, each=8, kills=3, seed=7, folder=tmp_path, progress=progress)
 
     assert seen.wrong() == []
     assert len(seen.unsettled) == 3

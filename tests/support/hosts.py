@@ -25,6 +25,7 @@ class Host:
         authority.cert_pem.write_to_path(self.ca_file)
         self.pages: dict[str, Answer] = {}
         self.hits: dict[str, int] = defaultdict(int)
+        self.posted: dict[str, list[tuple[dict[str, str], bytes]]] = defaultdict(list)
         self.secrets: list[str] = []
         self.heard: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.deliveries: list[tuple[str, str, dict[str, Any]]] = []
@@ -51,6 +52,7 @@ class Host:
                 body = self.rfile.read(int(self.headers.get("content-length", "0")))
                 page = host.pages.get(self.path)
                 if page is not None:
+                    host.posted[self.path].append(({name.lower(): value for name, value in self.headers.items()}, body))
                     page(self)
                     return
                 reply(self, host.receive(dict(self.headers), body), "text/plain", b"")
