@@ -18,7 +18,7 @@ from yarl import URL
 from services.notify.answers import Answer
 from services.notify.notification import AttemptOutcome
 from services.shared.addresses import AddressRefused
-from services.shared.egress import EgressGuard, GuardedResolver
+from services.shared.egress import DialledSockets, EgressGuard, GuardedResolver
 
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
@@ -42,6 +42,7 @@ class Receivers:
         self._trust = trust
         self._timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
+        self._sockets = DialledSockets()
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Posts the body once. Every failure is an answer; redirects are not followed."""
@@ -64,6 +65,8 @@ class Receivers:
         """Hangs up."""
         if self._session is not None:
             await self._session.close()
+            self._sockets.cut()
+            await self._sockets.closed()
 
     async def _exchange(self, url: URL, headers: Mapping[str, str], body: bytes) -> Answer:
         if url.scheme not in ("http", "https") or not url.raw_host:
@@ -105,6 +108,7 @@ class Receivers:
                     ssl=self._trust,
                     limit=0,
                     keepalive_timeout=IDLE_S,
+                    socket_factory=self._sockets.make,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
@@ -134,8 +138,10 @@ class _Connector(aiohttp.TCPConnector):
 
     def _release(self, key: "ConnectionKey", protocol: "ResponseHandler", *, should_close: bool = False) -> None:
         transport = protocol.transport
-        is_open = transport is not None and not transport.is_closing()
-        connected = transport.get_extra_info("socket") if transport is not None and is_open else None
+        connected = None
+        # One of TLS that has just been lost knows its socket no more.
+        with suppress(AttributeError):
+            connected = transport.get_extra_info("socket") if transport is not None else None
         super()._release(key, protocol, should_close=should_close)
         if connected is not None and protocol.transport is None:
             # Not by the transport: aborting one that has just ended fails on some Pythons.

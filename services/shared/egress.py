@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -115,6 +116,35 @@ def trusting(ca_file: Path | None) -> ssl.SSLContext:
     return context
 
 
+class DialledSockets:
+    """The sockets of a session, to end them all at once: a polite end of TLS would wait for peers that may not answer."""
+
+    def __init__(self) -> None:
+        self._open: WeakSet[socket.socket] = WeakSet()
+
+    def make(self, address: tuple[Any, ...]) -> socket.socket:
+        """A socket for an address as `getaddrinfo` has it."""
+        family, kind, protocol, *_ = address
+        made = socket.socket(family, kind, protocol)
+        made.setblocking(False)
+        self._open.add(made)
+        return made
+
+    def cut(self) -> None:
+        """Cuts all connections; the event loop closes them in its next turns."""
+        for each in list(self._open):
+            # Not by the transport: aborting one that has just ended fails on some Pythons.
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    async def closed(self) -> None:
+        """Returns when all are closed, within a second."""
+        for _ in range(100):
+            if all(each.fileno() < 0 for each in list(self._open)):
+                return
+            await asyncio.sleep(0.01)
+
+
 @asynccontextmanager
 async def open_session(
     resolver: PinnedResolver, trust: ssl.SSLContext, timeout_s: float
@@ -123,17 +153,9 @@ async def open_session(
 
     Its connections are cut when it ends: a polite end of TLS would wait for a peer that may not answer.
     """
-    sockets: list[socket.socket] = []
-
-    def make_socket(address: tuple[Any, ...]) -> socket.socket:
-        family, kind, protocol, *_ = address
-        made = socket.socket(family, kind, protocol)
-        made.setblocking(False)
-        sockets.append(made)
-        return made
-
+    sockets = DialledSockets()
     connector = TCPConnector(
-        resolver=resolver, use_dns_cache=False, force_close=True, ssl=trust, socket_factory=make_socket
+        resolver=resolver, use_dns_cache=False, force_close=True, ssl=trust, socket_factory=sockets.make
     )
     session = ClientSession(
         connector=connector,
@@ -146,7 +168,4 @@ async def open_session(
         async with session:
             yield session
     finally:
-        for each in sockets:
-            # Not by the transport: aborting one that has just ended fails on some Pythons.
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+        sockets.cut()
