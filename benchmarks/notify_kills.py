@@ -228,7 +228,15 @@ def _wait_until(condition: Callable[[], bool], otherwise: str) -> None:
 
 
 def _wait_until_gone(pids: Sequence[int]) -> None:
-    _wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), "a poster outlives its notify")
+    _wait_until(lambda: not any(map(_is_running, pids)), "a poster outlives its notify")
+
+
+def _is_running(pid: int) -> bool:
+    """False for a zombie too: whoever inherits the children of the dead may take a while to bury them, or never do (proc(5), stat)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _count(folder: Path, statement: str) -> int:

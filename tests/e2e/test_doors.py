@@ -164,13 +164,12 @@ def test_notifications_are_listed_with_their_attempts(calldock: Calldock, accoun
 
 
 @pytest.mark.contract("7 signed")
-@pytest.mark.contract("7 signed")
 def test_a_notification_is_signed_with_its_accounts_secret(calldock: Calldock, account: Account, host: Host) -> None:
-    host.pages["/signed"] = lambda request: reply(request, 204, "text/plain", b"")
-    callback = {"url": f"{host.url}/signed", "events": ["processed"]}
+    host.pages["/signed-for-the-doors"] = lambda request: reply(request, 204, "text/plain", b"")
+    callback = {"url": f"{host.url}/signed-for-the-doors", "events": ["processed"]}
     calldock.upload(account, a_json_call(ext_id="signed", callback=callback))
-    until(lambda: bool(host.posted["/signed"]))
-    headers, body = host.posted["/signed"][0]
+    until(lambda: bool(host.posted["/signed-for-the-doors"]))
+    headers, body = host.posted["/signed-for-the-doors"][0]
 
     assert Webhook(account.secret).verify(body, headers) == json.loads(body)
     with pytest.raises(WebhookVerificationError):
