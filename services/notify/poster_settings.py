@@ -20,7 +20,8 @@ class PosterSettings:
 
     def environment(self) -> dict[str, str]:
         """Its whole environment: that of the machine, without our settings, and these."""
-        plain = {name: value for name, value in os.environ.items() if not name.startswith("CALLDOCK_")}
+        # Settings are read whatever the case of their names.
+        plain = {name: value for name, value in os.environ.items() if not name.upper().startswith("CALLDOCK_")}
         return plain | {
             _ALLOWED: self.allowed,
             _SETTING: self.setting,

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import (
@@ -118,6 +119,9 @@ def plain_host(host: str | None) -> str:
 @lru_cache(maxsize=4096)
 def literal_addresses(host: str, port: int) -> frozenset[Address]:
     """The addresses that a host spells out, also in the octal, hexadecimal and short forms of IPv4 that the C library dials; none for a name."""
+    with suppress(ValueError):
+        # Whatever its zone: the C library knows one only while its interface is there.
+        return frozenset({parse_address(host)})
     try:
         return frozenset(look_up(host, port, socket.AI_NUMERICHOST))
     except (socket.gaierror, UnicodeError):

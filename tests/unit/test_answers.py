@@ -16,6 +16,7 @@ from services.notify.answers import (
     read_posts,
 )
 from services.notify.notification import AttemptOutcome
+from services.notify.poster_settings import PosterSettings, read_environment
 
 
 async def entries(data: bytes) -> list[object]:
@@ -48,3 +49,14 @@ async def test_a_frame_that_is_cut_ends_the_reading(data: bytes) -> None:
 async def test_a_frame_that_is_too_long_is_not_waited_for() -> None:
     with pytest.raises(ValueError, match="a frame of"):
         await entries(struct.pack(">I", MOST_BYTES + 1))
+
+
+def test_a_process_that_posts_is_told_its_own_settings_and_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CALLDOCK_SECRET_KEY", "calldock_secret_key", "Calldock_Internal_Key"):
+        monkeypatch.setenv(name, "s3cret")
+    settings = PosterSettings(allowed="127.0.0.1,", setting="X", ca_file="", timeout_s=1.5, at_once=7)
+
+    told = settings.environment()
+
+    assert read_environment(told) == settings
+    assert "s3cret" not in told.values()

@@ -448,7 +448,7 @@ def test_a_call_over_a_change_of_the_clocks_lasts_what_it_lasted(start: str, fin
     [
         "http://127.0.0.1/hook", "https://10.1.2.3:8443/hook", "http://[::1]/", "http://169.254.169.254/latest/meta-data", "http://2130706433/", "http://0x7f.1/",
         "http://0177.0.0.1/", "https://localhost/hook", "https://LOCALHOST./hook", "https://app.localhost:99/", "http://user:pw@192.168.1.1/", "http://[::ffff:10.0.0.1]/",
-        "http://１２７.0.0.1/",
+        "http://１２７.0.0.1/", "http://[fe80::1%25nothing9]/", "http://[::1%25lo]/",
     ],
 )  # fmt: skip
 def test_a_callback_that_can_never_be_posted_is_refused_and_the_setting_named(url: str) -> None:

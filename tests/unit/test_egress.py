@@ -39,7 +39,7 @@ def test_a_public_address_is_not(text: str) -> None:
     [
         "https://127.0.0.1/x", "https://localhost/x", "https://2130706433/x", "https://0x7f000001/x", "https://0177.0.0.1/x", "https://127.1/x",
         "https://127.0.0.1./x", "https://localhost./x", "https://[::1]/x", "https://[::ffff:7f00:1]/x", "https://user:secret@127.0.0.1/x",
-        "https://[::ffff:127.0.0.1]:8443/x",
+        "https://[::ffff:127.0.0.1]:8443/x", "https://[::1%25lo]/x", "https://[::1%25nothing9]/x", "https://[::ffff:127.0.0.1%25eth0]/x",
     ],
 )  # fmt: skip
 async def test_every_spelling_of_this_machine_is_refused(url: str) -> None:
@@ -91,3 +91,14 @@ async def test_a_look_up_answers_the_checked_addresses_whatever_the_name() -> No
 def test_what_is_no_allow_entry_is_refused(entry: str) -> None:
     with pytest.raises(ValueError, match="not an allow entry"):
         parse_allow_entry(entry)
+
+
+@pytest.mark.parametrize("zone", ["nothing9", "eth0", "lo", "1"])
+def test_an_address_with_a_zone_is_judged_before_anything_is_dialled(zone: str) -> None:
+    """Also while there is no such interface: there may be one at the next attempt."""
+    policy = AddressPolicy([], setting="CALLDOCK_EGRESS_ALLOW_WEBHOOKS")
+    host = URL(f"http://[fe80::1%25{zone}]:8080/").raw_host
+
+    for _ in range(2):
+        with pytest.raises(AddressRefused, match="CALLDOCK_EGRESS_ALLOW_WEBHOOKS"):
+            policy.check_written(host or "", 8080)
