@@ -3,16 +3,18 @@
 import asyncio
 import base64
 import json
-import multiprocessing
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from benchmarks.notifying import serving
 
 ANSWERS = {
     "204": (0.66, b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n"),
@@ -49,39 +51,32 @@ class FlakyReceivers:
     """Their ports, and how to ask what came."""
 
     ports: Sequence[int]
-    orders: "Connection[object, object]"
+    orders: "Connection[Any, Any]"
 
     def log(self) -> list[Request]:
         """All that came so far, in the order in which it came."""
         self.orders.send("log")
-        found: list[Request] = self.orders.recv()  # type: ignore[assignment]
+        found: list[Request] = self.orders.recv()
         return found
 
     def open(self) -> int:
         """How many connections are open."""
         self.orders.send("open")
-        found: int = self.orders.recv()  # type: ignore[assignment]
+        found: int = self.orders.recv()
         return found
 
     def taken(self) -> int:
         """How many notifications were answered 2xx at least once."""
         self.orders.send("taken")
-        found: int = self.orders.recv()  # type: ignore[assignment]
+        found: int = self.orders.recv()
         return found
 
 
 @contextmanager
 def flaky_receivers(number: int, secret: str, public_key: str, seed: int) -> Iterator[FlakyReceivers]:
     """So many receivers that hold the account's secret and public key."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(number, secret, public_key, seed, theirs))
-    process.start()
-    try:
-        yield FlakyReceivers(ours.recv(), ours)
-    finally:
-        ours.send("stop")
-        process.join()
+    with serving(_serve, number, secret, public_key, seed) as orders:
+        yield FlakyReceivers(orders.recv(), orders)
 
 
 class _Book:
@@ -154,11 +149,11 @@ class _Flaky(asyncio.Protocol):
             self._transport.write(ANSWERS[done][1])
 
 
-def _serve(number: int, secret: str, public_key: str, seed: int, orders: "Connection[object, object]") -> None:
+def _serve(number: int, secret: str, public_key: str, seed: int, orders: "Connection[Any, Any]") -> None:
     asyncio.run(_run(number, _Book(secret, public_key, seed), orders))
 
 
-async def _run(number: int, book: _Book, orders: "Connection[object, object]") -> None:
+async def _run(number: int, book: _Book, orders: "Connection[Any, Any]") -> None:
     loop = asyncio.get_running_loop()
     ports = []
     for _ in range(number):

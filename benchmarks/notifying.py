@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from services.notify.notification import NewNotification
 from services.notify.payload import Event
@@ -35,18 +36,18 @@ class Receivers:
     """Receivers in a process of their own: their ports, and how to ask what came."""
 
     ports: Sequence[int]
-    orders: "Connection[object, object]"
+    orders: "Connection[Any, Any]"
 
     def heard(self) -> dict[int, list[float]]:
         """When each port's requests came, in monotonic seconds."""
         self.orders.send("heard")
-        found: dict[int, list[float]] = self.orders.recv()  # type: ignore[assignment]
+        found: dict[int, list[float]] = self.orders.recv()
         return found
 
     def count(self) -> int:
         """How many requests came."""
         self.orders.send("count")
-        found: int = self.orders.recv()  # type: ignore[assignment]
+        found: int = self.orders.recv()
         return found
 
     def forget(self) -> None:
@@ -56,17 +57,26 @@ class Receivers:
 
 
 @contextmanager
-def receivers(number: int) -> Iterator[Receivers]:
-    """So many receivers that answer 204 as fast as they can."""
+def serving(serve: Callable[..., None], *arguments: object) -> Iterator["Connection[Any, Any]"]:
+    """A process that serves until it hears "stop": our end of its pipe. Whoever waits for one that died has EOFError."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve_receivers, args=(number, theirs))
+    process = context.Process(target=serve, args=(*arguments, theirs))
     process.start()
+    theirs.close()
     try:
-        yield Receivers(ours.recv(), ours)
+        yield ours
     finally:
-        ours.send("stop")
+        with suppress(OSError):
+            ours.send("stop")
         process.join()
+
+
+@contextmanager
+def receivers(number: int) -> Iterator[Receivers]:
+    """So many receivers that answer 204 as fast as they can."""
+    with serving(_serve_receivers, number) as orders:
+        yield Receivers(orders.recv(), orders)
 
 
 @contextmanager
@@ -163,11 +173,11 @@ class _Hook(asyncio.Protocol):
             self._transport.write(ANSWER)
 
 
-def _serve_receivers(number: int, orders: "Connection[object, object]") -> None:
+def _serve_receivers(number: int, orders: "Connection[Any, Any]") -> None:
     asyncio.run(_run_receivers(number, orders))
 
 
-async def _run_receivers(number: int, orders: "Connection[object, object]") -> None:
+async def _run_receivers(number: int, orders: "Connection[Any, Any]") -> None:
     loop = asyncio.get_running_loop()
     heard: dict[int, list[float]] = {}
     for _ in range(number):

@@ -19,6 +19,7 @@ from services.notify.redeliver import Redelivery
 from services.notify.secrets import Secrets
 from services.notify.servicer import DeliveryServicer, NotificationServicer, WebhookServicer
 from services.notify.settings import NotifySettings
+from services.notify.store.claims import DueClaim
 from services.notify.store.tables import NOTIFY_WORK
 from services.notify.trial import Trials
 from services.notify.upkeep import Upkeep
@@ -117,17 +118,9 @@ async def serve(settings: NotifySettings) -> None:
         )
         async with asyncio.TaskGroup() as group:
             posting_processes = group.create_task(posters.run())
-            running = group.create_task(loop.run())
-            settling = group.create_task(deliveries.settle_until_stopped(loop.wake))
             sweeping = group.create_task(sweep_until_cancelled(upkeep.sweep, loop.wake, rng))
-            await until_stopped()
-            loop.stop()
-            await asyncio.gather(public.drain(settings.drain_s), asyncio.wait([running], timeout=settings.drain_s))
-            running.cancel()
+            await _deliver_until_stopped(loop, deliveries, public, settings.drain_s)
             sweeping.cancel()
-            await asyncio.wait([running])
-            deliveries.stop()
-            await settling
             posting_processes.cancel()
         await internal.drain(settings.drain_s)
     finally:
@@ -135,6 +128,21 @@ async def serve(settings: NotifySettings) -> None:
         stop_metrics()
         db.close()
         log.info("notify.stopped")
+
+
+async def _deliver_until_stopped(
+    loop: WorkLoop[DueClaim], deliveries: Deliveries, public: Listener, drain_s: float
+) -> None:
+    """Delivers until SIGTERM; then finishes what is under way, within the time, and settles all of it."""
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(loop.run())
+        group.create_task(deliveries.settle_until_stopped(loop.wake))
+        await until_stopped()
+        loop.stop()
+        await asyncio.gather(public.drain(drain_s), asyncio.wait([running], timeout=drain_s))
+        running.cancel()
+        await asyncio.wait([running])
+        deliveries.stop()
 
 
 def _listeners(

@@ -78,7 +78,7 @@ class LaneWorkTable(WorkTable):
 
     def busy_lanes(self, connection: Connection) -> dict[Lane, int]:
         """How many rows of each lane are leased."""
-        work = self._work.c
+        work = self.table.c
         counted = (
             select(work.account_id, work.lane, func.count().label("leases"))
             .where(work.state == LEASED, work.stage == 0)
@@ -109,7 +109,7 @@ class LaneWorkTable(WorkTable):
 
     def ready_since(self, connection: Connection, lane: Lane, before: datetime, most: int) -> list[int]:
         """Keys of up to so many rows of a lane that have been ready since before then."""
-        work = self._work.c
+        work = self.table.c
         ready = select(work.key).where(
             work.stage == 0,
             work.account_id == lane.account_id,
@@ -121,12 +121,12 @@ class LaneWorkTable(WorkTable):
 
     def drop_ready(self, connection: Connection, keys: Sequence[int], before: datetime) -> list[int]:
         """Removes those of the rows that have been ready since before then; answers their keys."""
-        work = self._work.c
-        gone = delete(self._work).where(work.key.in_(keys), work.state == READY, work.due <= before)
+        work = self.table.c
+        gone = delete(self.table).where(work.key.in_(keys), work.state == READY, work.due <= before)
         return list(connection.execute(gone.returning(work.key)).scalars())
 
     def held(self, connection: Connection, claims: Sequence[Claim]) -> set[int]:
-        """As of any work table, in one statement."""
+        """The tokens among these claims that still hold."""
         asked = json.dumps([(claim.key, claim.token) for claim in claims])
         return {token for (token,) in read_rows(connection.execute(self._held_sql, {"rows": asked}))}
 
@@ -137,13 +137,13 @@ class LaneWorkTable(WorkTable):
         return {token for (token,) in read_rows(connection.execute(self._held_sql, {"rows": rows}))}
 
     def finish_all(self, connection: Connection, claims: Sequence[Claim]) -> None:
-        """As of any work table, in one statement."""
+        """Removes the rows of these claims, as far as their leases are ours."""
         if claims:
             asked = json.dumps([(claim.key, claim.token) for claim in claims])
             connection.execute(self._finish_sql, {"rows": asked})
 
     def delay_all(self, connection: Connection, claims: Sequence[tuple[Claim, datetime]]) -> None:
-        """As of any work table, in one statement."""
+        """Puts the rows of these claims off until their times, as far as their leases are ours."""
         if claims:
             asked = json.dumps([(claim.key, claim.token, to_microseconds(until)) for claim, until in claims])
             connection.execute(self._delay_sql, {"rows": asked})

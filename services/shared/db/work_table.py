@@ -109,7 +109,7 @@ class WorkTable:
     """The operations on one work table. All take an open transaction."""
 
     def __init__(self, work: Table) -> None:
-        self.table = self._work = work
+        self.table = work
         self._claim_sql = text(_CLAIM.format(name=work.name))
 
     def add(
@@ -124,21 +124,16 @@ class WorkTable:
         """Adds ready rows for (key, account_id) pairs that have none. Within an account, a smaller priority goes first."""
         if keys:
             connection.execute(
-                insert(self._work), [self._ready(key, account_id, stage, now, priority) for key, account_id in keys]
+                insert(self.table), [self._ready(key, account_id, stage, now, priority) for key, account_id in keys]
             )
 
-    def ensure(
-        self, connection: Connection, keys: Sequence[tuple[int, int]], now: datetime, *, until: datetime | None = None
-    ) -> None:
-        """Makes sure that (key, account_id) pairs have a row, ready or put off until then; one that is there stays as it is."""
-        rows = [self._ready(key, account_id, 0, now) for key, account_id in keys]
-        if until is not None:
-            rows = [{**row, "state": DELAYED, "due": until} for row in rows]
-        insert_missing(connection, self._work, rows)
+    def ensure(self, connection: Connection, keys: Sequence[tuple[int, int]], now: datetime) -> None:
+        """Makes sure that (key, account_id) pairs have a row; one that is there stays as it is."""
+        insert_missing(connection, self.table, [self._ready(key, account_id, 0, now) for key, account_id in keys])
 
     def wake(self, connection: Connection, key: int, now: datetime) -> None:
         """Makes a row ready that was put off."""
-        delayed = update(self._work).where(self._work.c.key == key, self._work.c.state == DELAYED)
+        delayed = update(self.table).where(self.table.c.key == key, self.table.c.state == DELAYED)
         connection.execute(delayed.values(state=READY, due=now))
 
     def claim(
@@ -160,8 +155,8 @@ class WorkTable:
             for place, row in enumerate(found)
         ]
         connection.execute(
-            update(self._work)
-            .where(self._work.c.key == bindparam("claimed"))
+            update(self.table)
+            .where(self.table.c.key == bindparam("claimed"))
             .values(state=LEASED, due=lease_end, token=bindparam("fence")),
             [{"claimed": claim.key, "fence": claim.token} for claim in claims],
         )
@@ -173,36 +168,17 @@ class WorkTable:
 
     def holds(self, connection: Connection, key: int, token: int) -> bool:
         """True while the row is leased under this token."""
-        held = select(self._work.c.key).where(
-            self._work.c.key == key, self._work.c.token == token, self._work.c.state == LEASED
+        held = select(self.table.c.key).where(
+            self.table.c.key == key, self.table.c.token == token, self.table.c.state == LEASED
         )
         return connection.execute(held).first() is not None
 
-    def held(self, connection: Connection, claims: Sequence[Claim]) -> set[int]:
-        """The tokens among these claims that still hold."""
-        keys = [claim.key for claim in claims]
-        leased = select(self._work.c.key, self._work.c.token).where(
-            self._work.c.key.in_(keys), self._work.c.state == LEASED
-        )
-        ours = {(claim.key, claim.token) for claim in claims}
-        return {row.token for row in connection.execute(leased) if (row.key, row.token) in ours}
-
     def finish(self, connection: Connection, key: int, token: int) -> bool:
         """Removes the row if the lease is still ours; False otherwise."""
-        gone = delete(self._work).where(
-            self._work.c.key == key, self._work.c.token == token, self._work.c.state == LEASED
+        gone = delete(self.table).where(
+            self.table.c.key == key, self.table.c.token == token, self.table.c.state == LEASED
         )
         return connection.execute(gone).rowcount == 1
-
-    def finish_all(self, connection: Connection, claims: Sequence[Claim]) -> None:
-        """Removes the rows of these claims, as far as their leases are ours."""
-        if claims:
-            gone = delete(self._work).where(
-                self._work.c.key == bindparam("claimed"),
-                self._work.c.token == bindparam("fence"),
-                self._work.c.state == LEASED,
-            )
-            connection.execute(gone, [{"claimed": claim.key, "fence": claim.token} for claim in claims])
 
     def advance(self, connection: Connection, key: int, token: int, *, stage: int, now: datetime) -> bool:
         """Makes the row ready in another stage if the lease is still ours; False otherwise. The count of expiries starts again."""
@@ -216,32 +192,16 @@ class WorkTable:
         """Puts the row off until then if the lease is still ours; False otherwise."""
         return self._change_held(connection, key, token, state=DELAYED, due=until)
 
-    def delay_all(self, connection: Connection, claims: Sequence[tuple[Claim, datetime]]) -> None:
-        """Puts the rows of these claims off until their times, as far as their leases are ours."""
-        if claims:
-            put_off = (
-                update(self._work)
-                .where(
-                    self._work.c.key == bindparam("claimed"),
-                    self._work.c.token == bindparam("fence"),
-                    self._work.c.state == LEASED,
-                )
-                .values(state=DELAYED, due=bindparam("until"))
-            )
-            connection.execute(
-                put_off, [{"claimed": claim.key, "fence": claim.token, "until": until} for claim, until in claims]
-            )
-
     def drop(self, connection: Connection, keys: Sequence[int]) -> None:
         """Removes rows whoever holds them."""
-        connection.execute(delete(self._work).where(self._work.c.key.in_(keys)))
+        connection.execute(delete(self.table).where(self.table.c.key.in_(keys)))
 
     def sweep(self, connection: Connection, now: datetime, *, most: int = 500) -> list[Expired]:
         """Makes delayed rows ready whose time has come, and frees leases that ran out; answers the latter. Counts each as an expiry."""
         due = (
-            select(self._work)
-            .where(self._work.c.state != READY, self._work.c.due <= now)
-            .order_by(self._work.c.due)
+            select(self.table)
+            .where(self.table.c.state != READY, self.table.c.due <= now)
+            .order_by(self.table.c.due)
             .limit(most)
         )
         rows = connection.execute(due).all()
@@ -256,7 +216,7 @@ class WorkTable:
 
     def free_all(self, connection: Connection, now: datetime) -> list[Expired]:
         """Frees every lease, for the single owner of a database at its start: whoever held them is dead. Not counted as expiries."""
-        rows = connection.execute(select(self._work).where(self._work.c.state == LEASED)).all()
+        rows = connection.execute(select(self.table).where(self.table.c.state == LEASED)).all()
         freed = [
             Expired(key=row.key, account_id=row.account_id, stage=row.stage, token=row.token, expiries=row.expiries)
             for row in rows
@@ -279,8 +239,8 @@ class WorkTable:
 
     def _change_held(self, connection: Connection, key: int, token: int, **values: object) -> bool:
         changed = (
-            update(self._work)
-            .where(self._work.c.key == key, self._work.c.token == token, self._work.c.state == LEASED)
+            update(self.table)
+            .where(self.table.c.key == key, self.table.c.token == token, self.table.c.state == LEASED)
             .values(**values)
         )
         return connection.execute(changed).rowcount == 1
@@ -288,9 +248,9 @@ class WorkTable:
     def _free(self, connection: Connection, keys: Sequence[int], now: datetime, *, counted: int) -> None:
         if keys:
             connection.execute(
-                update(self._work)
-                .where(self._work.c.key.in_(keys))
-                .values(state=READY, due=now, expiries=self._work.c.expiries + counted)
+                update(self.table)
+                .where(self.table.c.key.in_(keys))
+                .values(state=READY, due=now, expiries=self.table.c.expiries + counted)
             )
 
 
