@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -73,9 +74,9 @@ def serving(serve: Callable[..., None], *arguments: object) -> Iterator["Connect
 
 
 @contextmanager
-def receivers(number: int) -> Iterator[Receivers]:
-    """So many receivers that answer 204 as fast as they can."""
-    with serving(_serve_receivers, number) as orders:
+def receivers(number: int, *, answer_after_s: float = 0) -> Iterator[Receivers]:
+    """So many receivers that answer 204 as fast as they can, or after a time."""
+    with serving(_serve_receivers, number, answer_after_s) as orders:
         yield Receivers(orders.recv(), orders)
 
 
@@ -148,8 +149,9 @@ def middle_rate(moments: Sequence[float]) -> float:
 class _Hook(asyncio.Protocol):
     """Answers each request when its body is whole; understands what aiohttp sends and no more."""
 
-    def __init__(self, heard: list[float]) -> None:
+    def __init__(self, heard: list[float], answer_after_s: float) -> None:
         self._heard = heard
+        self._answer_after_s = answer_after_s
         self._data = b""
         self._transport: asyncio.Transport | None = None
 
@@ -169,20 +171,26 @@ class _Hook(asyncio.Protocol):
                 return
             self._data = rest[size:]
             self._heard.append(time.monotonic())
-            assert self._transport is not None
-            self._transport.write(ANSWER)
+            if self._answer_after_s:
+                asyncio.get_running_loop().call_later(self._answer_after_s, self._answer)
+            else:
+                self._answer()
+
+    def _answer(self) -> None:
+        assert self._transport is not None
+        self._transport.write(ANSWER)
 
 
-def _serve_receivers(number: int, orders: "Connection[Any, Any]") -> None:
-    asyncio.run(_run_receivers(number, orders))
+def _serve_receivers(number: int, answer_after_s: float, orders: "Connection[Any, Any]") -> None:
+    asyncio.run(_run_receivers(number, answer_after_s, orders))
 
 
-async def _run_receivers(number: int, orders: "Connection[Any, Any]") -> None:
+async def _run_receivers(number: int, answer_after_s: float, orders: "Connection[Any, Any]") -> None:
     loop = asyncio.get_running_loop()
     heard: dict[int, list[float]] = {}
     for _ in range(number):
         came: list[float] = []
-        server = await loop.create_server(lambda came=came: _Hook(came), "127.0.0.1", 0, backlog=1024)  # type: ignore[misc]
+        server = await loop.create_server(partial(_Hook, came, answer_after_s), "127.0.0.1", 0, backlog=1024)
         heard[server.sockets[0].getsockname()[1]] = came
     orders.send(list(heard))
     stopped = asyncio.Event()

@@ -31,11 +31,12 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(slots=True, kw_only=True)
 class Child:
-    """One program that is kept running."""
+    """One program that is kept running. At a stop it has `stop_s` seconds to finish."""
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
+    stop_s: float = STOP_S
     process: asyncio.subprocess.Process | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -61,7 +62,7 @@ class Supervisor:
         child.stopping.set()
         _signal(child, signal.SIGTERM)
         try:
-            async with asyncio.timeout(STOP_S):
+            async with asyncio.timeout(child.stop_s):
                 await child.ended.wait()
         except TimeoutError:
             log.warning("process.killed", process=name)

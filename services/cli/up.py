@@ -19,7 +19,7 @@ import structlog
 
 from services.cli.front_door import FrontDoor, descriptor_set, envoy_binary, openapi_document
 from services.cli.instance import MAX_SOCKET_PATH, CannotStart, Runtime, lock_data_dir, secret_key, write_runtime
-from services.cli.supervisor import Child, Supervisor
+from services.cli.supervisor import STOP_S, Child, Supervisor
 from services.shared.settings import DEFAULT_MAX_REQUEST_BYTES
 
 log = structlog.get_logger()
@@ -31,6 +31,8 @@ EXPOSED = ("intake", "media", "notify")
 _DRAIN_S = 2.0
 _SEALING_KEY, _BUCKET_KEY = "CALLDOCK_SECRET_KEY", "CALLDOCK_S3_SECRET_ACCESS_KEY"
 _KEYS = (_SEALING_KEY, _BUCKET_KEY)
+_LONGEST_STOPS_S = {"notify": 75.0}
+"""notify waits for receivers that it has asked, a minute at most."""
 """Given only to the services that use them."""
 
 
@@ -217,6 +219,7 @@ def _children(
                 "CALLDOCK_PUBLIC_LISTEN": ",".join(filter(None, (f"unix:{sockets}/{name}.sock", exposed.get(name)))),
                 "CALLDOCK_INTERNAL_LISTEN": f"unix:{sockets}/{name}-internal.sock",
             },
+            stop_s=_LONGEST_STOPS_S.get(name, STOP_S),
         )
         for name in SERVICES
     ]

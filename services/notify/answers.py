@@ -5,11 +5,16 @@ import struct
 from asyncio import StreamReader
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from services.notify.notification import AttemptOutcome
 
 MOST_BYTES = 64 * 1024 * 1024
+MOST_CHARACTERS = 4096
+"""Of a reason or of an answer's head."""
+MOST_MS = 10**9
+MOST_S = 10**12
+MOST_NUMBER = 2**53
 
 _LENGTH = struct.Struct(">I")
 
@@ -31,9 +36,25 @@ class Post:
     """What is posted. `number` tells the answer whose it is."""
 
     number: int
-    url: str
-    headers: Mapping[str, str]
-    body: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NotPosted:
+    """What did not come to an exchange, through no fault of the receiver's: it was not begun at a stop, or we lacked what it takes."""
+
+    reason: str
+
+
+Ending: TypeAlias = Answer | NotPosted
+
+
+IS_READY: Sequence[tuple[int, Ending]] = ()
+"""The first answers of a process, to nothing: it takes posts from now on."""
+BEGIN_NO_MORE: Sequence[Post] = ()
+"""Handed out as posts: what has not begun comes back as not posted."""
 
 
 def posts_frame(posts: Iterable[Post]) -> bytes:
@@ -46,40 +67,64 @@ def read_posts(entries: Sequence[Any]) -> list[Post]:
     return [Post(*entry) for entry in entries]
 
 
-def answers_frame(answers: Iterable[tuple[int, Answer]]) -> bytes:
-    """Answers on their way back."""
-    return _frame(
-        [
-            (
-                number,
-                answer.outcome,
-                answer.http_status,
-                answer.reason,
-                answer.head,
-                answer.retry_after_s,
-                answer.latency_ms,
-            )
-            for number, answer in answers
-        ]
+def answers_frame(ended: Iterable[tuple[int, Ending]]) -> bytes:
+    """What came of posts, on its way back."""
+    return _frame([(number, *_written(ending)) for number, ending in ended])
+
+
+def read_answers(entries: Sequence[Any]) -> list[tuple[int, Ending]]:
+    """What came of posts, as `answers_frame` wrote it. Raises ValueError for anything else: the process has read what strangers send."""
+    try:
+        return [(_whole(number, MOST_NUMBER), _ending(*values)) for number, *values in entries]
+    except TypeError as error:
+        raise ValueError("not the answers of posts") from error
+
+
+def _written(ending: Ending) -> tuple[object, ...]:
+    if isinstance(ending, NotPosted):
+        return (ending.reason,)
+    return (
+        ending.reason,
+        ending.outcome,
+        ending.http_status,
+        ending.head,
+        ending.retry_after_s,
+        ending.latency_ms,
     )
 
 
-def read_answers(entries: Sequence[Any]) -> list[tuple[int, Answer]]:
-    """Answers, as `answers_frame` wrote them."""
-    return [
-        (
-            number,
-            Answer(
-                outcome=AttemptOutcome(outcome),
-                http_status=status,
-                reason=reason,
-                head=head,
-                retry_after_s=retry_after,
-                latency_ms=latency_ms,
-            ),
-        )
-        for number, outcome, status, reason, head, retry_after, latency_ms in entries
-    ]
+def _ending(reason: object, *values: Any) -> Ending:
+    if not values:
+        return NotPosted(_short(reason))
+    outcome, http_status, head, retry_after_s, latency_ms = values
+    return Answer(
+        outcome=AttemptOutcome(outcome),
+        http_status=None if http_status is None else _whole(http_status, 999),
+        reason=_short(reason),
+        head=_short(head),
+        retry_after_s=None if retry_after_s is None else _seconds(retry_after_s),
+        latency_ms=_whole(latency_ms, MOST_MS),
+    )
+
+
+def _whole(value: object, most: int) -> int:
+    if type(value) is not int or not 0 <= value <= most:
+        raise ValueError("not a number of an answer")
+    return value
+
+
+def _seconds(value: object) -> float:
+    if not isinstance(value, float) or not 0 <= value <= MOST_S:
+        raise ValueError("not seconds of an answer")
+    return value
+
+
+def _short(value: object) -> str:
+    if not isinstance(value, str) or len(value) > MOST_CHARACTERS:
+        raise ValueError("not a text of an answer")
+    # Halves of a pair, which JSON can spell, cannot be stored.
+    value.encode()
+    return value
 
 
 async def read_frame(reader: StreamReader) -> list[Any]:

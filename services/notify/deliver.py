@@ -2,8 +2,7 @@
 
 import asyncio
 import random
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from itertools import count
@@ -24,6 +23,7 @@ from services.shared.backoff import exponential
 from services.shared.clock import Clock
 from services.shared.db.engine import SqliteDatabase
 from services.shared.db.work_queue import WorkQueue
+from services.shared.db.work_table import Claim
 from services.shared.errors import Trouble
 
 log = structlog.get_logger()
@@ -38,7 +38,7 @@ class DueQueue(WorkQueue):
     """The lines whose first notification is due, as the loop takes them. `settling` are those that were posted and are about to be settled."""
 
     def __init__(
-        self, db: SqliteDatabase, limits: PostLimits, clock: Clock, settling: Callable[[], Mapping[int, int]]
+        self, db: SqliteDatabase, limits: PostLimits, clock: Clock, settling: Callable[[], Sequence[Claim]]
     ) -> None:
         super().__init__(db, NOTIFY_WORK, stage=0, clock=clock)
         self._limits = limits
@@ -52,6 +52,10 @@ class DueQueue(WorkQueue):
         )
         return claims
 
+    async def renew(self, held: Sequence[Claim], lease_end: datetime) -> set[int]:
+        """Lengthens leases, also of those that wait to be settled; answers the tokens that still hold."""
+        return await super().renew([*held, *self._settling()], lease_end)
+
 
 class Posting:
     """One signed POST of a notification."""
@@ -62,22 +66,24 @@ class Posting:
         self._clock = clock
 
     async def post(self, account_id: int, notification_id: str, url: str, body: str) -> Attempt:
-        """Posts, and says how it went. Raises Trouble when that cannot be known."""
-        signers, headers = await self._secrets.sending(account_id)
-        began = self._clock.now()
-        timestamp = int(began.timestamp())
-        answer = await self._posters.post(
-            url,
-            {
-                **headers,
-                "content-type": "application/json",
-                "user-agent": USER_AGENT,
-                "webhook-id": notification_id,
-                "webhook-timestamp": str(timestamp),
-                "webhook-signature": signature_header(signers, notification_id, timestamp, body.encode()),
-            },
-            body,
-        )
+        """Posts, and says how it went. Raises Trouble when it was not posted, or when that is not known."""
+        async with self._posters.of(url) as poster:
+            # Signed when there is room to post it, however long that took.
+            signers, headers = await self._secrets.sending(account_id)
+            began = self._clock.now()
+            timestamp = int(began.timestamp())
+            answer = await poster.post(
+                url,
+                {
+                    **headers,
+                    "content-type": "application/json",
+                    "user-agent": USER_AGENT,
+                    "webhook-id": notification_id,
+                    "webhook-timestamp": str(timestamp),
+                    "webhook-signature": signature_header(signers, notification_id, timestamp, body.encode()),
+                },
+                body,
+            )
         return Attempt(
             attempt_time=began,
             latency_ms=answer.latency_ms,
@@ -111,14 +117,14 @@ class Deliveries:
         self._breaker = breaker
         self._attempted = attempted
         self._settled: list[Settled] = []
-        self._under_way: Counter[int] = Counter()
+        self._being_settled: Sequence[Settled] = ()
         self._is_more = asyncio.Event()
         self._is_stopping = False
 
     @property
-    def settling(self) -> Mapping[int, int]:
-        """How many notifications were posted to each receiver whose settling is not durable yet."""
-        return self._under_way
+    def settling(self) -> Sequence[Claim]:
+        """What was posted and is not durably settled yet, with some that just have been."""
+        return [each.claim for each in (*self._being_settled, *self._settled)]
 
     async def deliver_next(self, claim: DueClaim) -> None:
         """One attempt; what follows from it is settled by `settle_until_stopped` with others."""
@@ -126,7 +132,6 @@ class Deliveries:
         attempt = await self._posting.post(due.account_id, due.notification_id, due.url, due.body)
         step = step_after(attempt, due.failures + 1, self._schedule_s, self._clock.now(), self._rng)
         self._settled.append(Settled(claim=claim, attempt=attempt, step=step))
-        self._under_way[due.receiver_id] += 1
         self._is_more.set()
 
     async def settle_until_stopped(self, changed: Callable[[], None]) -> None:
@@ -145,18 +150,22 @@ class Deliveries:
 
     async def _settle_some(self) -> None:
         some, self._settled = self._settled[:SETTLED_AT_ONCE], self._settled[SETTLED_AT_ONCE:]
-        kept: Sequence[bool] = ()
-        try:
-            kept = await self._write(some)
-        except Exception:
-            # A bug: the leases run out, which the sweep counts.
-            log.exception("notifications.not_settled", count=len(some))
-        finally:
-            self._under_way.subtract(each.claim.due.receiver_id for each in some)
-            self._under_way = +self._under_way
-        for each, is_kept in zip(some, kept, strict=False):
+        self._being_settled = some
+        kept = await self._settle(some)
+        self._being_settled = ()
+        for each, is_kept in zip(some, kept, strict=True):
             self._attempted(each.attempt, each.step)
             _log_attempt(each, is_kept=is_kept)
+
+    async def _settle(self, some: Sequence[Settled]) -> Sequence[bool]:
+        try:
+            return await self._write(some)
+        except Exception:
+            # A bug, which must not take others along: the lease of the one that has it runs out, which the sweep counts.
+            log.exception("notifications.not_settled", count=len(some))
+            if len(some) == 1:
+                return [False]
+        return [kept for each in some for kept in await self._settle([each])]
 
     async def _write(self, some: Sequence[Settled]) -> Sequence[bool]:
         for failures in count(1):

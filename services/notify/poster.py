@@ -5,29 +5,34 @@ It reads what strangers answer, so it has no database and no key; it knows what 
 
 import asyncio
 import os
+import signal
 import socket
 import sys
+from collections import deque
 from pathlib import Path
 from typing import NoReturn
 
-from services.notify.answers import Answer, Post, answers_frame, read_frame, read_posts
+from services.notify.answers import IS_READY, Ending, NotPosted, Post, answers_frame, read_frame, read_posts
 from services.notify.poster_settings import PosterSettings, read_environment
 from services.notify.receiver import Receivers
 from services.shared.addresses import AddressPolicy
 from services.shared.egress import EgressGuard, trusting
+from services.shared.errors import Trouble
 from services.shared.memory import tune_memory
 from services.shared.settings import split_list
 
 
 class Poster:
-    """Posts what comes over a socket and answers over it, what ended together at once."""
+    """Posts what comes over a socket, so many at once, and answers over it, what ended together at once."""
 
     def __init__(self, receivers: Receivers, writer: asyncio.StreamWriter, at_once: int) -> None:
         self._receivers = receivers
-        self._room = asyncio.Semaphore(at_once)
+        self._at_once = at_once
         self._writer = writer
-        self._ended: list[tuple[int, Answer]] = []
+        self._next: deque[Post] = deque()
+        self._ended: list[tuple[int, Ending]] = []
         self._running: set[asyncio.Task[None]] = set()
+        self._begins = True
 
     async def serve(self, reader: asyncio.StreamReader) -> None:
         """Posts until the socket ends."""
@@ -36,17 +41,39 @@ class Poster:
                 entries = await read_frame(reader)
             except (asyncio.IncompleteReadError, OSError):
                 return
-            for post in read_posts(entries):
-                task = asyncio.create_task(self._post(post))
-                self._running.add(task)
-                task.add_done_callback(self._running.discard)
+            self._next.extend(read_posts(entries))
+            if not entries:
+                self._begins = False
+            if self._begins:
+                self._begin()
+            else:
+                self._hand_back()
 
-    async def _post(self, post: Post) -> None:
-        async with self._room:
-            answer = await self._receivers.post(post.url, post.headers, post.body.encode())
+    def _begin(self) -> None:
+        while self._next and len(self._running) < self._at_once:
+            task = asyncio.create_task(self._post_until_none_is_next(self._next.popleft()))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    def _hand_back(self) -> None:
+        while self._next:
+            self._end(self._next.popleft(), NotPosted("notify stops"))
+
+    async def _post_until_none_is_next(self, post: Post) -> None:
+        while True:
+            try:
+                ending: Ending = await self._receivers.post(post.url, post.headers, post.body.encode())
+            except Trouble as trouble:
+                ending = NotPosted(str(trouble))
+            self._end(post, ending)
+            if not self._next:
+                return
+            post = self._next.popleft()
+
+    def _end(self, post: Post, ending: Ending) -> None:
         if not self._ended:
             asyncio.get_running_loop().call_soon(self._send)
-        self._ended.append((post.number, answer))
+        self._ended.append((post.number, ending))
 
     def _send(self) -> None:
         ended, self._ended = self._ended, []
@@ -58,10 +85,14 @@ async def run(fd: int, settings: PosterSettings) -> NoReturn:
     guard = EgressGuard(AddressPolicy(split_list(settings.allowed), setting=settings.setting))
     trust = trusting(Path(settings.ca_file) if settings.ca_file else None)
     reader, writer = await asyncio.open_unix_connection(sock=socket.socket(fileno=fd))
+    writer.write(answers_frame(IS_READY))
     await Poster(Receivers(guard, trust, settings.timeout_s), writer, settings.at_once).serve(reader)
     os._exit(0)
 
 
 if __name__ == "__main__":
+    # A stop that is asked of all processes of a machine or a terminal is notify's to carry out: it lets us finish, and hangs up.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
     tune_memory()
     asyncio.run(run(int(sys.argv[1]), read_environment(os.environ)))

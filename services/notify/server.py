@@ -26,7 +26,8 @@ from services.notify.upkeep import Upkeep
 from services.shared.clock import SystemClock
 from services.shared.db.engine import SqliteDatabase
 from services.shared.db.migrate import migrate
-from services.shared.egress import EgressGuard
+from services.shared.egress import EgressGuard, trusting
+from services.shared.errors import CannotRun
 from services.shared.identity import Role
 from services.shared.metrics import serve_metrics
 from services.shared.quota import metered
@@ -40,6 +41,8 @@ log = structlog.get_logger()
 
 AHEAD = 256
 """Claimed beyond what is posted: so much goes to a fast receiver while the next claim is under way."""
+MARGIN_S = 5.0
+"""Beyond a receiver's time, for what was posted to be answered and settled at a stop."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 _NOTIFICATIONS = "calldock.notify.v1.NotificationService"
@@ -63,9 +66,10 @@ COSTS = dict.fromkeys(ROLES, 1)
 
 
 async def serve(settings: NotifySettings) -> None:
-    """Runs notify until SIGTERM. Raises DatabaseInUse when another process owns the database, CannotUnseal for another key than the one its secrets were sealed with, OSError when an address is taken."""
+    """Runs notify until SIGTERM. Raises CannotRun when it cannot: another process owns the database, the key is not the one that its secrets were sealed with, a file cannot be read; OSError when an address is taken."""
     clock = SystemClock()
     rng = random.Random()
+    _check_trust(settings)
     sealer = Sealer(read_key(settings.secret_key.get_secret_value()))
     guard = EgressGuard(settings.webhooks)
     posters = Posters(settings.notify_posters, settings.poster)
@@ -119,7 +123,7 @@ async def serve(settings: NotifySettings) -> None:
         async with asyncio.TaskGroup() as group:
             posting_processes = group.create_task(posters.run())
             sweeping = group.create_task(sweep_until_cancelled(upkeep.sweep, loop.wake, rng))
-            await _deliver_until_stopped(loop, deliveries, public, settings.drain_s)
+            await _deliver_until_stopped(loop, deliveries, posters, public, settings)
             sweeping.cancel()
             posting_processes.cancel()
         await internal.drain(settings.drain_s)
@@ -131,18 +135,29 @@ async def serve(settings: NotifySettings) -> None:
 
 
 async def _deliver_until_stopped(
-    loop: WorkLoop[DueClaim], deliveries: Deliveries, public: Listener, drain_s: float
+    loop: WorkLoop[DueClaim], deliveries: Deliveries, posters: Posters, public: Listener, settings: NotifySettings
 ) -> None:
-    """Delivers until SIGTERM; then finishes what is under way, within the time, and settles all of it."""
+    """Delivers until SIGTERM; then lets every exchange that has begun come to its end, begins no other, and settles all of them."""
     async with asyncio.TaskGroup() as group:
         running = group.create_task(loop.run())
         group.create_task(deliveries.settle_until_stopped(loop.wake))
         await until_stopped()
         loop.stop()
-        await asyncio.gather(public.drain(drain_s), asyncio.wait([running], timeout=drain_s))
+        posters.stop()
+        # Each exchange ends within a receiver's time: one that were cut would be made again.
+        longest_s = max(settings.drain_s, settings.notify_timeout_s + MARGIN_S)
+        await asyncio.gather(public.drain(settings.drain_s), asyncio.wait([running], timeout=longest_s))
         running.cancel()
         await asyncio.wait([running])
         deliveries.stop()
+
+
+def _check_trust(settings: NotifySettings) -> None:
+    """Raises CannotRun for a file of authorities that the processes that post could not read."""
+    try:
+        trusting(settings.egress_ca_file)
+    except (OSError, ValueError) as error:
+        raise CannotRun(f"CALLDOCK_EGRESS_CA_FILE {settings.egress_ca_file} cannot be used: {error}") from error
 
 
 def _listeners(

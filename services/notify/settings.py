@@ -12,6 +12,8 @@ from services.notify.schedule import STANDARD_SCHEDULE_S
 from services.shared.settings import WEBHOOK_SETTING, EgressSettings, LeaseSeconds, WebhookSettings, split_list
 
 MAX_PAUSE_S = 7 * 86_400
+MOST_POSTERS = 4
+"""By default: each has its share of the room, which a few slow hosts should not fill."""
 
 
 class NotifySettings(EgressSettings, WebhookSettings):
@@ -20,14 +22,17 @@ class NotifySettings(EgressSettings, WebhookSettings):
     intake_address: str = Field(description="intake's internal listener")
     secret_key: SecretStr = Field(description="base64 of 32 bytes; seals signing secrets at rest")
     notify_timeout_s: float = Field(
-        default=15.0, gt=0, le=120, description="seconds that a receiver has for a whole answer"
+        default=15.0,
+        gt=0,
+        le=60,
+        description="seconds that a receiver has for a whole answer; a stop waits for those that were asked",
     )
     notify_retry_schedule_s: str = Field(
         default=",".join(map(str, STANDARD_SCHEDULE_S)),
         description="pauses in seconds after each failed attempt, separated by commas",
     )
     notify_posters: int = Field(
-        default=max(1, (os.cpu_count() or 1) // 2), ge=1, le=64, description="processes that post"
+        default=max(1, min((os.cpu_count() or 1) // 2, MOST_POSTERS)), ge=1, le=64, description="processes that post"
     )
     notify_posts: int = Field(default=512, ge=1, le=10_000, description="notifications that are posted at once")
     notify_posts_per_host: int = Field(default=16, ge=1, le=10_000, description="of these to one host")
@@ -69,7 +74,7 @@ class NotifySettings(EgressSettings, WebhookSettings):
             setting=WEBHOOK_SETTING,
             ca_file=str(self.egress_ca_file or ""),
             timeout_s=self.notify_timeout_s,
-            at_once=max(1, self.notify_posts // self.notify_posters),
+            at_once=-(-self.notify_posts // self.notify_posters),
         )
 
     @property

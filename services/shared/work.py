@@ -110,6 +110,8 @@ class WorkLoop(Generic[C]):
                 renewing.cancel()
 
     async def _take(self, group: asyncio.TaskGroup) -> int:
+        # Those whose pieces were lost under them leave others lying.
+        self._start_next(group)
         room = self._concurrency + self._ahead - len(self._running) - len(self._next)
         if room <= self._ahead // 2:
             return 0
@@ -119,13 +121,14 @@ class WorkLoop(Generic[C]):
             log.warning("work.claim_failed", loop=self._name, reason=str(trouble))
             return 0
         self._next.extend(claims)
-        while self._next and len(self._running) < self._concurrency:
-            self._start(self._next.popleft(), group)
+        self._start_next(group)
         return len(claims)
 
-    def _start(self, claim: C, group: asyncio.TaskGroup) -> None:
-        task = group.create_task(self._work_until_none_is_next(claim))
-        self._running[claim.token] = (claim, task)
+    def _start_next(self, group: asyncio.TaskGroup) -> None:
+        # A stop may have come while a claim was under way: what it took is given back.
+        while self._next and len(self._running) < self._concurrency and not self._stopping:
+            claim = self._next.popleft()
+            self._running[claim.token] = (claim, group.create_task(self._work_until_none_is_next(claim)))
 
     async def _give_back_next(self) -> None:
         while self._next:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -162,3 +162,51 @@ async def test_what_is_claimed_ahead_and_lost_is_not_worked_on(intake_db: Sqlite
     await loop.run()
 
     assert done == [1]
+
+
+async def test_what_a_claim_takes_at_a_stop_is_given_back_and_not_begun(intake_db: SqliteDatabase) -> None:
+    await intake_db.write(CALL_WORK.add, [(key, 1) for key in range(1, 6)], datetime.now(UTC))
+    begun: list[int] = []
+
+    async def note(claim: Claim) -> None:
+        begun.append(claim.key)
+
+    class Slow(WorkQueue):
+        async def claim(self, most: int, lease_end: datetime) -> Sequence[Claim]:
+            claims = await super().claim(most, lease_end)
+            loop.stop()
+            return claims
+
+    clock = SystemClock()
+    queue = Slow(intake_db, CALL_WORK, stage=0, clock=clock)
+    loop = WorkLoop("test", queue, note, concurrency=4, lease=LEASE, clock=clock, rng=random.Random(1))
+    await loop.run()
+
+    now = datetime.now(UTC)
+    claims = await intake_db.write(CALL_WORK.claim, stage=0, most=9, after_account=0, now=now, lease_end=now + LEASE)
+    assert (begun, [claim.key for claim in claims]) == ([], [1, 2, 3, 4, 5])
+
+
+async def test_what_is_claimed_ahead_is_worked_on_though_all_before_it_were_lost(intake_db: SqliteDatabase) -> None:
+    await intake_db.write(CALL_WORK.add, [(key, 1) for key in range(1, 6)], datetime.now(UTC))
+    begun: list[int] = []
+    done = asyncio.Event()
+
+    async def note(claim: Claim) -> None:
+        begun.append(claim.key)
+        if claim.key == 1:
+            # The call is erased while it is under way.
+            await intake_db.write(CALL_WORK.drop, [1])
+            await asyncio.Event().wait()
+        await intake_db.write(CALL_WORK.finish, claim.key, claim.token)
+        if len(begun) == 5:
+            done.set()
+
+    loop = a_loop(intake_db, note, concurrency=1, ahead=16)
+    running = asyncio.create_task(loop.run())
+    async with asyncio.timeout(10):
+        await done.wait()
+    loop.stop()
+    await running
+
+    assert begun == [1, 2, 3, 4, 5]
