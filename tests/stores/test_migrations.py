@@ -5,7 +5,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from services.intake.audio_settings import AudioSettings
 from services.intake.points import Limits
@@ -80,6 +80,37 @@ async def test_what_an_older_notify_holds_is_brought_along(tmp_path: Path) -> No
     assert c.row.bury_reason == "no whole answer within 15 s"
     assert (secret.sealed, secret.scheme, secret.expire_time) == ("sealed", "hmac_sha256", None)
     assert (due.due.notification_id, due.due.failures, due.key) == ("b", 1, 2)
+
+
+async def test_however_many_links_there_are_each_finds_its_receiver_in_one_pass(tmp_path: Path) -> None:
+    def is_brought_along(links: int) -> tuple[int, int]:
+        db = SqliteDatabase(tmp_path / f"{links}.db")
+        rows = [
+            f"('{number:05}', {number % 3}, {number}, 'x', 1, 0, 'https://h{number % 7}/{number}', 'processed', 1, '{{}}', 'delivered', 1, NULL)"
+            for number in range(links)
+        ]
+        of_first_schema(db, NOTIFY_MIGRATIONS, [f"INSERT INTO notifications VALUES {','.join(rows)}"])
+        statements = 0
+
+        def count(*_: object) -> None:
+            nonlocal statements
+            statements += 1
+
+        event.listen(db.engine, "before_cursor_execute", count)
+        migrate(db.engine, NOTIFY_MIGRATIONS)
+        with db.engine.connect() as connection:
+            right = connection.execute(
+                text(
+                    "SELECT count(*) FROM notifications n JOIN receivers r USING (receiver_id) WHERE r.account_id = n.account_id AND n.url LIKE 'https://' || r.host || '/%'"
+                )
+            ).scalar_one()
+        db.close()
+        return right, statements
+
+    (few, statements_of_few), (many, statements_of_many) = is_brought_along(30), is_brought_along(3000)
+
+    assert (few, many) == (30, 3000)
+    assert statements_of_few == statements_of_many
 
 
 async def test_a_database_of_the_first_schema_is_brought_along(tmp_path: Path) -> None:

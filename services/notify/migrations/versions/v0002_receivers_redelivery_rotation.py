@@ -66,22 +66,7 @@ def _add_to_notifications() -> None:
     add("notifications", sa.Column("is_test", sa.Boolean(), nullable=False, server_default="0"))
     add("notifications", sa.Column("end_time", _BIG(), nullable=True))
     add("notifications", sa.Column("bury_reason", sa.String(), nullable=False, server_default=""))
-    connection = op.get_bind()
-    for account_id, url in connection.execute(sa.text("SELECT DISTINCT account_id, url FROM notifications")).all():
-        there = {"account_id": account_id, "host": _host(url), "url": url}
-        connection.execute(
-            sa.text(
-                "INSERT INTO receivers (account_id, host, failures, reason, pauses) VALUES (:account_id, :host, 0, '', 0) ON CONFLICT DO NOTHING"
-            ),
-            there,
-        )
-        connection.execute(
-            sa.text(
-                "UPDATE notifications SET receiver_id = (SELECT receiver_id FROM receivers WHERE account_id = :account_id AND host = :host)"
-                " WHERE account_id = :account_id AND url = :url"
-            ),
-            there,
-        )
+    _find_receivers()
     op.execute("UPDATE notifications SET failures = attempts")
     op.execute(
         "UPDATE notifications SET end_time = coalesce((SELECT max(attempt_time) FROM attempts WHERE attempts.notification_id = notifications.notification_id), event_time)"
@@ -110,6 +95,43 @@ def _add_to_notifications() -> None:
         sqlite_where=_BURIED,
         postgresql_where=_BURIED,
     )
+
+
+def _find_receivers() -> None:
+    """One pass over the notifications, however many links they have: only Python can tell the host of a link."""
+    connection = op.get_bind()
+    named = connection.execute(sa.text("SELECT DISTINCT account_id, url FROM notifications")).all()
+    if not named:
+        return
+    hosts = {(row.account_id, row.url): _host(row.url) for row in named}
+    connection.execute(
+        sa.text(
+            "INSERT INTO receivers (account_id, host, failures, reason, pauses) VALUES (:account_id, :host, 0, '', 0)"
+        ),
+        [
+            {"account_id": account_id, "host": host}
+            for account_id, host in sorted({(account_id, host) for (account_id, _), host in hosts.items()})
+        ],
+    )
+    found = connection.execute(sa.text("SELECT account_id, host, receiver_id FROM receivers"))
+    receivers = {(row.account_id, row.host): row.receiver_id for row in found}
+    connection.execute(
+        sa.text(
+            "CREATE TEMPORARY TABLE links (account_id BIGINT, url TEXT, receiver_id BIGINT, PRIMARY KEY (account_id, url))"
+        )
+    )
+    connection.execute(
+        sa.text("INSERT INTO links VALUES (:account_id, :url, :receiver_id)"),
+        [
+            {"account_id": account_id, "url": url, "receiver_id": receivers[account_id, host]}
+            for (account_id, url), host in hosts.items()
+        ],
+    )
+    op.execute(
+        "UPDATE notifications SET receiver_id = (SELECT links.receiver_id FROM links"
+        " WHERE links.account_id = notifications.account_id AND links.url = notifications.url)"
+    )
+    op.execute("DROP TABLE links")
 
 
 def _carry_secrets() -> None:
@@ -152,6 +174,7 @@ def _put_work_into_lanes() -> None:
     for name, columns, where in (
         ("due", ["due"], "state <> 0"),
         ("leased", ["stage", "account_id", "lane"], "state = 1"),
+        ("delayed", ["stage", "account_id", "lane"], "state = 2"),
         ("ready", ["stage", "account_id", "lane", "priority", "key"], "state = 0"),
     ):
         op.create_index(
