@@ -37,7 +37,7 @@ class Waiting:
         now = datetime.now(UTC)
         began = time.perf_counter()
         claims, self._cursor = await self._db.write(
-            claim_due, most, self._cursor, LIMITS, now, now + timedelta(seconds=30), {}
+            claim_due, most, self._cursor, LIMITS, now, now + timedelta(seconds=30), ()
         )
         took = time.perf_counter() - began
         assert len(claims) == most

@@ -62,18 +62,22 @@ def after(health: ReceiverHealth, attempt: Attempt, rules: BreakerRules, now: da
         failing_since=health.failing_since or attempt.attempt_time,
         reason=attempt.reason,
     )
+    asked = None
     if attempt.retry_after_s is not None and attempt.http_status in (TOO_MANY, UNAVAILABLE):
-        return _paused(failed, timedelta(seconds=attempt.retry_after_s), now)
+        asked = timedelta(seconds=attempt.retry_after_s)
     if health.probe_time is not None and attempt.attempt_time < health.probe_time:
-        # It was under way when the pause began, and says nothing new.
-        return failed
+        # It was under way when the pause began: no probe, and so no step to longer pauses.
+        return failed if asked is None else _paused(failed, asked, now, pauses=health.pauses)
+    if asked is not None:
+        return _paused(failed, asked, now, pauses=health.pauses + 1)
     if health.probe_time is None and failed.failures < rules.failures:
         return failed
-    return _paused(failed, exponential(failed.pauses + 1, rules.first_pause, LONGEST_PAUSE), now)
+    pauses = health.pauses + 1
+    return _paused(failed, exponential(pauses, rules.first_pause, LONGEST_PAUSE), now, pauses=pauses)
 
 
-def _paused(health: ReceiverHealth, pause: timedelta, now: datetime) -> ReceiverHealth:
+def _paused(health: ReceiverHealth, pause: timedelta, now: datetime, *, pauses: int) -> ReceiverHealth:
     probe_time = now + min(pause, LONGEST_PAUSE)
     if health.probe_time is not None:
         probe_time = max(probe_time, health.probe_time)
-    return replace(health, pauses=health.pauses + 1, probe_time=probe_time)
+    return replace(health, pauses=pauses, probe_time=probe_time)

@@ -31,41 +31,68 @@ def fair_picks(
 ) -> dict[Receiver, int]:
     """How many notifications to take for each receiver that some wait for, `most` in all. `busy` has those that are under way.
 
-    The account with the fewest under way goes first, then the one that stands first in `waiting`; within an account its receivers take turns.
+    The account with the fewest under way names the host, its receivers taking turns; the host's turn goes to the account with the fewest under way there. So an
+    account that is busy elsewhere has its share of a host that others keep busy.
     """
-    at_host: Counter[str] = Counter()
-    of_account: Counter[int] = Counter()
-    at_receiver: Counter[int] = Counter()
-    for receiver, count in busy.items():
-        at_host[receiver.host] += count
-        of_account[receiver.account_id] += count
-        at_receiver[receiver.receiver_id] += count
-    lines: dict[int, deque[Receiver]] = {}
-    for receiver in waiting:
-        lines.setdefault(receiver.account_id, deque()).append(receiver)
-    picks: Counter[Receiver] = Counter()
-    seats = {account_id: seat for seat, account_id in enumerate(lines)}
-    while lines and picks.total() < most:
-        account_id = min(lines, key=lambda account_id: (of_account[account_id], seats[account_id]))
-        picked = _next_with_room(lines[account_id], at_host, at_receiver, limits, now)
-        if picked is None or of_account[account_id] >= limits.per_account:
-            del lines[account_id]
-            continue
-        picks[picked] += 1
-        at_host[picked.host] += 1
-        at_receiver[picked.receiver_id] += 1
-        of_account[account_id] += 1
-    return dict(picks)
+    picking = _Picking(waiting, busy, limits, now)
+    for _ in range(most):
+        picked = picking.pick()
+        if picked is None:
+            break
+    return dict(picking.picks)
 
 
-def _next_with_room(
-    line: deque[Receiver], at_host: Counter[str], at_receiver: Counter[int], limits: PostLimits, now: datetime
-) -> Receiver | None:
-    """The first receiver of the line with room, which then goes to its end; those without leave the line."""
-    while line:
-        receiver = line.popleft()
-        room = receiver.health.room(limits.per_host, now)
-        if at_receiver[receiver.receiver_id] < room and at_host[receiver.host] < limits.per_host:
-            line.append(receiver)
-            return receiver
-    return None
+class _Picking:
+    def __init__(
+        self, waiting: Sequence[Receiver], busy: Mapping[Receiver, int], limits: PostLimits, now: datetime
+    ) -> None:
+        self._limits = limits
+        self._now = now
+        self._at_host: Counter[str] = Counter()
+        self._of_account: Counter[int] = Counter()
+        self._at_receiver: Counter[int] = Counter()
+        self.picks: Counter[Receiver] = Counter()
+        for receiver, count in busy.items():
+            self._count(receiver, count)
+        self._lines: dict[int, deque[Receiver]] = {}
+        self._at: dict[str, list[Receiver]] = {}
+        for receiver in waiting:
+            self._lines.setdefault(receiver.account_id, deque()).append(receiver)
+            self._at.setdefault(receiver.host, []).append(receiver)
+        self._seats = {account_id: seat for seat, account_id in enumerate(self._lines)}
+
+    def pick(self) -> Receiver | None:
+        """Takes one more; None when nobody has room."""
+        while self._lines:
+            account_id = min(self._lines, key=self._rank)
+            line = self._lines[account_id]
+            while line and not self._has_room(line[0]):
+                line.popleft()
+            if not line:
+                del self._lines[account_id]
+                continue
+            named = line[0]
+            line.rotate(-1)
+            picked = min(
+                (each for each in self._at[named.host] if self._has_room(each)),
+                key=lambda each: (self._at_receiver[each.receiver_id], self._rank(each.account_id)),
+            )
+            self.picks[picked] += 1
+            self._count(picked, 1)
+            return picked
+        return None
+
+    def _rank(self, account_id: int) -> tuple[int, int]:
+        return self._of_account[account_id], self._seats[account_id]
+
+    def _count(self, receiver: Receiver, count: int) -> None:
+        self._at_host[receiver.host] += count
+        self._of_account[receiver.account_id] += count
+        self._at_receiver[receiver.receiver_id] += count
+
+    def _has_room(self, receiver: Receiver) -> bool:
+        return (
+            self._of_account[receiver.account_id] < self._limits.per_account
+            and self._at_host[receiver.host] < self._limits.per_host
+            and self._at_receiver[receiver.receiver_id] < receiver.health.room(self._limits.per_host, self._now)
+        )

@@ -34,6 +34,7 @@ class Upkeep:
         self._metrics = metrics
         self._wait = max(whole_schedule(schedule_s), SHORTEST_WAIT)
         self._keep = keep
+        self._started = clock.now()
         self._last: datetime | None = None
 
     async def sweep(self) -> None:
@@ -56,7 +57,7 @@ class Upkeep:
                 failures=receiver.health.failures,
                 reason=receiver.health.reason,
             )
-        while forsaken := await self._db.read(find_forsaken, now - self._wait):
+        while forsaken := await self._db.read(find_forsaken, now - self._wait, self._started):
             count = await self._db.write(give_up, forsaken, now - self._wait, now)
             log.warning("notification.waited_too_long", count=count)
             self._metrics.gave_up(count)

@@ -46,7 +46,7 @@ def a_notification(
 async def claim(
     db: SqliteDatabase, most: int = 1, *, now: datetime = NOON, limits: PostLimits = LIMITS
 ) -> list[DueClaim]:
-    claims, _ = await db.write(claim_due, most, Cursor(), limits, now, now + LEASE, {})
+    claims, _ = await db.write(claim_due, most, Cursor(), limits, now, now + LEASE, ())
     return claims
 
 

@@ -88,6 +88,14 @@ def test_a_probe_that_fails_after_a_pause_that_was_asked_for_pauses_again() -> N
     assert health.probe_time > probe
 
 
+def test_what_was_under_way_when_the_pause_began_prolongs_it_and_makes_the_next_no_longer() -> None:
+    health = after(ReceiverHealth(), an_answer(429, 1), RULES, NOON)
+    for _ in range(15):
+        health = after(health, an_answer(429, 3), RULES, NOON)
+
+    assert (health.pauses, health.probe_time) == (1, NOON + 3 * SECOND)
+
+
 def test_since_when_and_why_it_fails_is_kept() -> None:
     first = replace(DOWN, attempt_time=NOON - SECOND, reason="could not connect")
     health = after(ReceiverHealth(last_delivered_time=NOON), first, RULES, NOON)
@@ -139,3 +147,12 @@ def test_a_paused_receiver_gets_nothing_and_one_that_is_probed_one() -> None:
 
     assert picked([paused, probed, a_receiver(3)]) == {2: 1, 3: 3}
     assert picked([paused, probed], {probed: 1}) == {}
+
+
+def test_an_account_that_is_busy_elsewhere_has_its_share_of_a_host_that_others_keep_busy() -> None:
+    elsewhere, ours, theirs = a_receiver(1), a_receiver(2, host="same"), a_receiver(3, account=2, host="same")
+
+    assert picked([ours, theirs], {elsewhere: 3, theirs: 2}) == {2: 1}
+    assert picked([ours, theirs], {elsewhere: 3, theirs: 1}, most=1) == {2: 1}
+    # One that may have no more leaves the host to the others.
+    assert picked([ours, theirs], {elsewhere: 4, theirs: 1}) == {3: 2}

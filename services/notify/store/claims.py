@@ -1,6 +1,6 @@
 """What is posted next: a look at who has something ready, the choice, and the leases, in one transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from services.notify.notification import DueNotification
 from services.notify.picking import PostLimits, Receiver, fair_picks
-from services.notify.store.lines import heads
+from services.notify.store.lines import heads, line_up
 from services.notify.store.receivers import receivers_by_id
 from services.notify.store.tables import NOTIFY_WORK
 from services.shared.db.lane_work import LANES_OF_ACCOUNT, Lane
@@ -43,15 +43,22 @@ def claim_due(
     limits: PostLimits,
     now: datetime,
     lease_end: datetime,
-    settling: Mapping[int, int],
+    settling: Sequence[Claim],
 ) -> tuple[list[DueClaim], Cursor]:
-    """Leases up to `most` lines, fairly and within the limits, and says where to look next. Those that are `settling` (a count for each receiver) are leased, but not under way."""
+    """Leases up to `most` lines, fairly and within the limits, and says where to look next. Those that are `settling` are leased, but not under way."""
     picks, cursor = _pick(connection, most, cursor, limits, now, settling)
     claims = NOTIFY_WORK.claim_in_lanes(
         connection, {_lane(receiver): count for receiver, count in picks.items()}, lease_end
     )
     firsts = heads(connection, [claim.key for claim in claims])
-    NOTIFY_WORK.finish_all(connection, [claim for claim in claims if claim.key not in firsts])
+    # While it was leased before, one for another receiver may have come to be the first.
+    elsewhere = [
+        claim for claim in claims if claim.key not in firsts or firsts[claim.key].due.receiver_id != claim.lane
+    ]
+    if elsewhere:
+        NOTIFY_WORK.finish_all(connection, elsewhere)
+        line_up(connection, [claim.key for claim in elsewhere], now)
+        firsts = {key: head for key, head in firsts.items() if key not in {claim.key for claim in elsewhere}}
     due = [
         DueClaim(
             key=claim.key,
@@ -73,9 +80,10 @@ def _pick(
     cursor: Cursor,
     limits: PostLimits,
     now: datetime,
-    settling: Mapping[int, int],
+    settling: Sequence[Claim],
 ) -> tuple[dict[Receiver, int], Cursor]:
     busy_lanes: dict[Lane, int] | None = None
+    settled_lanes: dict[Lane, int] = {}
     for _ in range(MOST_RINGS):
         accounts, is_whole = _ring(connection, cursor.account_id)
         if not accounts:
@@ -83,17 +91,18 @@ def _pick(
         lanes, cursor = _lanes(connection, accounts, cursor)
         if busy_lanes is None:
             busy_lanes = NOTIFY_WORK.busy_lanes(connection)
+            settled_lanes = NOTIFY_WORK.held_lanes(connection, settling)
         known = receivers_by_id(connection, {lane.lane for lane in (*lanes, *busy_lanes)})
         waiting = [known[lane.lane] for lane in lanes if lane.lane in known]
         busy = {
-            known[lane.lane]: _under_way(known[lane.lane], count, settling)
+            known[lane.lane]: _under_way(known[lane.lane], count, settled_lanes.get(lane, 0))
             for lane, count in busy_lanes.items()
             if lane.lane in known
         }
         picks = fair_picks(waiting, busy, most, limits, now)
         if picks:
             return picks, Cursor(account_id=next(reversed(picks)).account_id, lanes=cursor.lanes)
-        if is_whole:
+        if is_whole and not any(account_id in cursor.lanes for account_id in accounts):
             break
         cursor = Cursor(account_id=accounts[-1], lanes=cursor.lanes)
     return {}, cursor
@@ -125,9 +134,9 @@ def _lanes(connection: Connection, accounts: list[int], cursor: Cursor) -> tuple
     return ordered, Cursor(account_id=cursor.account_id, lanes=MappingProxyType({**kept, **full}))
 
 
-def _under_way(receiver: Receiver, leased: int, settling: Mapping[int, int]) -> int:
+def _under_way(receiver: Receiver, leased: int, settling: int) -> int:
     """A paused receiver is tried with one at a time, until what came of it is known."""
-    return leased if receiver.health.probe_time is not None else leased - settling.get(receiver.receiver_id, 0)
+    return leased if receiver.health.probe_time is not None else leased - settling
 
 
 def _lane(receiver: Receiver) -> Lane:

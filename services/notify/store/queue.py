@@ -92,14 +92,12 @@ def settle_attempts(
             [(each.claim.due.notification_id, each.claim.due.attempts + 1, each.attempt) for each in kept],
         )
         connection.execute(_STEP, {"rows": json.dumps([_step_values(each, now) for each in kept])})
-        again = [each for each in kept if each.step.next_attempt_time is not None]
-        NOTIFY_WORK.delay_all(
-            connection,
-            [(each.claim, each.step.next_attempt_time) for each in again if each.step.next_attempt_time is not None],
+        NOTIFY_WORK.finish_all(connection, [each.claim for each in kept])
+        _note_order(
+            connection, {each.claim.key: each.claim.seq for each in kept if each.step.next_attempt_time is None}
         )
-        ended = [each.claim for each in kept if each.step.next_attempt_time is None]
-        NOTIFY_WORK.finish_all(connection, ended)
-        _let_next_go(connection, {claim.key: claim.seq for claim in ended}, now)
+        # Also those that wait again: meanwhile another one may have come to be the first of the line.
+        line_up(connection, [each.claim.key for each in kept], now)
         judge_receivers(connection, [(each.claim.due.receiver_id, each.attempt) for each in kept], rules, now)
     return [each.claim.token in ours for each in settled]
 
@@ -120,10 +118,10 @@ def sweep_notifications(connection: Connection, now: datetime) -> list[int]:
     return [line_of(lease.key)[0] for lease in given_up]
 
 
-def find_forsaken(connection: Connection, before: datetime) -> list[int]:
-    """Up to 500 lines that have been ready since before then, of receivers that are paused."""
+def find_forsaken(connection: Connection, before: datetime, tried_since: datetime) -> list[int]:
+    """Up to 500 lines that have been ready since before then, of receivers that have failed for as long and were tried in vain since `tried_since`."""
     found: list[int] = []
-    for receiver in paused_receivers(connection):
+    for receiver in paused_receivers(connection, before, tried_since):
         lane = Lane(receiver.account_id, receiver.receiver_id)
         found += NOTIFY_WORK.ready_since(connection, lane, before, GIVEN_UP_AT_ONCE - len(found))
         if len(found) >= GIVEN_UP_AT_ONCE:
@@ -173,11 +171,16 @@ def _bury(connection: Connection, notification_id: str, attempts: int, reason: s
 
 
 def _let_next_go(connection: Connection, ended: Mapping[int, int], now: datetime) -> None:
-    """The firsts of these lines (work key and seq) have ended: the next ones get their work. Redeliveries do not count for the order of their call."""
+    """The firsts of these lines (work key and seq) have ended: the next ones get their work."""
+    _note_order(connection, ended)
+    line_up(connection, ended, now)
+
+
+def _note_order(connection: Connection, ended: Mapping[int, int]) -> None:
+    """So far their calls have come. Redeliveries do not count for the order of their call."""
     in_order = {line_of(key)[0]: seq for key, seq in ended.items() if not line_of(key)[1]}
     if in_order:
         connection.execute(_ORDER, {"rows": json.dumps(list(in_order.items()))})
-    line_up(connection, ended, now)
 
 
 _STEP = text("""

@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, or_, select, tuple_, update
 
-from services.notify.breaker import BreakerRules, ReceiverHealth, after
+from services.notify.breaker import LONGEST_PAUSE, BreakerRules, ReceiverHealth, after
 from services.notify.notification import Attempt, receiver_host
 from services.notify.picking import Receiver
 from services.notify.store.tables import NOTIFY_WORK, ReceiverRow
@@ -17,6 +17,8 @@ _receivers = table_of(ReceiverRow)
 
 MOST_LISTED = 1000
 REPORTED_AT_ONCE = 100
+LONGEST_SILENCE = timedelta(days=2)
+"""Between two attempts of what waits, by the schedule of a day at most and its jitter."""
 
 _BY_ID = select(_receivers).where(_receivers.c.receiver_id.in_(bindparam("ids", expanding=True)))
 _STAND = (
@@ -97,27 +99,31 @@ def list_receivers(connection: Connection, account_id: int) -> list[StoredReceiv
         .order_by(_receivers.c.failing_since.is_(None), _receivers.c.failing_since, _receivers.c.host)
         .limit(MOST_LISTED)
     )
-    work = NOTIFY_WORK.table.c
-    counted = select(work.lane, func.count().label("calls")).where(work.account_id == account_id).group_by(work.lane)
-    waiting = {row.lane: row.calls for row in connection.execute(counted)}
+    waiting = NOTIFY_WORK.count_lanes(connection, account_id)
     return [
         StoredReceiver(receiver=_receiver(row), waiting_calls=waiting.get(row.receiver_id, 0))
         for row in connection.execute(wanted)
     ]
 
 
-def paused_receivers(connection: Connection) -> list[Receiver]:
-    """All receivers that are paused."""
-    paused = select(_receivers).where(_receivers.c.failing_since.is_not(None), _receivers.c.probe_time.is_not(None))
+def paused_receivers(connection: Connection, failing_before: datetime, tried_since: datetime) -> list[Receiver]:
+    """All receivers that are paused, have failed since before then, and failed again since `tried_since`."""
+    stands = _receivers.c
+    # A pause is no longer than that: what ends later began with a failure after then.
+    paused = select(_receivers).where(
+        stands.failing_since <= failing_before, stands.probe_time >= tried_since + LONGEST_PAUSE
+    )
     return [_receiver(row) for row in connection.execute(paused)]
 
 
 def report_failing(connection: Connection, since: datetime, told_before: datetime, now: datetime) -> list[Receiver]:
-    """Receivers that have failed since before `since` and were not told of since `told_before`, which they are from now on; up to 100 at once."""
+    """Receivers that have failed since before `since`, the last time not long ago, and were not told of since `told_before`, which they are from now on; up to 100 at once."""
     due = connection.execute(
         select(_receivers)
         .where(
             _receivers.c.failing_since <= since,
+            # One that nothing is sent to any more says nothing new.
+            _receivers.c.probe_time >= now - LONGEST_SILENCE,
             or_(_receivers.c.report_time.is_(None), _receivers.c.report_time <= told_before),
         )
         .limit(REPORTED_AT_ONCE)

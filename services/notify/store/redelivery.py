@@ -5,9 +5,9 @@ from datetime import datetime
 from sqlalchemy import Connection, Update, select, text, update
 
 from services.notify.notification import NotificationStatus
-from services.notify.store.lines import heads, line_up
+from services.notify.store.lines import line_up
 from services.notify.store.receivers import find_receiver, probe_now
-from services.notify.store.tables import NOTIFY_WORK, NotificationRow, work_key
+from services.notify.store.tables import NotificationRow, work_key
 from services.shared.db.tables import table_of
 from services.shared.errors import Mnemonic, Refusal, not_found
 
@@ -29,15 +29,14 @@ def redeliver(connection: Connection, account_id: int, notification_id: str, now
     if row.is_test:
         why = "this was a test, which goes once: send another one"
         raise Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=("notification_id",), value=notification_id, why=why)
-    key = work_key(row.call_session_id, is_redelivery=True)
     if row.status == NotificationStatus.WAITING:
         key = work_key(row.call_session_id, is_redelivery=row.is_redelivery)
-        first = heads(connection, [key])[key].due
-        if first.notification_id == notification_id and first.failures:
-            NOTIFY_WORK.wake(connection, key, now)
+        hastened = update(_notifications).where(_notifications.c.notification_id == notification_id)
+        connection.execute(hastened.values(next_attempt_time=None))
     else:
-        connection.execute(_again([notification_id], now))
-        line_up(connection, [key], now)
+        key = work_key(row.call_session_id, is_redelivery=True)
+        connection.execute(_again([notification_id]))
+    line_up(connection, [key], now)
     probe_now(connection, [row.receiver_id], now)
 
 
@@ -56,13 +55,13 @@ def redeliver_buried(
         wanted = wanted.where(_notifications.c.receiver_id == find_receiver(connection, account_id, receiver_host))
     found = connection.execute(wanted).all()
     if found:
-        connection.execute(_again([row.notification_id for row in found], now))
+        connection.execute(_again([row.notification_id for row in found]))
         line_up(connection, {work_key(row.call_session_id, is_redelivery=True) for row in found}, now)
         probe_now(connection, {row.receiver_id for row in found}, now)
     return len(found), len(found) == REDELIVERED_AT_ONCE
 
 
-def _again(notification_ids: list[str], now: datetime) -> Update:
+def _again(notification_ids: list[str]) -> Update:
     return (
         update(_notifications)
         .where(_notifications.c.notification_id.in_(notification_ids))

@@ -23,6 +23,13 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LaneClaim(Claim):
+    """A claim, and the lane that it was taken from."""
+
+    lane: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LaneRow:
     """A row to put into a lane; `until` puts it off."""
 
@@ -44,13 +51,13 @@ class LaneWorkTable(WorkTable):
         self._held_sql = text(_HELD.format(name=work.name))
         self._finish_sql = text(_FINISH.format(name=work.name))
         self._renew_sql = text(_RENEW.format(name=work.name))
-        self._delay_sql = text(_DELAY.format(name=work.name))
-        self._place_sql = {
-            wakes: text(_PLACE.format(name=work.name, changed=_WOKEN if wakes else "")) for wakes in (False, True)
-        }
+        self._place_sql = text(_PLACE.format(name=work.name))
+        self._place_at_most_sql = text(_PLACE_AT_MOST.format(name=work.name))
+        self._held_lanes_sql = text(_HELD_LANES.format(name=work.name))
+        self._count_sql = text(_COUNT.format(name=work.name))
 
-    def place(self, connection: Connection, rows: Sequence[LaneRow], now: datetime, *, wakes: bool) -> None:
-        """Puts rows into their lanes, ready or put off. One that is there goes to its lane, and is made ready if it `wakes`; one that is leased stays as it is."""
+    def place(self, connection: Connection, rows: Sequence[LaneRow], now: datetime, *, at_most: bool = False) -> None:
+        """Puts rows into their lanes, ready or put off, whatever they were before. With `at_most` one that is ready stays so, and one that is put off for less too. What is leased stays as it is."""
         if not rows:
             return
         placed = [
@@ -58,12 +65,12 @@ class LaneWorkTable(WorkTable):
                 row.key,
                 row.account_id,
                 row.lane,
-                READY if row.until is None else DELAYED,
+                READY if row.until is None or row.until <= now else DELAYED,
                 to_microseconds(row.until or now),
             )
             for row in rows
         ]
-        connection.execute(self._place_sql[wakes], {"rows": json.dumps(placed)})
+        connection.execute(self._place_at_most_sql if at_most else self._place_sql, {"rows": json.dumps(placed)})
 
     def ready_accounts(self, connection: Connection, after_account: int, most: int) -> list[int]:
         """Accounts with ready work that follow the given one, in order, up to `most`."""
@@ -86,25 +93,38 @@ class LaneWorkTable(WorkTable):
         )
         return {Lane(row.account_id, row.lane): row.leases for row in connection.execute(counted)}
 
-    def claim_in_lanes(self, connection: Connection, picks: Mapping[Lane, int], lease_end: datetime) -> list[Claim]:
+    def held_lanes(self, connection: Connection, claims: Sequence[Claim]) -> dict[Lane, int]:
+        """How many rows of each lane are leased under these claims."""
+        asked = json.dumps([(claim.key, claim.token) for claim in claims])
+        found = connection.execute(self._held_lanes_sql, {"rows": asked})
+        return {Lane(row.account_id, row.lane): row.leases for row in found}
+
+    def count_lanes(self, connection: Connection, account_id: int) -> dict[int, int]:
+        """How many rows each lane of an account has, in whatever state."""
+        found = connection.execute(self._count_sql, {"account_id": account_id})
+        return {row.lane: row.rows_of_lane for row in found}
+
+    def claim_in_lanes(self, connection: Connection, picks: Mapping[Lane, int], lease_end: datetime) -> list[LaneClaim]:
         """Leases up to so many ready rows of each lane, lowest keys first."""
+        # One statement for all lanes of the same number: SQLite takes no limit from a row.
+        of_number: dict[int, list[tuple[int, int]]] = {}
+        for lane, most in picks.items():
+            of_number.setdefault(most, []).append((lane.account_id, lane.lane))
         found = [
             row
-            for lane, most in picks.items()
-            for row in read_rows(
-                connection.execute(self._rows_sql, {"account_id": lane.account_id, "lane": lane.lane, "most": most})
-            )
+            for most, lanes in of_number.items()
+            for row in read_rows(connection.execute(self._rows_sql, {"lanes": json.dumps(lanes), "most": most}))
         ]
         if not found:
             return []
         first = next_tokens(connection, len(found)) - len(found) + 1
         connection.execute(
             self._lease_sql,
-            {"rows": json.dumps([key for key, _, _ in found]), "first": first, "due": to_microseconds(lease_end)},
+            {"rows": json.dumps([key for key, *_ in found]), "first": first, "due": to_microseconds(lease_end)},
         )
         return [
-            Claim(key=key, account_id=account_id, token=first + place, expiries=expiries)
-            for place, (key, account_id, expiries) in enumerate(found)
+            LaneClaim(key=key, account_id=account_id, token=first + place, expiries=expiries, lane=lane)
+            for place, (key, account_id, expiries, lane) in enumerate(found)
         ]
 
     def ready_since(self, connection: Connection, lane: Lane, before: datetime, most: int) -> list[int]:
@@ -142,12 +162,6 @@ class LaneWorkTable(WorkTable):
             asked = json.dumps([(claim.key, claim.token) for claim in claims])
             connection.execute(self._finish_sql, {"rows": asked})
 
-    def delay_all(self, connection: Connection, claims: Sequence[tuple[Claim, datetime]]) -> None:
-        """Puts the rows of these claims off until their times, as far as their leases are ours."""
-        if claims:
-            asked = json.dumps([(claim.key, claim.token, to_microseconds(until)) for claim, until in claims])
-            connection.execute(self._delay_sql, {"rows": asked})
-
 
 # Many rows go in and out as one JSON text: each step of a statement gives the interpreter's lock away and has to win it back from a busy event loop, which cost
 # more than the statement itself. Without INDEXED BY the planner reads whole tables here, as it does in the claim of WorkTable.
@@ -175,9 +189,10 @@ WITH RECURSIVE asked(account_id, after_lane) AS (
 SELECT account_id, lane FROM found WHERE lane IS NOT NULL ORDER BY account_id, lane
 """
 _ROWS = """
-SELECT json_group_array(json_array(key, account_id, expiries)) FROM (
-  SELECT key, account_id, expiries FROM {name} INDEXED BY {name}_ready
-  WHERE state = 0 AND stage = 0 AND account_id = :account_id AND lane = :lane ORDER BY priority, key LIMIT :most)
+SELECT json_group_array(json_array(w.key, w.account_id, w.expiries, w.lane)) FROM json_each(:lanes) AS asked CROSS JOIN {name} w ON w.key IN (
+  SELECT key FROM {name} INDEXED BY {name}_ready
+  WHERE state = 0 AND stage = 0 AND account_id = json_extract(asked.value, '$[0]') AND lane = json_extract(asked.value, '$[1]')
+  ORDER BY priority, key LIMIT :most)
 """
 _LEASE = """
 UPDATE {name} SET state = 1, due = :due, token = :first + claimed.key FROM json_each(:rows) AS claimed WHERE {name}.key = claimed.value
@@ -195,15 +210,26 @@ _RENEW = """
 UPDATE {name} SET due = json_extract(ours.value, '$[2]') FROM json_each(:rows) AS ours
 WHERE {name}.key = json_extract(ours.value, '$[0]') AND {name}.token = json_extract(ours.value, '$[1]') AND {name}.state = 1
 """
-_DELAY = """
-UPDATE {name} SET state = 2, due = json_extract(ours.value, '$[2]') FROM json_each(:rows) AS ours
-WHERE {name}.key = json_extract(ours.value, '$[0]') AND {name}.token = json_extract(ours.value, '$[1]') AND {name}.state = 1
-"""
-_PLACE = """
-INSERT INTO {name} (key, account_id, lane, stage, priority, state, due, token, expiries)
+_PLACE_ROWS = """
+INSERT INTO {{name}} (key, account_id, lane, stage, priority, state, due, token, expiries)
 SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), 0, 0, json_extract(value, '$[3]'), json_extract(value, '$[4]'), 0, 0
 FROM json_each(:rows) WHERE true
-ON CONFLICT (key) DO UPDATE SET lane = excluded.lane{changed} WHERE state <> 1
+ON CONFLICT (key) DO UPDATE SET lane = excluded.lane, {changed} WHERE state <> 1
 """
-_WOKEN = """,
-  state = CASE WHEN state = 2 AND excluded.state = 0 THEN 0 ELSE state END, due = CASE WHEN state = 2 AND excluded.state = 0 THEN excluded.due ELSE due END"""
+# What is ready stays ready since when it is.
+_PLACE = _PLACE_ROWS.format(
+    changed="due = CASE WHEN state = 0 AND excluded.state = 0 THEN due ELSE excluded.due END, state = excluded.state"
+)
+_PLACE_AT_MOST = _PLACE_ROWS.format(changed="due = CASE WHEN state = 2 THEN min(due, excluded.due) ELSE due END")
+_HELD_LANES = """
+SELECT w.account_id, w.lane, count(*) AS leases FROM json_each(:rows) AS ours CROSS JOIN {name} w
+WHERE w.key = json_extract(ours.value, '$[0]') AND w.token = json_extract(ours.value, '$[1]') AND w.state = 1
+GROUP BY w.account_id, w.lane
+"""
+_COUNT = """
+SELECT lane, count(*) AS rows_of_lane FROM (
+  SELECT lane FROM {name} INDEXED BY {name}_ready WHERE state = 0 AND stage = 0 AND account_id = :account_id
+  UNION ALL SELECT lane FROM {name} INDEXED BY {name}_leased WHERE state = 1 AND stage = 0 AND account_id = :account_id
+  UNION ALL SELECT lane FROM {name} INDEXED BY {name}_delayed WHERE state = 2 AND stage = 0 AND account_id = :account_id)
+GROUP BY lane
+"""

@@ -28,12 +28,17 @@ class Moment(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """From the database."""
-        return None if value is None else EPOCH + timedelta(microseconds=value)
+        return None if value is None else from_microseconds(value)
 
 
 def to_microseconds(moment: datetime) -> int:
     """Whole microseconds since 1970. Exact, unlike `timestamp()`."""
     return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def from_microseconds(number: int) -> datetime:
+    """The moment so many microseconds after 1970 began."""
+    return EPOCH + timedelta(microseconds=number)
 
 
 def table_of(row: type[SQLModel]) -> Table:

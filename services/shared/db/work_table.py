@@ -93,6 +93,15 @@ def work_columns(metadata: MetaData, name: str, *, has_lanes: bool = False) -> T
         sqlite_where=text("state = 1"),
         postgresql_where=text("state = 1"),
     )
+    if has_lanes:
+        Index(
+            f"{name}_delayed",
+            work.c.stage,
+            work.c.account_id,
+            work.c.lane,
+            sqlite_where=text("state = 2"),
+            postgresql_where=text("state = 2"),
+        )
     Index(f"{name}_due", work.c.due, sqlite_where=text("state <> 0"), postgresql_where=text("state <> 0"))
     return work
 
@@ -130,11 +139,6 @@ class WorkTable:
     def ensure(self, connection: Connection, keys: Sequence[tuple[int, int]], now: datetime) -> None:
         """Makes sure that (key, account_id) pairs have a row; one that is there stays as it is."""
         insert_missing(connection, self.table, [self._ready(key, account_id, 0, now) for key, account_id in keys])
-
-    def wake(self, connection: Connection, key: int, now: datetime) -> None:
-        """Makes a row ready that was put off."""
-        delayed = update(self.table).where(self.table.c.key == key, self.table.c.state == DELAYED)
-        connection.execute(delayed.values(state=READY, due=now))
 
     def claim(
         self, connection: Connection, *, stage: int, most: int, after_account: int, now: datetime, lease_end: datetime
