@@ -14,6 +14,7 @@ from services.notify.posters import Posters
 from services.shared.errors import Trouble
 
 Ended = Answer | Trouble
+Answering = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 def settings(*, timeout_s: float, at_once: int) -> PosterSettings:
@@ -29,17 +30,25 @@ async def post(posters: Posters, url: str) -> Ended:
 
 
 @asynccontextmanager
-async def a_receiver(answer: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[str]:
+async def a_receiver(answer: Answering) -> AsyncIterator[str]:
+    """Serves until all connections have ended."""
+    serving: set[asyncio.Task[None]] = set()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        serving.add(task)
         await reader.readuntil(b"{}")
-        await answer(writer)
+        await answer(reader, writer)
         writer.close()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     finally:
         server.close()
+        await asyncio.gather(*serving)
 
 
 @asynccontextmanager
@@ -53,8 +62,8 @@ async def running(posters: Posters) -> AsyncIterator[None]:
 
 
 async def test_a_process_with_much_to_do_is_not_taken_for_one_that_hangs() -> None:
-    async def never(_writer: asyncio.StreamWriter) -> None:
-        await asyncio.Event().wait()
+    async def never(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read()
 
     posters = Posters(1, settings(timeout_s=0.3, at_once=2), grace_s=0.6)
     async with a_receiver(never) as url, running(posters):
@@ -68,7 +77,7 @@ async def test_a_stop_ends_what_has_begun_and_begins_nothing_else_whoever_is_sig
     asked: list[asyncio.StreamWriter] = []
     two_asked, may_answer = asyncio.Event(), asyncio.Event()
 
-    async def when_told(writer: asyncio.StreamWriter) -> None:
+    async def when_told(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.append(writer)
         if len(asked) == 2:
             two_asked.set()
