@@ -1,4 +1,4 @@
-"""Posting to a receiver: one guarded HTTP exchange. The one door to aiohttp here."""
+"""Posting to a receiver: one guarded HTTP exchange, and what is made of its end."""
 
 import asyncio
 import socket
@@ -6,32 +6,30 @@ import ssl
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from contextvars import ContextVar
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
 
 import aiohttp
+import structlog
 from yarl import URL
 
 from services.notify.answers import Answer
+from services.notify.connections import Connector
 from services.notify.notification import AttemptOutcome
 from services.shared.addresses import AddressRefused
-from services.shared.egress import DialledSockets, EgressGuard, GuardedResolver
+from services.shared.egress import DialledSockets, Dialling, EgressGuard
+from services.shared.errors import Trouble
 
-if TYPE_CHECKING:
-    from aiohttp.client_proto import ResponseHandler
-    from aiohttp.client_reqrep import ConnectionKey
-    from aiohttp.tracing import Trace
-
+BODY_S = 2.0
+"""So long an answer's body is read, and only so that its connection can be used again; nothing in it matters but the status."""
 READ_BYTES = 64 * 1024
-"""A receiver's answer is read this far, so that its connection can be used again; nothing in it matters but the status."""
+"""And so far."""
 HEAD_BYTES = 1024
 """So much of an answer is kept."""
-IDLE_S = 2.0
-"""A connection is used again for so long: shorter than servers keep theirs, so that few end under a request."""
 MOST_RETRY_AFTER_S = 10**9
+
+log = structlog.get_logger()
 
 
 class Receivers:
@@ -45,21 +43,37 @@ class Receivers:
         self._sockets = DialledSockets()
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Posts the body once. Every failure is an answer; redirects are not followed."""
+        """Posts the body once. Every failure is an answer; redirects are not followed. Raises Trouble when this machine lacks what it takes."""
         began_s = time.monotonic()
-        answer = await self._post(url, headers, body)
+        try:
+            answer = await self._post(url, headers, body)
+        except Trouble:
+            raise
+        except Exception:
+            # Whatever an exchange meets, it ends no other.
+            log.exception("receiver.failed")
+            answer = Answer(outcome=AttemptOutcome.INTERNAL, reason="calldock failed")
         return replace(answer, latency_ms=round((time.monotonic() - began_s) * 1000))
 
     async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        ends_s = asyncio.get_running_loop().time() + self._timeout_s
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._exchange(URL(url), headers, body)
+            target = _target(url, headers)
+            with self._guard.dialling(target) as dialling:
+                async with asyncio.timeout_at(ends_s):
+                    response = await self._exchange(target, headers, body, dialling)
         except TimeoutError:
             return Answer(outcome=AttemptOutcome.TIMEOUT, reason=f"no whole answer within {self._timeout_s:g} s")
         except AddressRefused as refused:
             return Answer(outcome=AttemptOutcome.ADDRESS_REFUSED, reason=str(refused))
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except aiohttp.InvalidURL:
+            return _NO_LINK
+        except (aiohttp.ClientError, OSError) as error:
             return Answer(outcome=AttemptOutcome.CONNECTION, reason=_cause(error))
+        except ValueError:
+            # After the errors of TLS, of which one is a ValueError too.
+            return _NO_LINK
+        return await _answer(response, ends_s)
 
     async def close(self) -> None:
         """Hangs up."""
@@ -68,48 +82,26 @@ class Receivers:
             self._sockets.cut()
             await self._sockets.closed()
 
-    async def _exchange(self, url: URL, headers: Mapping[str, str], body: bytes) -> Answer:
-        if url.scheme not in ("http", "https") or not url.raw_host:
-            raise aiohttp.InvalidURL(url)
+    async def _exchange(
+        self, url: URL, headers: Mapping[str, str], body: bytes, dialling: Dialling
+    ) -> aiohttp.ClientResponse:
         # The resolver checks names at each new connection; it is not asked about literal addresses.
         self._guard.check_written(url)
-        dialled = _dialled.set([])
         try:
             return await self._once(url, headers, body)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            if _dialled.get():
+            if dialling.has_dialled:
                 raise
-        finally:
-            _dialled.reset(dialled)
         # The receiver let go of a connection that lay idle just when we used it again: that is no failure of its own.
         return await self._once(url, headers, body)
 
-    async def _once(self, url: URL, headers: Mapping[str, str], body: bytes) -> Answer:
-        async with self._opened().post(
-            url, data=aiohttp.BytesPayload(body), headers=headers, allow_redirects=False
-        ) as response:
-            head = await _read_head(response)
-            if 200 <= response.status < 300:
-                return Answer(outcome=AttemptOutcome.DELIVERED, http_status=response.status, head=head)
-            return Answer(
-                outcome=AttemptOutcome.HTTP_STATUS,
-                http_status=response.status,
-                reason=f"the receiver answered {response.status}",
-                head=head,
-                retry_after_s=retry_after_s(response.headers.get("retry-after", ""), datetime.now(UTC)),
-            )
+    async def _once(self, url: URL, headers: Mapping[str, str], body: bytes) -> aiohttp.ClientResponse:
+        return await self._opened().post(url, data=aiohttp.BytesPayload(body), headers=headers, allow_redirects=False)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=_Connector(
-                    resolver=GuardedResolver(self._guard),
-                    use_dns_cache=False,
-                    ssl=self._trust,
-                    limit=0,
-                    keepalive_timeout=IDLE_S,
-                    socket_factory=self._sockets.make,
-                ),
+                connector=Connector(self._guard, self._trust, self._sockets),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 trust_env=False,
@@ -119,34 +111,7 @@ class Receivers:
         return self._session
 
 
-_dialled: ContextVar[list[bool]] = ContextVar("dialled")
-"""Whether this exchange dialled, or used a connection again."""
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Notes when it dials, and cuts a connection that is not used again: a polite end of TLS would wait half a minute for a peer that may not answer."""
-
-    async def _create_connection(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: "list[Trace]",
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - not ours to name
-    ) -> "ResponseHandler":
-        if _dialled.get(None) is not None:
-            _dialled.get().append(True)
-        return await super()._create_connection(req, traces, timeout)
-
-    def _release(self, key: "ConnectionKey", protocol: "ResponseHandler", *, should_close: bool = False) -> None:
-        transport = protocol.transport
-        connected = None
-        # One of TLS that has just been lost knows its socket no more.
-        with suppress(AttributeError):
-            connected = transport.get_extra_info("socket") if transport is not None else None
-        super()._release(key, protocol, should_close=should_close)
-        if connected is not None and protocol.transport is None:
-            # Not by the transport: aborting one that has just ended fails on some Pythons.
-            with suppress(OSError):
-                connected.shutdown(socket.SHUT_RDWR)
+_NO_LINK = Answer(outcome=AttemptOutcome.ADDRESS_REFUSED, reason="not a link that can be posted to")
 
 
 def retry_after_s(text: str, now: datetime) -> float | None:
@@ -162,18 +127,48 @@ def retry_after_s(text: str, now: datetime) -> float | None:
     return max(0.0, (moment - now).total_seconds())
 
 
-async def _read_head(response: aiohttp.ClientResponse) -> str:
-    """What the body begins with. Beyond 64 KiB it is not read, and the connection is not used again."""
+def _target(url: str, headers: Mapping[str, str]) -> URL:
+    """The link to post to. Raises InvalidURL, ValueError for one that nothing can be posted to."""
+    target = URL(url)
+    if target.scheme not in ("http", "https") or not target.raw_host:
+        raise aiohttp.InvalidURL(target)
+    # Two who say who we are would contradict each other: what the account stored counts.
+    return target.with_user(None) if any(name.lower() == "authorization" for name in headers) else target
+
+
+async def _answer(response: aiohttp.ClientResponse, ends_s: float) -> Answer:
+    """What the receiver said. Its status counts, whatever becomes of the body."""
+    head = await _read_head(response, ends_s)
+    if 200 <= response.status < 300:
+        return Answer(outcome=AttemptOutcome.DELIVERED, http_status=response.status, head=head)
+    return Answer(
+        outcome=AttemptOutcome.HTTP_STATUS,
+        http_status=response.status,
+        reason=f"the receiver answered {response.status}",
+        head=head,
+        retry_after_s=retry_after_s(response.headers.get("retry-after", ""), datetime.now(UTC)),
+    )
+
+
+async def _read_head(response: aiohttp.ClientResponse, ends_s: float) -> str:
+    """What the body begins with, as far as it came. One that breaks, is slow or goes beyond 64 KiB is not read to its end, and the connection is not used again."""
+    loop = asyncio.get_running_loop()
+    # Closing wakes the reader; a time-out could strike together with that of the exchange.
+    closing = loop.call_at(min(ends_s, loop.time() + BODY_S), response.close)
     head = b""
     length = 0
-    while length < READ_BYTES:
-        chunk = await response.content.read(READ_BYTES - length)
-        if not chunk:
-            break
-        length += len(chunk)
-        head += chunk[: HEAD_BYTES - len(head)]
-    else:
-        response.close()
+    is_whole = False
+    try:
+        with suppress(Exception):
+            while length < READ_BYTES and not is_whole:
+                chunk = await response.content.read(READ_BYTES - length)
+                is_whole = not chunk
+                length += len(chunk)
+                head += chunk[: HEAD_BYTES - len(head)]
+    finally:
+        closing.cancel()
+        if not is_whole:
+            response.close()
     return head.decode("utf-8", "replace").replace("\0", "�")
 
 
@@ -185,6 +180,4 @@ def _cause(error: Exception) -> str:
         return "the host has no address"
     if isinstance(error, aiohttp.ClientConnectorError):
         return "could not connect"
-    if isinstance(error, aiohttp.InvalidURL | ValueError):
-        return "not a link that can be posted to"
     return "the connection broke"

@@ -9,6 +9,7 @@ from typing import NoReturn, TypeVar
 import structlog
 from pydantic import ValidationError
 
+from services.shared.descriptors import raise_descriptor_limit
 from services.shared.errors import CannotRun
 from services.shared.logs import set_up_logs
 from services.shared.memory import tune_memory
@@ -37,6 +38,7 @@ def run_service(name: str, settings_type: Callable[..., S], serve: Callable[[S],
         await serve(settings)
 
     tune_memory()
+    raise_descriptor_limit()
     try:
         asyncio.run(main())
     except (CannotRun, OSError) as error:
