@@ -86,7 +86,7 @@ def print_list(
 
 
 def print_notification(door: Door, notification_id: str, *, as_json: bool) -> None:
-    """Prints one notification: its facts, the body as it is posted, every attempt."""
+    """Prints one notification: its facts, the body as it is posted, its attempts."""
     request = GetNotificationRequest(notification_id=notification_id)
     stub = NotificationServiceStub(door.channel)
     notification = stub.GetNotification(request, timeout=DEADLINE_S, metadata=door.metadata)
@@ -194,7 +194,7 @@ def _row(notification: Notification) -> tuple[str, ...]:
         str(notification.call_session_id) if notification.call_session_id else "test",
         word_of(CallEvent, notification.event),
         word_of(NotificationStatus, notification.status),
-        str(len(attempts)),
+        str(notification.attempt_count),
         _outcome(attempts[-1]) if attempts else "-",
         shown(notification.next_attempt_time) if notification.HasField("next_attempt_time") else "-",
         notification.receiver_host,
@@ -217,6 +217,8 @@ def _told(notification: Notification) -> Iterator[tuple[str, str]]:
         yield "next try (UTC)", shown(notification.next_attempt_time)
     if notification.bury_reason:
         yield "reason", notification.bury_reason
+    if notification.attempt_count > len(notification.attempts):
+        yield "attempts", f"{notification.attempt_count:,}, of which the newest {len(notification.attempts)} are shown"
     yield "receiver", notification.receiver_host
     yield "link", notification.url
 

@@ -94,7 +94,7 @@ def show_notification(
     token: Token = None,
     json_output: Json = False,
 ) -> None:
-    """Shows a notification with its body, every attempt, and what was answered."""
+    """Shows a notification with its body, its attempts, and what was answered."""
     notifications.print_notification(front_door(data_dir, url, token), str(notification), as_json=json_output)
 
 
@@ -174,7 +174,7 @@ def rotate_secret(
 def list_headers(
     data_dir: DataDir = DEFAULT_DATA_DIR, url: Url = None, token: Token = None, json_output: Json = False
 ) -> None:
-    """Lists the names of the headers; their values are shown to receivers alone."""
+    """Lists the names of the headers and the hosts that get them; values are shown to receivers alone."""
     webhooks.print_headers(front_door(data_dir, url, token), as_json=json_output)
 
 
@@ -188,18 +188,26 @@ def set_headers(
             help="A header; NAME=@FILE reads its value from a file, so that it stands in no shell history.",
         ),
     ],
+    hosts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--host",
+            metavar="HOST",
+            help="A host that gets them, as `receivers` shows it, over plain http too; once for each. All get them over https when none is named.",
+        ),
+    ] = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     url: Url = None,
     token: Token = None,
     json_output: Json = False,
 ) -> None:
-    """Sets the headers that every notification of the account carries, in place of those that were set."""
-    webhooks.set_headers(front_door(data_dir, url, token), headers, as_json=json_output)
+    """Sets the headers that the account's notifications carry, in place of those that were set."""
+    webhooks.set_headers(front_door(data_dir, url, token), headers, hosts or (), as_json=json_output)
 
 
-@headers_app.command("clear")
-def clear_headers(
+@headers_app.command("delete")
+def delete_headers(
     data_dir: DataDir = DEFAULT_DATA_DIR, url: Url = None, token: Token = None, json_output: Json = False
 ) -> None:
     """Takes all of the account's headers away."""
-    webhooks.set_headers(front_door(data_dir, url, token), (), as_json=json_output)
+    webhooks.delete_headers(front_door(data_dir, url, token), as_json=json_output)

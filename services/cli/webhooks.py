@@ -7,6 +7,7 @@ from pathlib import Path
 
 from calldock.notify.v1.webhook_service_pb2 import (
     CustomHeader,
+    DeleteCustomHeadersRequest,
     ListCustomHeadersRequest,
     ListSigningSecretsRequest,
     RotateSigningSecretRequest,
@@ -15,7 +16,6 @@ from calldock.notify.v1.webhook_service_pb2 import (
     SigningSecret,
 )
 from calldock.notify.v1.webhook_service_pb2_grpc import WebhookServiceStub
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.table import Table
 
@@ -50,10 +50,12 @@ def print_secrets(door: Door, *, as_json: bool) -> None:
 
 
 def rotate_secret(door: Door, scheme: SchemeWord, overlap: timedelta, *, as_json: bool) -> None:
-    """Makes a signing secret and prints what receivers need of it, and until when the others go on."""
-    lasting = Duration()
-    lasting.FromTimedelta(overlap)
-    request = RotateSigningSecretRequest(scheme=value_of(SignatureScheme, _word(scheme)), overlap=lasting)
+    """Makes a signing secret and prints what receivers need of it, and until when the others go on; without an overlap they end now."""
+    request = RotateSigningSecretRequest(scheme=value_of(SignatureScheme, _word(scheme)))
+    if overlap:
+        request.overlap.FromTimedelta(overlap)
+    else:
+        request.end_others_now = True
     answer = WebhookServiceStub(door.channel).RotateSigningSecret(request, timeout=DEADLINE_S, metadata=door.metadata)
     made = answer.signing_secret
     if as_json:
@@ -90,21 +92,30 @@ def header_of(text: str) -> CustomHeader:
     return CustomHeader(name=name, value=value)
 
 
-def set_headers(door: Door, headers: Sequence[CustomHeader], *, as_json: bool) -> None:
-    """Sets the headers that every notification carries, in place of those that were set, and prints their names."""
+def set_headers(door: Door, headers: Sequence[CustomHeader], hosts: Sequence[str], *, as_json: bool) -> None:
+    """Sets the headers that notifications carry and the hosts that get them, in place of what was set, and prints their names."""
     stub = WebhookServiceStub(door.channel)
-    stub.SetCustomHeaders(SetCustomHeadersRequest(headers=headers), timeout=DEADLINE_S, metadata=door.metadata)
+    request = SetCustomHeadersRequest(headers=headers, receiver_hosts=hosts)
+    stub.SetCustomHeaders(request, timeout=DEADLINE_S, metadata=door.metadata)
+    print_headers(door, as_json=as_json)
+
+
+def delete_headers(door: Door, *, as_json: bool) -> None:
+    """Takes all headers away, and prints that there are none."""
+    stub = WebhookServiceStub(door.channel)
+    stub.DeleteCustomHeaders(DeleteCustomHeadersRequest(), timeout=DEADLINE_S, metadata=door.metadata)
     print_headers(door, as_json=as_json)
 
 
 def print_headers(door: Door, *, as_json: bool) -> None:
-    """Prints the names of the headers that every notification carries: lines, or a JSON object."""
+    """Prints the names of the headers that notifications carry, and the hosts that get them: lines, or a JSON object."""
     stub = WebhookServiceStub(door.channel)
     answer = stub.ListCustomHeaders(ListCustomHeadersRequest(), timeout=DEADLINE_S, metadata=door.metadata)
     if as_json:
         print(json_of(answer))
     elif answer.names:
-        print(f"Every notification carries, since {shown(answer.set_time)} UTC:")
+        goal = ", ".join(answer.receiver_hosts) or "any host over https"
+        print(f"Notifications to {goal} carry, since {shown(answer.set_time)} UTC:")
         for name in answer.names:
             print(f"  {name}")
     else:

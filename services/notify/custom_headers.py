@@ -1,13 +1,26 @@
-"""Headers that all of an account's notifications carry beside ours."""
+"""Headers that an account's notifications carry beside ours, and the hosts that get them."""
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from services.notify.notification import receiver_host
 from services.shared.errors import Mnemonic, Refusal
-from services.shared.host_port import TRANSPORT_HEADERS
+from services.shared.host_port import TRANSPORT_HEADERS, host_port_of
 
 OURS = "webhook-"
 """Names that begin so belong to the signature."""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomHeaders:
+    """Headers by their names in lower case, which are secrets and not shown, and the hosts that get them; none stands for every host."""
+
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    receiver_hosts: Sequence[str] = ()
+
+
+NONE = CustomHeaders()
 
 
 def check_headers(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -28,12 +41,33 @@ def check_headers(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
     return kept
 
 
-def written(headers: Mapping[str, str]) -> str:
-    """Headers as they are sealed."""
-    return json.dumps(headers)
+def check_hosts(hosts: Sequence[str]) -> list[str]:
+    """The hosts in the one spelling of receivers, each once, in order. Raises Refusal for what is no host."""
+    kept: dict[str, None] = {}
+    for place, text in enumerate(hosts):
+        found = host_port_of(f"https://{text}", ("https",))
+        if found is None or not found.host or not text.isprintable() or any(mark in text for mark in "/?#@ \\"):
+            why = "a host is due, with its port where it is not 443: crm.example.com, crm.local:80"
+            raise Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=("receiver_hosts", place), value=text, why=why)
+        kept[str(found)] = None
+    return list(kept)
 
 
-def read(text: str) -> dict[str, str]:
-    """Headers as they were sealed."""
-    kept: dict[str, str] = json.loads(text)
-    return kept
+def headers_for(url: str, custom: CustomHeaders) -> Mapping[str, str]:
+    """Those that go to this link: to hosts that are named, or to any over https. A credential is not sent in the clear by accident."""
+    if custom.receiver_hosts:
+        goes = receiver_host(url) in custom.receiver_hosts
+    else:
+        goes = host_port_of(url, ("https",)) is not None
+    return custom.headers if goes else NONE.headers
+
+
+def written(custom: CustomHeaders) -> str:
+    """Headers and their hosts as they are sealed."""
+    return json.dumps({"headers": custom.headers, "receiver_hosts": custom.receiver_hosts})
+
+
+def read(text: str) -> CustomHeaders:
+    """Headers and their hosts as they were sealed."""
+    kept = json.loads(text)
+    return CustomHeaders(kept["headers"], kept["receiver_hosts"])

@@ -10,6 +10,7 @@ from itertools import count
 import structlog
 
 from services.notify.breaker import BreakerRules
+from services.notify.custom_headers import headers_for
 from services.notify.notification import Attempt, receiver_host
 from services.notify.picking import PostLimits
 from services.notify.posters import Posters
@@ -21,7 +22,7 @@ from services.notify.store.queue import Settled, settle_attempts
 from services.notify.store.tables import NOTIFY_WORK
 from services.shared.backoff import exponential
 from services.shared.clock import Clock
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.db.work_queue import WorkQueue
 from services.shared.db.work_table import Claim
 from services.shared.errors import Trouble
@@ -37,9 +38,7 @@ TRIES_AT_A_STOP = 5
 class DueQueue(WorkQueue):
     """The lines whose first notification is due, as the loop takes them. `settling` are those that were posted and are about to be settled."""
 
-    def __init__(
-        self, db: SqliteDatabase, limits: PostLimits, clock: Clock, settling: Callable[[], Sequence[Claim]]
-    ) -> None:
+    def __init__(self, db: Database, limits: PostLimits, clock: Clock, settling: Callable[[], Sequence[Claim]]) -> None:
         super().__init__(db, NOTIFY_WORK, stage=0, clock=clock)
         self._limits = limits
         self._settling = settling
@@ -69,13 +68,13 @@ class Posting:
         """Posts, and says how it went. Raises Trouble when it was not posted, or when that is not known."""
         async with self._posters.of(url) as poster:
             # Signed when there is room to post it, however long that took.
-            signers, headers = await self._secrets.sending(account_id)
+            signers, custom = await self._secrets.sending(account_id)
             began = self._clock.now()
             timestamp = int(began.timestamp())
             answer = await poster.post(
                 url,
                 {
-                    **headers,
+                    **headers_for(url, custom),
                     "content-type": "application/json",
                     "user-agent": USER_AGENT,
                     "webhook-id": notification_id,
@@ -100,7 +99,7 @@ class Deliveries:
 
     def __init__(
         self,
-        db: SqliteDatabase,
+        db: Database,
         posting: Posting,
         clock: Clock,
         rng: random.Random,

@@ -10,6 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.notify.breaker import ReceiverHealth
+from services.notify.custom_headers import CustomHeaders
 from services.notify.notification import NewNotification
 from services.notify.payload import Event
 from services.notify.secrets import SigningSecret
@@ -51,7 +52,7 @@ def read_filter(request: notification_service_pb2.ListNotificationsRequest) -> N
 
 
 def notification_message(stored: StoredNotification) -> notification_pb2.Notification:
-    """A notification with its attempts."""
+    """A notification with its newest attempts."""
     row = stored.row
     return notification_pb2.Notification(
         notification_id=row.notification_id,
@@ -70,6 +71,7 @@ def notification_message(stored: StoredNotification) -> notification_pb2.Notific
         bury_reason=row.bury_reason,
         is_redelivery=row.is_redelivery,
         is_test=row.is_test,
+        attempt_count=row.attempts,
     )
 
 
@@ -96,6 +98,13 @@ def secret_message(secret: SigningSecret) -> webhook_service_pb2.SigningSecret:
         public_key=secret.public_key,
         create_time=timestamp(secret.create_time),
         expire_time=_moment(secret.expire_time),
+    )
+
+
+def headers_message(custom: CustomHeaders, set_time: datetime | None) -> webhook_service_pb2.ListCustomHeadersResponse:
+    """The names of custom headers, without their values, and the hosts that get them."""
+    return webhook_service_pb2.ListCustomHeadersResponse(
+        names=custom.headers, set_time=_moment(set_time), receiver_hosts=custom.receiver_hosts
     )
 
 

@@ -24,8 +24,7 @@ from services.notify.store.tables import NOTIFY_WORK
 from services.notify.trial import Trials
 from services.notify.upkeep import Upkeep
 from services.shared.clock import SystemClock
-from services.shared.db.engine import SqliteDatabase
-from services.shared.db.migrate import migrate
+from services.shared.db.opening import open_database
 from services.shared.egress import EgressGuard, trusting
 from services.shared.errors import CannotRun
 from services.shared.identity import Role
@@ -60,6 +59,7 @@ ROLES = {
     f"/{_WEBHOOKS}/RotateSigningSecret": Role.ADMIN,
     f"/{_WEBHOOKS}/ListCustomHeaders": Role.ADMIN,
     f"/{_WEBHOOKS}/SetCustomHeaders": Role.ADMIN,
+    f"/{_WEBHOOKS}/DeleteCustomHeaders": Role.ADMIN,
 }
 COSTS = dict.fromkeys(ROLES, 1)
 """Points of each method (docs/contract.md 8)."""
@@ -75,12 +75,11 @@ async def serve(settings: NotifySettings) -> None:
     posters = Posters(settings.notify_posters, settings.poster)
     intake = Intake(settings.intake_address, settings.internal_key)
     metrics = NotifyMetrics()
-    db = SqliteDatabase(settings.data_dir / "notify.db")
+    db = await open_database(settings, "notify", MIGRATIONS)
     stop_metrics = serve_metrics(settings.notify_metrics_listen, metrics.registry)
     try:
-        migrate(db.engine, MIGRATIONS)
-        db.start()
-        await db.write(NOTIFY_WORK.free_all, clock.now())
+        if not db.is_shared:
+            await db.write(NOTIFY_WORK.free_all, clock.now())
         secrets = Secrets(db, sealer, clock)
         await secrets.check_key()
         posting = Posting(posters, secrets, clock)
@@ -130,7 +129,7 @@ async def serve(settings: NotifySettings) -> None:
     finally:
         await intake.close()
         stop_metrics()
-        db.close()
+        await db.stop()
         log.info("notify.stopped")
 
 

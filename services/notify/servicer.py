@@ -12,6 +12,7 @@ from calldock.notify.v1 import (
 
 from services.notify.enqueue import Enqueueing
 from services.notify.messages import (
+    headers_message,
     notification_message,
     read_draft,
     read_filter,
@@ -20,13 +21,13 @@ from services.notify.messages import (
 )
 from services.notify.readback import Readback, scope_of
 from services.notify.redeliver import Redelivery
-from services.notify.secrets import OVERLAP, Secrets
+from services.notify.secrets import Secrets, overlap_of
 from services.notify.signature import SignatureScheme
 from services.notify.trial import Trials
 from services.shared.paging import Page, fitting, page_token_below
 from services.shared.rpc.identity import current_identity
 from services.shared.rpc.status import Context
-from services.shared.rpc.values import read_moment, timestamp, word_of
+from services.shared.rpc.values import read_moment, word_of
 
 
 class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServicer):
@@ -58,7 +59,7 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
     async def RedeliverNotification(
         self, request: notification_service_pb2.RedeliverNotificationRequest, context: Context
     ) -> notification_pb2.Notification:
-        await self._redelivery.redeliver(current_identity().account_id, request.notification_id)
+        await self._redelivery.redeliver(current_identity().account_id, _id(request.notification_id))
         return await self._get(request.notification_id)
 
     async def RedeliverBuried(
@@ -83,7 +84,7 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
         return notification_service_pb2.ListReceiversResponse(receivers=map(receiver_message, found))
 
     async def _get(self, notification_id: str) -> notification_pb2.Notification:
-        return notification_message(await self._readback.get(current_identity().account_id, notification_id.lower()))
+        return notification_message(await self._readback.get(current_identity().account_id, _id(notification_id)))
 
 
 class WebhookServicer(webhook_service_pb2_grpc.WebhookServiceServicer):
@@ -104,24 +105,28 @@ class WebhookServicer(webhook_service_pb2_grpc.WebhookServiceServicer):
         scheme = SignatureScheme.HMAC_SHA256
         if request.scheme:
             scheme = SignatureScheme(word_of(webhook_service_pb2.SignatureScheme, request.scheme))
-        overlap = request.overlap.ToTimedelta() if request.HasField("overlap") else OVERLAP
+        asked = request.overlap.ToTimedelta() if request.HasField("overlap") else None
+        overlap = overlap_of(asked, end_others_now=request.end_others_now)
         made, text = await self._secrets.rotate(current_identity().account_id, scheme, overlap)
         return webhook_service_pb2.RotateSigningSecretResponse(signing_secret=secret_message(made), secret=text)
 
     async def ListCustomHeaders(
         self, request: webhook_service_pb2.ListCustomHeadersRequest, context: Context
     ) -> webhook_service_pb2.ListCustomHeadersResponse:
-        names, set_time = await self._secrets.header_names(current_identity().account_id)
-        return webhook_service_pb2.ListCustomHeadersResponse(
-            names=names, set_time=None if set_time is None else timestamp(set_time)
-        )
+        return headers_message(*await self._secrets.headers(current_identity().account_id))
 
     async def SetCustomHeaders(
         self, request: webhook_service_pb2.SetCustomHeadersRequest, context: Context
     ) -> webhook_service_pb2.SetCustomHeadersResponse:
         headers = [(header.name, header.value) for header in request.headers]
-        await self._secrets.set_headers(current_identity().account_id, headers)
+        await self._secrets.set_headers(current_identity().account_id, headers, request.receiver_hosts)
         return webhook_service_pb2.SetCustomHeadersResponse()
+
+    async def DeleteCustomHeaders(
+        self, request: webhook_service_pb2.DeleteCustomHeadersRequest, context: Context
+    ) -> webhook_service_pb2.DeleteCustomHeadersResponse:
+        await self._secrets.delete_headers(current_identity().account_id)
+        return webhook_service_pb2.DeleteCustomHeadersResponse()
 
 
 class DeliveryServicer(delivery_service_pb2_grpc.DeliveryServiceServicer):
@@ -147,3 +152,8 @@ class DeliveryServicer(delivery_service_pb2_grpc.DeliveryServiceServicer):
         self, request: delivery_service_pb2.EnsureSecretRequest, context: Context
     ) -> delivery_service_pb2.EnsureSecretResponse:
         return delivery_service_pb2.EnsureSecretResponse(secret=await self._secrets.ensure(request.account_id))
+
+
+def _id(text: str) -> str:
+    """The id as it is stored, whatever the case in which it came."""
+    return text.lower()

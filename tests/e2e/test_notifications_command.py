@@ -331,7 +331,7 @@ def test_headers_reach_receivers_and_are_shown_nowhere(shell: Shell, host: Host,
     shell.told("notifications", "test", receiver.url)
     listed = shell.told("headers", "list")
     as_json = json.loads(shell.told("headers", "list", "--json"))
-    cleared = json.loads(shell.told("headers", "clear", "--json"))
+    deleted = json.loads(shell.told("headers", "delete", "--json"))
     shell.told("notifications", "test", receiver.url)
     empty = shell.told("headers", "list")
 
@@ -339,12 +339,94 @@ def test_headers_reach_receivers_and_are_shown_nowhere(shell: Shell, host: Host,
     with_headers, without = receiver.heard
     assert (with_headers["x-api-key"], with_headers["authorization"]) == ("from-the-file=", "Bearer typed-in")
     assert as_json["names"] == ["x-api-key", "authorization"]
-    assert cleared["names"] == []
+    assert (deleted["names"], "set_time" in deleted) == ([], False)
     assert not {"x-api-key", "authorization"} & without.keys()
     assert "no headers" in empty
     for told in (done.stdout, done.stderr, listed, str(as_json)):
         assert "from-the-file" not in told
         assert "typed-in" not in told
+
+
+def test_headers_reach_the_hosts_that_are_named(shell: Shell, host: Host) -> None:
+    receiver = Receiver(host, "/named", 204)
+
+    elsewhere = shell.told("headers", "set", "x-api-key=k", "--host", "CRM.example.com:443")
+    shell.told("notifications", "test", receiver.url)
+    here = shell.told("headers", "set", "x-api-key=k", "--host", "crm.example.com", "--host", receiver.host)
+    shell.told("notifications", "test", receiver.url)
+
+    assert ["x-api-key" in heard for heard in receiver.heard] == [False, True]
+    assert elsewhere.startswith("Notifications to crm.example.com carry, since ")
+    assert here.startswith(f"Notifications to crm.example.com, {receiver.host} carry, since ")
+    assert shell.lines("headers", "list")[0]["receiver_hosts"] == ["crm.example.com", receiver.host]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"headers": []},
+        {"headers": [[], []]},
+        {"headers": [{"name": "x", "value": "v"}], "receiver_hosts": ["https://x"]},
+        {"headers": [{"name": "x", "value": "v"}], "receiver_hosts": ["x"] * 21},
+    ],
+    ids=str,
+)
+def test_a_set_that_is_refused_leaves_what_was_set(shell: Shell, body: dict[str, Any]) -> None:
+    shell.told("headers", "set", "x-api-key=k", "--host", "crm.example.com")
+
+    answer = shell.calldock.http("POST", "/v1/customHeaders:set", json.dumps(body), shell.account.token)
+
+    assert answer.status == 400, answer.body
+    (listed,) = shell.lines("headers", "list")
+    assert (listed["names"], listed["receiver_hosts"]) == (["x-api-key"], ["crm.example.com"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"overlap": {}},
+        {"overlap": "0s"},
+        {"overlap": "1s", "end_others_now": True},
+        {"end_others_now": {}},
+        {"end_others_now": []},
+    ],
+    ids=str,
+)
+def test_the_other_secrets_are_ended_at_once_only_when_that_is_said(shell: Shell, body: dict[str, Any]) -> None:
+    before = shell.lines("secrets", "list")
+
+    answer = shell.calldock.http("POST", "/v1/signingSecrets:rotate", json.dumps(body), shell.account.token)
+
+    assert answer.status == 400, answer.body
+    assert shell.lines("secrets", "list") == before
+
+
+def test_a_sixth_secret_needs_room(shell: Shell) -> None:
+    for _ in range(4):
+        shell.told("secrets", "rotate")
+
+    sixth = shell.run("secrets", "rotate")
+    shell.told("secrets", "rotate", "--overlap", "0")
+
+    assert sixth.returncode == 1
+    assert "end_others_now makes room" in sixth.stderr
+    assert len(shell.lines("secrets", "list")) == 1
+
+
+def test_an_id_is_taken_in_any_case(shell: Shell, host: Host) -> None:
+    receiver = Receiver(host, "/upper-case", 204)
+    shell.upload(receiver.url, "upper case")
+    (delivered,) = shell.until_all("delivered", 1)
+    number = delivered["notification_id"]
+    path = f"/v1/notifications/{number.upper()}"
+
+    found = shell.calldock.http("GET", path, token=shell.account.token)
+    again = shell.calldock.http("POST", f"{path}:redeliver", "{}", shell.account.token)
+    until(lambda: len(receiver.heard) == 2)
+
+    assert [answer.status for answer in (found, again)] == [200, 200]
+    assert [answer.json["notification_id"] for answer in (found, again)] == [number, number]
 
 
 @pytest.mark.parametrize(
@@ -354,6 +436,7 @@ def test_headers_reach_receivers_and_are_shown_nowhere(shell: Shell, host: Host,
         pytest.param(["webhook-id=hush-hush"], id="of the signature"),
         pytest.param(["x-key=hush-hush", "X-Key=hush-hush"], id="twice"),
         pytest.param(["x-key=hush-hush\x07"], id="a character that no header holds"),
+        pytest.param(["x-key=hush-hush", "--host", "https://crm.example.com"], id="for a link"),
     ],
 )
 def test_a_header_that_is_refused_says_why_without_its_value(shell: Shell, headers: list[str]) -> None:

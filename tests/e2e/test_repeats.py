@@ -464,6 +464,14 @@ def set_custom_headers(world: World) -> None:
     assert listed["names"] == ["x-api-key"]
 
 
+def delete_custom_headers(world: World) -> None:
+    set_custom_headers(world)
+    for _ in range(2):
+        assert world.calldock.http("POST", "/v1/customHeaders:delete", "{}", world.account.token).status == 200
+
+    assert world.calldock.http("GET", "/v1/customHeaders", token=world.account.token).json["names"] == []
+
+
 REPEATS: dict[str, Callable[[World], None]] = {
     "UploadCalls": upload_calls,
     "UploadCallsJson": upload_calls_json,
@@ -494,6 +502,7 @@ REPEATS: dict[str, Callable[[World], None]] = {
     "SendTestNotification": send_test_notification,
     "RotateSigningSecret": rotate_signing_secret,
     "SetCustomHeaders": set_custom_headers,
+    "DeleteCustomHeaders": delete_custom_headers,
 }
 """Each write by its method, and what doing it twice comes to."""
 

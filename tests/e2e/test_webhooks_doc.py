@@ -72,7 +72,8 @@ class Inbox:
                 """Nothing to the terminal."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.hook = f"http://127.0.0.1:{self._server.server_address[1]}/hook"
+        self.host = f"127.0.0.1:{self._server.server_address[1]}"
+        self.hook = f"http://{self.host}/hook"
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
 
@@ -111,7 +112,7 @@ def by_hmac(calldock: Calldock, inbox: Inbox) -> Post:
 @pytest.fixture(scope="module")
 def by_ed25519(calldock: Calldock, inbox: Inbox) -> Post:
     account = calldock.account()
-    made = rotated(calldock, account, scheme="SIGNATURE_SCHEME_ED25519", overlap="0s")
+    made = rotated(calldock, account, scheme="SIGNATURE_SCHEME_ED25519", end_others_now=True)
     assert made["secret"] == ""
     upload(calldock, account, "зв-1", inbox.hook)
     return inbox.next(made["signing_secret"]["public_key"])
@@ -133,7 +134,7 @@ def upload(calldock: Calldock, account: Account, ext_id: str, hook: str) -> None
     assert uploaded.status == 200, uploaded.body
 
 
-def rotated(calldock: Calldock, account: Account, **asked: str) -> Any:
+def rotated(calldock: Calldock, account: Account, **asked: str | bool) -> Any:
     answer = calldock.http("POST", "/v1/signingSecrets:rotate", json.dumps(asked), account.token)
     assert answer.status == 200, answer.body
     return answer.json
@@ -335,7 +336,7 @@ def test_the_node_receiver_hears_of_calls_by_secret(calldock: Calldock, tmp_path
 @with_node
 def test_the_node_receiver_hears_of_calls_by_public_key(calldock: Calldock, tmp_path: Path) -> None:
     account = calldock.account()
-    made = rotated(calldock, account, scheme="SIGNATURE_SCHEME_ED25519", overlap="0s")
+    made = rotated(calldock, account, scheme="SIGNATURE_SCHEME_ED25519", end_others_now=True)
 
     with a_node_receiver(tmp_path, made["signing_secret"]["public_key"]) as receiver:
         hears(calldock, account, receiver)
@@ -412,6 +413,7 @@ def test_the_commands_do_what_they_say(calldock: Calldock, inbox: Inbox) -> None
         "127.0.0.1:8080": f"127.0.0.1:{calldock.port}",
         ".venv/bin/": f"{Path(sys.executable).parent}/",
         "https://crm.example.com/hook": inbox.hook,
+        '"receiver_hosts": ["crm.example.com"]': f'"receiver_hosts": ["{inbox.host}"]',
         "curl -s ": "curl -sS --fail-with-body ",
     }
     script = "\n".join(commands)
@@ -436,6 +438,21 @@ def test_the_commands_do_what_they_say(calldock: Calldock, inbox: Inbox) -> None
     assert "0 notifications wait again." in done.stdout
     assert post.headers["x-api-key"] == "k3y"
     assert reader("import hmac")(post)["ext_id"] == "calldock-test"
+
+
+def test_over_plain_http_headers_go_to_hosts_that_are_named_and_to_no_other(calldock: Calldock, inbox: Inbox) -> None:
+    account = calldock.account()
+
+    def came(*hosts: str) -> str | None:
+        asked = {"headers": [{"name": "X-Api-Key", "value": "k3y"}], "receiver_hosts": hosts}
+        for path, body in (("customHeaders:set", asked), ("notifications:test", {"url": inbox.hook})):
+            answer = calldock.http("POST", f"/v1/{path}", json.dumps(body), account.token)
+            assert answer.status == 200, answer.body
+        return inbox.next(account.secret).headers.get("x-api-key")
+
+    assert came() is None
+    assert came("crm.example.com") is None
+    assert came("crm.example.com", inbox.host) == "k3y"
 
 
 def test_the_bodies_of_the_page_are_those_that_the_schemas_take() -> None:

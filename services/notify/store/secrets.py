@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, u
 
 from services.notify.signature import SignatureScheme
 from services.notify.store.tables import CustomHeadersRow, SigningSecretRow
+from services.shared.db.locks import Lock, take
 from services.shared.db.tables import table_of
 from services.shared.errors import Mnemonic, Refusal
 
@@ -47,6 +48,7 @@ def ensure_secret(
     connection: Connection, account_id: int, seal: Callable[[], str], now: datetime
 ) -> list[StoredSecret]:
     """The account's secrets that are in use, newest first; one of HMAC is made when it has none."""
+    take(connection, Lock.SECRETS, account_id)
     found = live_secrets(connection, account_id, now)
     if found:
         return found
@@ -58,13 +60,14 @@ def rotate_secret(
     connection: Connection, account_id: int, scheme: SignatureScheme, sealed: str, old_end: datetime, now: datetime
 ) -> StoredSecret:
     """Adds a secret and lets all others run out by `old_end`; those that have are deleted. Raises Refusal for more than five in use."""
+    take(connection, Lock.SECRETS, account_id)
     ours = _secrets.c.account_id == account_id
     lives_on = or_(_secrets.c.expire_time.is_(None), _secrets.c.expire_time > old_end)
     connection.execute(update(_secrets).where(ours, lives_on).values(expire_time=old_end))
     connection.execute(delete(_secrets).where(ours, ~_is_live(now)))
     count = len(live_secrets(connection, account_id, now))
     if count >= MOST_SECRETS:
-        why = f"{count} signing secrets are in use, at most {MOST_SECRETS} sign at once; an overlap of 0 ends the others now"
+        why = f"{count} signing secrets are in use, at most {MOST_SECRETS} sign at once; end_others_now makes room"
         raise Refusal(Mnemonic.DATA_LIMIT_EXCEEDED, path=("overlap",), why=why, grpc_code="FAILED_PRECONDITION")
     _insert(connection, account_id, scheme, sealed, now)
     return live_secrets(connection, account_id, now)[0]
@@ -81,8 +84,13 @@ def any_sealed(connection: Connection) -> list[tuple[str, int, str]]:
 
 def set_headers(connection: Connection, account_id: int, sealed: str, now: datetime) -> None:
     """Keeps the account's custom headers, in place of those that were kept."""
-    connection.execute(delete(_headers).where(_headers.c.account_id == account_id))
+    delete_headers(connection, account_id)
     connection.execute(insert(_headers).values(account_id=account_id, sealed=sealed, set_time=now))
+
+
+def delete_headers(connection: Connection, account_id: int) -> None:
+    """Takes the account's custom headers away."""
+    connection.execute(delete(_headers).where(_headers.c.account_id == account_id))
 
 
 def find_headers(connection: Connection, account_id: int) -> tuple[str, datetime] | None:

@@ -140,6 +140,7 @@ class Notification(_message.Message):
     BURY_REASON_FIELD_NUMBER: _builtins.int
     IS_REDELIVERY_FIELD_NUMBER: _builtins.int
     IS_TEST_FIELD_NUMBER: _builtins.int
+    ATTEMPT_COUNT_FIELD_NUMBER: _builtins.int
     notification_id: _builtins.str
     """Output only. Its id, a UUIDv7; the `webhook-id` header of every attempt."""
     call_session_id: _builtins.int
@@ -164,6 +165,8 @@ class Notification(_message.Message):
     """Output only. True once it was redelivered by request: outside the order of the call's other notifications."""
     is_test: _builtins.bool
     """Output only. True for one that SendTestNotification sent: it tells of no call."""
+    attempt_count: _builtins.int
+    """Output only. Attempts so far; `attempts` has the newest 100."""
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When the event took place."""
@@ -174,7 +177,7 @@ class Notification(_message.Message):
 
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:
-        """Output only. Every attempt so far, oldest first."""
+        """Output only. The newest 100 attempts, oldest first; `attempt_count` says how many there were."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
@@ -199,10 +202,11 @@ class Notification(_message.Message):
         bury_reason: _builtins.str = ...,
         is_redelivery: _builtins.bool = ...,
         is_test: _builtins.bool = ...,
+        attempt_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "event_time", b"event_time", "next_attempt_time", b"next_attempt_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "body", b"body", "bury_reason", b"bury_reason", "call_session_id", b"call_session_id", "end_time", b"end_time", "event", b"event", "event_time", b"event_time", "ext_id", b"ext_id", "is_redelivery", b"is_redelivery", "is_test", b"is_test", "next_attempt_time", b"next_attempt_time", "notification_id", b"notification_id", "receiver_host", b"receiver_host", "seq", b"seq", "status", b"status", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_count", b"attempt_count", "attempts", b"attempts", "body", b"body", "bury_reason", b"bury_reason", "call_session_id", b"call_session_id", "end_time", b"end_time", "event", b"event", "event_time", b"event_time", "ext_id", b"ext_id", "is_redelivery", b"is_redelivery", "is_test", b"is_test", "next_attempt_time", b"next_attempt_time", "notification_id", b"notification_id", "receiver_host", b"receiver_host", "seq", b"seq", "status", b"status", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

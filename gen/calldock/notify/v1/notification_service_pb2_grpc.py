@@ -73,7 +73,7 @@ class NotificationServiceServicer:
     """
 
     def ListNotifications(self, request, context):
-        """Lists the account's notifications with every attempt, newest first. Role: read.
+        """Lists the account's notifications with their attempts, newest first. Role: read.
 
         Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not of this list and filter.
         """
@@ -82,7 +82,7 @@ class NotificationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetNotification(self, request, context):
-        """Reads one notification with every attempt. Role: read.
+        """Reads one notification with its attempts. Role: read.
 
         Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such notification, or keeps it no longer.
         """
@@ -93,10 +93,11 @@ class NotificationServiceServicer:
     def RedeliverNotification(self, request, context):
         """Sends a notification once more, with the whole schedule before it and the same `webhook-id`; its receiver is tried at once, also one that is paused. Role: upload.
 
-        One that was delivered or buried goes again outside the order of its call, after other redeliveries of that call; one that still waits is tried as soon as it is its
-        turn. Safe to repeat: while it waits it is only hastened.
+        One that was delivered or buried goes again outside the order of its call; redeliveries of one call go one after another, in the order of their `seq`. One that still
+        waits is tried as soon as it is its turn. Safe to repeat: while it waits it is only hastened.
 
-        Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such notification, or keeps it no longer.
+        Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a test, which goes once; NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such notification, or keeps it
+        no longer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

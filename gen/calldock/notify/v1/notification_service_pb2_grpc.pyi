@@ -35,22 +35,23 @@ class NotificationServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> NotificationServiceAsyncStub: ...
     ListNotifications: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.ListNotificationsRequest, _notification_service_pb2.ListNotificationsResponse]
-    """Lists the account's notifications with every attempt, newest first. Role: read.
+    """Lists the account's notifications with their attempts, newest first. Role: read.
 
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not of this list and filter.
     """
     GetNotification: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.GetNotificationRequest, _notification_pb2.Notification]
-    """Reads one notification with every attempt. Role: read.
+    """Reads one notification with its attempts. Role: read.
 
     Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such notification, or keeps it no longer.
     """
     RedeliverNotification: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.RedeliverNotificationRequest, _notification_pb2.Notification]
     """Sends a notification once more, with the whole schedule before it and the same `webhook-id`; its receiver is tried at once, also one that is paused. Role: upload.
 
-    One that was delivered or buried goes again outside the order of its call, after other redeliveries of that call; one that still waits is tried as soon as it is its
-    turn. Safe to repeat: while it waits it is only hastened.
+    One that was delivered or buried goes again outside the order of its call; redeliveries of one call go one after another, in the order of their `seq`. One that still
+    waits is tried as soon as it is its turn. Safe to repeat: while it waits it is only hastened.
 
-    Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such notification, or keeps it no longer.
+    Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a test, which goes once; NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such notification, or keeps it
+    no longer.
     """
     RedeliverBuried: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.RedeliverBuriedRequest, _notification_service_pb2.RedeliverBuriedResponse]
     """Sends all notifications once more that were buried since a moment, each as RedeliverNotification does, those of one call in their order. Role: upload.
@@ -75,22 +76,23 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListNotifications: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.ListNotificationsRequest, _notification_service_pb2.ListNotificationsResponse]  # type: ignore[assignment]
-    """Lists the account's notifications with every attempt, newest first. Role: read.
+    """Lists the account's notifications with their attempts, newest first. Role: read.
 
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not of this list and filter.
     """
     GetNotification: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.GetNotificationRequest, _notification_pb2.Notification]  # type: ignore[assignment]
-    """Reads one notification with every attempt. Role: read.
+    """Reads one notification with its attempts. Role: read.
 
     Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such notification, or keeps it no longer.
     """
     RedeliverNotification: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.RedeliverNotificationRequest, _notification_pb2.Notification]  # type: ignore[assignment]
     """Sends a notification once more, with the whole schedule before it and the same `webhook-id`; its receiver is tried at once, also one that is paused. Role: upload.
 
-    One that was delivered or buried goes again outside the order of its call, after other redeliveries of that call; one that still waits is tried as soon as it is its
-    turn. Safe to repeat: while it waits it is only hastened.
+    One that was delivered or buried goes again outside the order of its call; redeliveries of one call go one after another, in the order of their `seq`. One that still
+    waits is tried as soon as it is its turn. Safe to repeat: while it waits it is only hastened.
 
-    Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such notification, or keeps it no longer.
+    Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a test, which goes once; NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such notification, or keeps it
+    no longer.
     """
     RedeliverBuried: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.RedeliverBuriedRequest, _notification_service_pb2.RedeliverBuriedResponse]  # type: ignore[assignment]
     """Sends all notifications once more that were buried since a moment, each as RedeliverNotification does, those of one call in their order. Role: upload.
@@ -118,7 +120,7 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notification_service_pb2.ListNotificationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notification_service_pb2.ListNotificationsResponse, _abc.Awaitable[_notification_service_pb2.ListNotificationsResponse]]:
-        """Lists the account's notifications with every attempt, newest first. Role: read.
+        """Lists the account's notifications with their attempts, newest first. Role: read.
 
         Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not of this list and filter.
         """
@@ -129,7 +131,7 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notification_service_pb2.GetNotificationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notification_pb2.Notification, _abc.Awaitable[_notification_pb2.Notification]]:
-        """Reads one notification with every attempt. Role: read.
+        """Reads one notification with its attempts. Role: read.
 
         Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such notification, or keeps it no longer.
         """
@@ -142,10 +144,11 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_notification_pb2.Notification, _abc.Awaitable[_notification_pb2.Notification]]:
         """Sends a notification once more, with the whole schedule before it and the same `webhook-id`; its receiver is tried at once, also one that is paused. Role: upload.
 
-        One that was delivered or buried goes again outside the order of its call, after other redeliveries of that call; one that still waits is tried as soon as it is its
-        turn. Safe to repeat: while it waits it is only hastened.
+        One that was delivered or buried goes again outside the order of its call; redeliveries of one call go one after another, in the order of their `seq`. One that still
+        waits is tried as soon as it is its turn. Safe to repeat: while it waits it is only hastened.
 
-        Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such notification, or keeps it no longer.
+        Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a test, which goes once; NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such notification, or keeps it
+        no longer.
         """
 
     @_abc_1.abstractmethod

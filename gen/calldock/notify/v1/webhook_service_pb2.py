@@ -29,7 +29,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(calldock/notify/v1/webhook_service.proto\x12\x12\x63\x61lldock.notify.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xeb\x01\n\rSigningSecret\x12\x17\n\tsecret_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x39\n\x06scheme\x18\x02 \x01(\x0e\x32#.calldock.notify.v1.SignatureSchemeB\x04\xe2\x41\x01\x03\x12\x18\n\npublic_key\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\x1b\n\x19ListSigningSecretsRequest\"^\n\x1aListSigningSecretsResponse\x12@\n\x0fsigning_secrets\x18\x01 \x03(\x0b\x32!.calldock.notify.v1.SigningSecretB\x04\xe2\x41\x01\x03\"\xa0\x01\n\x1aRotateSigningSecretRequest\x12\x41\n\x06scheme\x18\x01 \x01(\x0e\x32#.calldock.notify.v1.SignatureSchemeB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12?\n\x07overlap\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xe2\x41\x01\x01\xbaH\x0c\xaa\x01\t\"\x05\x08\x80\x9a\x9e\x01\x32\x00\"t\n\x1bRotateSigningSecretResponse\x12?\n\x0esigning_secret\x18\x01 \x01(\x0b\x32!.calldock.notify.v1.SigningSecretB\x04\xe2\x41\x01\x03\x12\x14\n\x06secret\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"y\n\x0c\x43ustomHeader\x12\x31\n\x04name\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01\x12\x36\n\x05value\x18\x02 \x01(\tB\'\xe2\x41\x02\x02\x04\xbaH\x1fr\x1a\x18\x80 2\x15^[!-~]([ -~]*[!-~])?$\xc8\x01\x01\"\x1a\n\x18ListCustomHeadersRequest\"d\n\x19ListCustomHeadersResponse\x12\x13\n\x05names\x18\x01 \x03(\tB\x04\xe2\x41\x01\x03\x12\x32\n\x08set_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"Z\n\x17SetCustomHeadersRequest\x12?\n\x07headers\x18\x01 \x03(\x0b\x32 .calldock.notify.v1.CustomHeaderB\x0c\xe2\x41\x01\x01\xbaH\x05\x92\x01\x02\x10\n\"\x1a\n\x18SetCustomHeadersResponse*s\n\x0fSignatureScheme\x12 \n\x1cSIGNATURE_SCHEME_UNSPECIFIED\x10\x00\x12 \n\x1cSIGNATURE_SCHEME_HMAC_SHA256\x10\x01\x12\x1c\n\x18SIGNATURE_SCHEME_ED25519\x10\x02\x32\xe1\x04\n\x0eWebhookService\x12\x8f\x01\n\x12ListSigningSecrets\x12-.calldock.notify.v1.ListSigningSecretsRequest\x1a..calldock.notify.v1.ListSigningSecretsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/signingSecrets\x12\x9c\x01\n\x13RotateSigningSecret\x12..calldock.notify.v1.RotateSigningSecretRequest\x1a/.calldock.notify.v1.RotateSigningSecretResponse\"$\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/signingSecrets:rotate:\x01*\x12\x8b\x01\n\x11ListCustomHeaders\x12,.calldock.notify.v1.ListCustomHeadersRequest\x1a-.calldock.notify.v1.ListCustomHeadersResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/customHeaders\x12\x8f\x01\n\x10SetCustomHeaders\x12+.calldock.notify.v1.SetCustomHeadersRequest\x1a,.calldock.notify.v1.SetCustomHeadersResponse\" \x82\xd3\xe4\x93\x02\x1a\"\x15/v1/customHeaders:set:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(calldock/notify/v1/webhook_service.proto\x12\x12\x63\x61lldock.notify.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xeb\x01\n\rSigningSecret\x12\x17\n\tsecret_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x39\n\x06scheme\x18\x02 \x01(\x0e\x32#.calldock.notify.v1.SignatureSchemeB\x04\xe2\x41\x01\x03\x12\x18\n\npublic_key\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\x1b\n\x19ListSigningSecretsRequest\"^\n\x1aListSigningSecretsResponse\x12@\n\x0fsigning_secrets\x18\x01 \x03(\x0b\x32!.calldock.notify.v1.SigningSecretB\x04\xe2\x41\x01\x03\"\xbe\x01\n\x1aRotateSigningSecretRequest\x12\x41\n\x06scheme\x18\x01 \x01(\x0e\x32#.calldock.notify.v1.SignatureSchemeB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12?\n\x07overlap\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xe2\x41\x01\x01\xbaH\x0c\xaa\x01\t\"\x05\x08\x80\x9a\x9e\x01*\x00\x12\x1c\n\x0e\x65nd_others_now\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\"t\n\x1bRotateSigningSecretResponse\x12?\n\x0esigning_secret\x18\x01 \x01(\x0b\x32!.calldock.notify.v1.SigningSecretB\x04\xe2\x41\x01\x03\x12\x14\n\x06secret\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\"y\n\x0c\x43ustomHeader\x12\x31\n\x04name\x18\x01 \x01(\tB#\xe2\x41\x01\x02\xbaH\x1cr\x17\x32\x15^[A-Za-z0-9_-]{1,64}$\xc8\x01\x01\x12\x36\n\x05value\x18\x02 \x01(\tB\'\xe2\x41\x02\x02\x04\xbaH\x1fr\x1a\x18\x80 2\x15^[!-~]([ -~]*[!-~])?$\xc8\x01\x01\"\x1a\n\x18ListCustomHeadersRequest\"\x82\x01\n\x19ListCustomHeadersResponse\x12\x13\n\x05names\x18\x01 \x03(\tB\x04\xe2\x41\x01\x03\x12\x32\n\x08set_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1c\n\x0ereceiver_hosts\x18\x03 \x03(\tB\x04\xe2\x41\x01\x03\"\x89\x01\n\x17SetCustomHeadersRequest\x12\x41\n\x07headers\x18\x01 \x03(\x0b\x32 .calldock.notify.v1.CustomHeaderB\x0e\xe2\x41\x01\x02\xbaH\x07\x92\x01\x04\x08\x01\x10\n\x12+\n\x0ereceiver_hosts\x18\x02 \x03(\tB\x13\xe2\x41\x01\x01\xbaH\x0c\x92\x01\t\x10\x14\"\x05r\x03\x18\x80\x10\"\x1a\n\x18SetCustomHeadersResponse\"\x1c\n\x1a\x44\x65leteCustomHeadersRequest\"\x1d\n\x1b\x44\x65leteCustomHeadersResponse*s\n\x0fSignatureScheme\x12 \n\x1cSIGNATURE_SCHEME_UNSPECIFIED\x10\x00\x12 \n\x1cSIGNATURE_SCHEME_HMAC_SHA256\x10\x01\x12\x1c\n\x18SIGNATURE_SCHEME_ED25519\x10\x02\x32\xff\x05\n\x0eWebhookService\x12\x8f\x01\n\x12ListSigningSecrets\x12-.calldock.notify.v1.ListSigningSecretsRequest\x1a..calldock.notify.v1.ListSigningSecretsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/signingSecrets\x12\x9c\x01\n\x13RotateSigningSecret\x12..calldock.notify.v1.RotateSigningSecretRequest\x1a/.calldock.notify.v1.RotateSigningSecretResponse\"$\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/signingSecrets:rotate:\x01*\x12\x8b\x01\n\x11ListCustomHeaders\x12,.calldock.notify.v1.ListCustomHeadersRequest\x1a-.calldock.notify.v1.ListCustomHeadersResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/customHeaders\x12\x8f\x01\n\x10SetCustomHeaders\x12+.calldock.notify.v1.SetCustomHeadersRequest\x1a,.calldock.notify.v1.SetCustomHeadersResponse\" \x82\xd3\xe4\x93\x02\x1a\"\x15/v1/customHeaders:set:\x01*\x12\x9b\x01\n\x13\x44\x65leteCustomHeaders\x12..calldock.notify.v1.DeleteCustomHeadersRequest\x1a/.calldock.notify.v1.DeleteCustomHeadersResponse\"#\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/customHeaders:delete:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,7 +51,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROTATESIGNINGSECRETREQUEST'].fields_by_name['scheme']._loaded_options = None
   _globals['_ROTATESIGNINGSECRETREQUEST'].fields_by_name['scheme']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
   _globals['_ROTATESIGNINGSECRETREQUEST'].fields_by_name['overlap']._loaded_options = None
-  _globals['_ROTATESIGNINGSECRETREQUEST'].fields_by_name['overlap']._serialized_options = b'\342A\001\001\272H\014\252\001\t\"\005\010\200\232\236\0012\000'
+  _globals['_ROTATESIGNINGSECRETREQUEST'].fields_by_name['overlap']._serialized_options = b'\342A\001\001\272H\014\252\001\t\"\005\010\200\232\236\001*\000'
+  _globals['_ROTATESIGNINGSECRETREQUEST'].fields_by_name['end_others_now']._loaded_options = None
+  _globals['_ROTATESIGNINGSECRETREQUEST'].fields_by_name['end_others_now']._serialized_options = b'\342A\001\001'
   _globals['_ROTATESIGNINGSECRETRESPONSE'].fields_by_name['signing_secret']._loaded_options = None
   _globals['_ROTATESIGNINGSECRETRESPONSE'].fields_by_name['signing_secret']._serialized_options = b'\342A\001\003'
   _globals['_ROTATESIGNINGSECRETRESPONSE'].fields_by_name['secret']._loaded_options = None
@@ -64,8 +66,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTCUSTOMHEADERSRESPONSE'].fields_by_name['names']._serialized_options = b'\342A\001\003'
   _globals['_LISTCUSTOMHEADERSRESPONSE'].fields_by_name['set_time']._loaded_options = None
   _globals['_LISTCUSTOMHEADERSRESPONSE'].fields_by_name['set_time']._serialized_options = b'\342A\001\003'
+  _globals['_LISTCUSTOMHEADERSRESPONSE'].fields_by_name['receiver_hosts']._loaded_options = None
+  _globals['_LISTCUSTOMHEADERSRESPONSE'].fields_by_name['receiver_hosts']._serialized_options = b'\342A\001\003'
   _globals['_SETCUSTOMHEADERSREQUEST'].fields_by_name['headers']._loaded_options = None
-  _globals['_SETCUSTOMHEADERSREQUEST'].fields_by_name['headers']._serialized_options = b'\342A\001\001\272H\005\222\001\002\020\n'
+  _globals['_SETCUSTOMHEADERSREQUEST'].fields_by_name['headers']._serialized_options = b'\342A\001\002\272H\007\222\001\004\010\001\020\n'
+  _globals['_SETCUSTOMHEADERSREQUEST'].fields_by_name['receiver_hosts']._loaded_options = None
+  _globals['_SETCUSTOMHEADERSREQUEST'].fields_by_name['receiver_hosts']._serialized_options = b'\342A\001\001\272H\014\222\001\t\020\024\"\005r\003\030\200\020'
   _globals['_WEBHOOKSERVICE'].methods_by_name['ListSigningSecrets']._loaded_options = None
   _globals['_WEBHOOKSERVICE'].methods_by_name['ListSigningSecrets']._serialized_options = b'\202\323\344\223\002\024\022\022/v1/signingSecrets'
   _globals['_WEBHOOKSERVICE'].methods_by_name['RotateSigningSecret']._loaded_options = None
@@ -74,8 +80,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WEBHOOKSERVICE'].methods_by_name['ListCustomHeaders']._serialized_options = b'\202\323\344\223\002\023\022\021/v1/customHeaders'
   _globals['_WEBHOOKSERVICE'].methods_by_name['SetCustomHeaders']._loaded_options = None
   _globals['_WEBHOOKSERVICE'].methods_by_name['SetCustomHeaders']._serialized_options = b'\202\323\344\223\002\032\"\025/v1/customHeaders:set:\001*'
-  _globals['_SIGNATURESCHEME']._serialized_start=1238
-  _globals['_SIGNATURESCHEME']._serialized_end=1353
+  _globals['_WEBHOOKSERVICE'].methods_by_name['DeleteCustomHeaders']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['DeleteCustomHeaders']._serialized_options = b'\202\323\344\223\002\035\"\030/v1/customHeaders:delete:\001*'
+  _globals['_SIGNATURESCHEME']._serialized_start=1408
+  _globals['_SIGNATURESCHEME']._serialized_end=1523
   _globals['_SIGNINGSECRET']._serialized_start=222
   _globals['_SIGNINGSECRET']._serialized_end=457
   _globals['_LISTSIGNINGSECRETSREQUEST']._serialized_start=459
@@ -83,19 +91,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSIGNINGSECRETSRESPONSE']._serialized_start=488
   _globals['_LISTSIGNINGSECRETSRESPONSE']._serialized_end=582
   _globals['_ROTATESIGNINGSECRETREQUEST']._serialized_start=585
-  _globals['_ROTATESIGNINGSECRETREQUEST']._serialized_end=745
-  _globals['_ROTATESIGNINGSECRETRESPONSE']._serialized_start=747
-  _globals['_ROTATESIGNINGSECRETRESPONSE']._serialized_end=863
-  _globals['_CUSTOMHEADER']._serialized_start=865
-  _globals['_CUSTOMHEADER']._serialized_end=986
-  _globals['_LISTCUSTOMHEADERSREQUEST']._serialized_start=988
-  _globals['_LISTCUSTOMHEADERSREQUEST']._serialized_end=1014
-  _globals['_LISTCUSTOMHEADERSRESPONSE']._serialized_start=1016
-  _globals['_LISTCUSTOMHEADERSRESPONSE']._serialized_end=1116
-  _globals['_SETCUSTOMHEADERSREQUEST']._serialized_start=1118
-  _globals['_SETCUSTOMHEADERSREQUEST']._serialized_end=1208
-  _globals['_SETCUSTOMHEADERSRESPONSE']._serialized_start=1210
-  _globals['_SETCUSTOMHEADERSRESPONSE']._serialized_end=1236
-  _globals['_WEBHOOKSERVICE']._serialized_start=1356
-  _globals['_WEBHOOKSERVICE']._serialized_end=1965
+  _globals['_ROTATESIGNINGSECRETREQUEST']._serialized_end=775
+  _globals['_ROTATESIGNINGSECRETRESPONSE']._serialized_start=777
+  _globals['_ROTATESIGNINGSECRETRESPONSE']._serialized_end=893
+  _globals['_CUSTOMHEADER']._serialized_start=895
+  _globals['_CUSTOMHEADER']._serialized_end=1016
+  _globals['_LISTCUSTOMHEADERSREQUEST']._serialized_start=1018
+  _globals['_LISTCUSTOMHEADERSREQUEST']._serialized_end=1044
+  _globals['_LISTCUSTOMHEADERSRESPONSE']._serialized_start=1047
+  _globals['_LISTCUSTOMHEADERSRESPONSE']._serialized_end=1177
+  _globals['_SETCUSTOMHEADERSREQUEST']._serialized_start=1180
+  _globals['_SETCUSTOMHEADERSREQUEST']._serialized_end=1317
+  _globals['_SETCUSTOMHEADERSRESPONSE']._serialized_start=1319
+  _globals['_SETCUSTOMHEADERSRESPONSE']._serialized_end=1345
+  _globals['_DELETECUSTOMHEADERSREQUEST']._serialized_start=1347
+  _globals['_DELETECUSTOMHEADERSREQUEST']._serialized_end=1375
+  _globals['_DELETECUSTOMHEADERSRESPONSE']._serialized_start=1377
+  _globals['_DELETECUSTOMHEADERSRESPONSE']._serialized_end=1406
+  _globals['_WEBHOOKSERVICE']._serialized_start=1526
+  _globals['_WEBHOOKSERVICE']._serialized_end=2293
 # @@protoc_insertion_point(module_scope)

@@ -136,21 +136,25 @@ class RotateSigningSecretRequest(_message.Message):
 
     SCHEME_FIELD_NUMBER: _builtins.int
     OVERLAP_FIELD_NUMBER: _builtins.int
+    END_OTHERS_NOW_FIELD_NUMBER: _builtins.int
     scheme: Global___SignatureScheme.ValueType
     """Optional. How the new one signs, default HMAC-SHA256."""
+    end_others_now: _builtins.bool
+    """Optional. True ends those in use in that moment, for a secret that leaked. Refused together with an `overlap`."""
     @_builtins.property
     def overlap(self) -> _duration_pb2.Duration:
-        """Optional. How long those in use go on signing, default 24 hours, at most 30 days. 0 ends them at once."""
+        """Optional. How long those in use go on signing, more than 0, at most 30 days, default 24 hours."""
 
     def __init__(
         self,
         *,
         scheme: Global___SignatureScheme.ValueType = ...,
         overlap: _duration_pb2.Duration | None = ...,
+        end_others_now: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["overlap", b"overlap"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["overlap", b"overlap", "scheme", b"scheme"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_others_now", b"end_others_now", "overlap", b"overlap", "scheme", b"scheme"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -237,23 +241,29 @@ class ListCustomHeadersResponse(_message.Message):
 
     NAMES_FIELD_NUMBER: _builtins.int
     SET_TIME_FIELD_NUMBER: _builtins.int
+    RECEIVER_HOSTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Output only. In the order in which they were set."""
+        """Output only. In lower case, in the order in which they were set."""
 
     @_builtins.property
     def set_time(self) -> _timestamp_pb2.Timestamp:
-        """Output only. When they were last set. Absent when they never were."""
+        """Output only. When they were set. Absent when there are none."""
+
+    @_builtins.property
+    def receiver_hosts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only. The hosts that get them, spelled as ListReceivers does. Empty: every host, over https."""
 
     def __init__(
         self,
         *,
         names: _abc.Iterable[_builtins.str] | None = ...,
         set_time: _timestamp_pb2.Timestamp | None = ...,
+        receiver_hosts: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["set_time", b"set_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["names", b"names", "set_time", b"set_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["names", b"names", "receiver_hosts", b"receiver_hosts", "set_time", b"set_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -261,23 +271,29 @@ Global___ListCustomHeadersResponse: _TypeAlias = ListCustomHeadersResponse  # no
 
 @_typing.final
 class SetCustomHeadersRequest(_message.Message):
-    """The headers to carry."""
+    """The headers to carry, and to where."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     HEADERS_FIELD_NUMBER: _builtins.int
+    RECEIVER_HOSTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def headers(self) -> _containers.RepeatedCompositeFieldContainer[Global___CustomHeader]:
-        """Optional. Up to 10."""
+        """Required. 1 to 10."""
+
+    @_builtins.property
+    def receiver_hosts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. The hosts that get them, up to 20: each with its port where that is not 443 (`crm.local:80` for http://crm.local/). Empty: every host, over https."""
 
     def __init__(
         self,
         *,
         headers: _abc.Iterable[Global___CustomHeader] | None = ...,
+        receiver_hosts: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["headers", b"headers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["headers", b"headers", "receiver_hosts", b"receiver_hosts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -299,3 +315,37 @@ class SetCustomHeadersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetCustomHeadersResponse: _TypeAlias = SetCustomHeadersResponse  # noqa: Y015
+
+@_typing.final
+class DeleteCustomHeadersRequest(_message.Message):
+    """Asks for all to be taken away."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteCustomHeadersRequest: _TypeAlias = DeleteCustomHeadersRequest  # noqa: Y015
+
+@_typing.final
+class DeleteCustomHeadersResponse(_message.Message):
+    """Nothing to tell."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteCustomHeadersResponse: _TypeAlias = DeleteCustomHeadersResponse  # noqa: Y015

@@ -55,6 +55,11 @@ class WebhookServiceStub:
                 request_serializer=calldock_dot_notify_dot_v1_dot_webhook__service__pb2.SetCustomHeadersRequest.SerializeToString,
                 response_deserializer=calldock_dot_notify_dot_v1_dot_webhook__service__pb2.SetCustomHeadersResponse.FromString,
                 _registered_method=True)
+        self.DeleteCustomHeaders = channel.unary_unary(
+                '/calldock.notify.v1.WebhookService/DeleteCustomHeaders',
+                request_serializer=calldock_dot_notify_dot_v1_dot_webhook__service__pb2.DeleteCustomHeadersRequest.SerializeToString,
+                response_deserializer=calldock_dot_notify_dot_v1_dot_webhook__service__pb2.DeleteCustomHeadersResponse.FromString,
+                _registered_method=True)
 
 
 class WebhookServiceServicer:
@@ -74,25 +79,33 @@ class WebhookServiceServicer:
         Until they do, each notification carries a signature of every one, so that receivers can change over in any order. A repeat makes another secret, and the one before it
         runs out too.
 
-        Errors: FAILED_PRECONDITION (DATA_LIMIT_EXCEEDED) while five are in use; an `overlap` of 0 makes room.
+        Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for `end_others_now` with an `overlap`; FAILED_PRECONDITION (DATA_LIMIT_EXCEEDED) while five are in use:
+        `end_others_now` makes room.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListCustomHeaders(self, request, context):
-        """Lists the names of the headers that every notification of the account carries. Values are never answered. Role: admin.
+        """Lists the names of the headers that the account's notifications carry, and the hosts that get them. Values are never answered. Role: admin.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetCustomHeaders(self, request, context):
-        """Sets the headers that every notification of the account carries, in place of those that were set; none takes them away. Role: admin.
+        """Sets the headers that the account's notifications carry, and the hosts that get them, in place of what was set. Role: admin.
 
-        Values are kept sealed and shown to receivers alone. They go to every link that the account's calls name. Safe to repeat.
+        Values are kept sealed and shown to receivers alone. Over plain http they go only to hosts that are named in `receiver_hosts`. Safe to repeat.
 
-        Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a header of the transport or of the signature, and for one that is named twice.
+        Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a header of the transport or of the signature, for one that is named twice, and for what is no host.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteCustomHeaders(self, request, context):
+        """Takes all of the account's headers away. Role: admin. Safe to repeat: none is taken away from none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,6 +133,11 @@ def add_WebhookServiceServicer_to_server(servicer, server):
                     servicer.SetCustomHeaders,
                     request_deserializer=calldock_dot_notify_dot_v1_dot_webhook__service__pb2.SetCustomHeadersRequest.FromString,
                     response_serializer=calldock_dot_notify_dot_v1_dot_webhook__service__pb2.SetCustomHeadersResponse.SerializeToString,
+            ),
+            'DeleteCustomHeaders': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteCustomHeaders,
+                    request_deserializer=calldock_dot_notify_dot_v1_dot_webhook__service__pb2.DeleteCustomHeadersRequest.FromString,
+                    response_serializer=calldock_dot_notify_dot_v1_dot_webhook__service__pb2.DeleteCustomHeadersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -231,6 +249,33 @@ class WebhookService:
             '/calldock.notify.v1.WebhookService/SetCustomHeaders',
             calldock_dot_notify_dot_v1_dot_webhook__service__pb2.SetCustomHeadersRequest.SerializeToString,
             calldock_dot_notify_dot_v1_dot_webhook__service__pb2.SetCustomHeadersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteCustomHeaders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.notify.v1.WebhookService/DeleteCustomHeaders',
+            calldock_dot_notify_dot_v1_dot_webhook__service__pb2.DeleteCustomHeadersRequest.SerializeToString,
+            calldock_dot_notify_dot_v1_dot_webhook__service__pb2.DeleteCustomHeadersResponse.FromString,
             options,
             channel_credentials,
             insecure,

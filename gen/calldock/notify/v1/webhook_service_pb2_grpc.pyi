@@ -41,17 +41,20 @@ class WebhookServiceStub:
     Until they do, each notification carries a signature of every one, so that receivers can change over in any order. A repeat makes another secret, and the one before it
     runs out too.
 
-    Errors: FAILED_PRECONDITION (DATA_LIMIT_EXCEEDED) while five are in use; an `overlap` of 0 makes room.
+    Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for `end_others_now` with an `overlap`; FAILED_PRECONDITION (DATA_LIMIT_EXCEEDED) while five are in use:
+    `end_others_now` makes room.
     """
     ListCustomHeaders: _grpc.UnaryUnaryMultiCallable[_webhook_service_pb2.ListCustomHeadersRequest, _webhook_service_pb2.ListCustomHeadersResponse]
-    """Lists the names of the headers that every notification of the account carries. Values are never answered. Role: admin."""
+    """Lists the names of the headers that the account's notifications carry, and the hosts that get them. Values are never answered. Role: admin."""
     SetCustomHeaders: _grpc.UnaryUnaryMultiCallable[_webhook_service_pb2.SetCustomHeadersRequest, _webhook_service_pb2.SetCustomHeadersResponse]
-    """Sets the headers that every notification of the account carries, in place of those that were set; none takes them away. Role: admin.
+    """Sets the headers that the account's notifications carry, and the hosts that get them, in place of what was set. Role: admin.
 
-    Values are kept sealed and shown to receivers alone. They go to every link that the account's calls name. Safe to repeat.
+    Values are kept sealed and shown to receivers alone. Over plain http they go only to hosts that are named in `receiver_hosts`. Safe to repeat.
 
-    Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a header of the transport or of the signature, and for one that is named twice.
+    Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a header of the transport or of the signature, for one that is named twice, and for what is no host.
     """
+    DeleteCustomHeaders: _grpc.UnaryUnaryMultiCallable[_webhook_service_pb2.DeleteCustomHeadersRequest, _webhook_service_pb2.DeleteCustomHeadersResponse]
+    """Takes all of the account's headers away. Role: admin. Safe to repeat: none is taken away from none."""
 
 @_typing.type_check_only
 class WebhookServiceAsyncStub(WebhookServiceStub):
@@ -66,17 +69,20 @@ class WebhookServiceAsyncStub(WebhookServiceStub):
     Until they do, each notification carries a signature of every one, so that receivers can change over in any order. A repeat makes another secret, and the one before it
     runs out too.
 
-    Errors: FAILED_PRECONDITION (DATA_LIMIT_EXCEEDED) while five are in use; an `overlap` of 0 makes room.
+    Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for `end_others_now` with an `overlap`; FAILED_PRECONDITION (DATA_LIMIT_EXCEEDED) while five are in use:
+    `end_others_now` makes room.
     """
     ListCustomHeaders: _aio.UnaryUnaryMultiCallable[_webhook_service_pb2.ListCustomHeadersRequest, _webhook_service_pb2.ListCustomHeadersResponse]  # type: ignore[assignment]
-    """Lists the names of the headers that every notification of the account carries. Values are never answered. Role: admin."""
+    """Lists the names of the headers that the account's notifications carry, and the hosts that get them. Values are never answered. Role: admin."""
     SetCustomHeaders: _aio.UnaryUnaryMultiCallable[_webhook_service_pb2.SetCustomHeadersRequest, _webhook_service_pb2.SetCustomHeadersResponse]  # type: ignore[assignment]
-    """Sets the headers that every notification of the account carries, in place of those that were set; none takes them away. Role: admin.
+    """Sets the headers that the account's notifications carry, and the hosts that get them, in place of what was set. Role: admin.
 
-    Values are kept sealed and shown to receivers alone. They go to every link that the account's calls name. Safe to repeat.
+    Values are kept sealed and shown to receivers alone. Over plain http they go only to hosts that are named in `receiver_hosts`. Safe to repeat.
 
-    Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a header of the transport or of the signature, and for one that is named twice.
+    Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a header of the transport or of the signature, for one that is named twice, and for what is no host.
     """
+    DeleteCustomHeaders: _aio.UnaryUnaryMultiCallable[_webhook_service_pb2.DeleteCustomHeadersRequest, _webhook_service_pb2.DeleteCustomHeadersResponse]  # type: ignore[assignment]
+    """Takes all of the account's headers away. Role: admin. Safe to repeat: none is taken away from none."""
 
 class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
     """How the account's notifications are signed, and what they carry beside. The account is the token's."""
@@ -100,7 +106,8 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         Until they do, each notification carries a signature of every one, so that receivers can change over in any order. A repeat makes another secret, and the one before it
         runs out too.
 
-        Errors: FAILED_PRECONDITION (DATA_LIMIT_EXCEEDED) while five are in use; an `overlap` of 0 makes room.
+        Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for `end_others_now` with an `overlap`; FAILED_PRECONDITION (DATA_LIMIT_EXCEEDED) while five are in use:
+        `end_others_now` makes room.
         """
 
     @_abc_1.abstractmethod
@@ -109,7 +116,7 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _webhook_service_pb2.ListCustomHeadersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhook_service_pb2.ListCustomHeadersResponse, _abc.Awaitable[_webhook_service_pb2.ListCustomHeadersResponse]]:
-        """Lists the names of the headers that every notification of the account carries. Values are never answered. Role: admin."""
+        """Lists the names of the headers that the account's notifications carry, and the hosts that get them. Values are never answered. Role: admin."""
 
     @_abc_1.abstractmethod
     def SetCustomHeaders(
@@ -117,11 +124,19 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _webhook_service_pb2.SetCustomHeadersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhook_service_pb2.SetCustomHeadersResponse, _abc.Awaitable[_webhook_service_pb2.SetCustomHeadersResponse]]:
-        """Sets the headers that every notification of the account carries, in place of those that were set; none takes them away. Role: admin.
+        """Sets the headers that the account's notifications carry, and the hosts that get them, in place of what was set. Role: admin.
 
-        Values are kept sealed and shown to receivers alone. They go to every link that the account's calls name. Safe to repeat.
+        Values are kept sealed and shown to receivers alone. Over plain http they go only to hosts that are named in `receiver_hosts`. Safe to repeat.
 
-        Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a header of the transport or of the signature, and for one that is named twice.
+        Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a header of the transport or of the signature, for one that is named twice, and for what is no host.
         """
+
+    @_abc_1.abstractmethod
+    def DeleteCustomHeaders(
+        self,
+        request: _webhook_service_pb2.DeleteCustomHeadersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_webhook_service_pb2.DeleteCustomHeadersResponse, _abc.Awaitable[_webhook_service_pb2.DeleteCustomHeadersResponse]]:
+        """Takes all of the account's headers away. Role: admin. Safe to repeat: none is taken away from none."""
 
 def add_WebhookServiceServicer_to_server(servicer: WebhookServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
