@@ -20,7 +20,7 @@ from services.intake.store.accounts import (
     update_account,
 )
 from services.shared.clock import Clock
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.errors import Mnemonic, Refusal
 from services.shared.identity import AccountId, Identity, token_sha256
 
@@ -35,7 +35,7 @@ _AddToken: TypeAlias = Callable[[Any, AccountId, bytes, NewToken, datetime], Tok
 class Accounts:
     """What the operator and the other services ask about accounts."""
 
-    def __init__(self, db: SqliteDatabase, notify: Notify, clock: Clock) -> None:
+    def __init__(self, db: Database, notify: Notify, clock: Clock) -> None:
         self._db = db
         self._notify = notify
         self._clock = clock

@@ -5,14 +5,14 @@ from collections.abc import Callable
 from services.intake.store.changes import cancel_call, reprocess_call
 from services.intake.store.reading import StoredCall, get_call
 from services.shared.clock import Clock
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.identity import AccountId
 
 
 class Changes:
     """What the doors change calls through. `changed` is called after commits that may make work."""
 
-    def __init__(self, db: SqliteDatabase, clock: Clock, changed: Callable[[], None]) -> None:
+    def __init__(self, db: Database, clock: Clock, changed: Callable[[], None]) -> None:
         self._db = db
         self._clock = clock
         self._changed = changed

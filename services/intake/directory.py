@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from services.intake.directory_entry import Entry, EntryKind, Site
 from services.intake.store.entries import create_entries, list_entries, update_entry
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.errors import Mnemonic, Path, Refusal
 from services.shared.identity import AccountId
 from services.shared.paging import Page, page_of, page_token_below, read_number_token, size_of
@@ -19,7 +19,7 @@ MAX_NUMBERS_AT_ONCE = 5_000
 class DirectoryEntries:
     """What the doors reach the directory through."""
 
-    def __init__(self, db: SqliteDatabase) -> None:
+    def __init__(self, db: Database) -> None:
         self._db = db
 
     async def page(self, kind: EntryKind[E], account_id: AccountId, page_size: int, page_token: str) -> Page[E]:

@@ -10,7 +10,7 @@ from services.intake.peers import Media
 from services.intake.store.garbage import calls_with_sources, drop_sources, due_keys, forget_keys
 from services.shared.backoff import jittered
 from services.shared.clock import Clock
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.errors import Trouble
 
 log = structlog.get_logger()
@@ -22,7 +22,7 @@ PAUSE = timedelta(seconds=5)
 class Discarding:
     """Deletes what is due, a small number at a time. Keys come from intake's own rows: no bucket is ever listed."""
 
-    def __init__(self, db: SqliteDatabase, media: Media, clock: Clock, source_keep: timedelta) -> None:
+    def __init__(self, db: Database, media: Media, clock: Clock, source_keep: timedelta) -> None:
         self._db = db
         self._media = media
         self._clock = clock

@@ -31,7 +31,7 @@ from services.intake.store.call_work import (
     save_verdict,
 )
 from services.shared.clock import Clock
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.db.work_table import Claim
 from services.shared.identity import AccountId
 
@@ -49,7 +49,7 @@ class Fetching:
 
     def __init__(
         self,
-        db: SqliteDatabase,
+        db: Database,
         media: Media,
         hosts: RecordingHosts,
         retries: Retries,

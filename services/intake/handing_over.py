@@ -6,7 +6,7 @@ from services.intake.draft import RecordingFormat
 from services.intake.handed_over import HandedOver
 from services.intake.store.handed_over import drop_file, register_file
 from services.shared.clock import Clock
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.identity import AccountId
 
 ID_BYTES = 18
@@ -15,7 +15,7 @@ ID_BYTES = 18
 class HandingOver:
     """Registers files."""
 
-    def __init__(self, db: SqliteDatabase, clock: Clock) -> None:
+    def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
 

@@ -3,7 +3,7 @@
 from services.intake.recording_host import HostCredential, RecordingHost, RequestHeader, host_of, read_host
 from services.intake.store.recording_hosts import any_sealed, find_sealed, list_hosts, remove_host, set_host
 from services.shared.clock import Clock
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.host_port import HostPort
 from services.shared.identity import AccountId
 from services.shared.sealing import Sealer
@@ -12,7 +12,7 @@ from services.shared.sealing import Sealer
 class RecordingHosts:
     """What accounts keep for their recording hosts."""
 
-    def __init__(self, db: SqliteDatabase, sealer: Sealer, clock: Clock) -> None:
+    def __init__(self, db: Database, sealer: Sealer, clock: Clock) -> None:
         self._db = db
         self._sealer = sealer
         self._clock = clock

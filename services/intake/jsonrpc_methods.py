@@ -27,7 +27,7 @@ from services.intake.store.accounts import get_account
 from services.intake.store.lists import query_calls, query_employees, query_tags
 from services.intake.store.sales import NewSale, add_sale
 from services.intake.upload import Uploads
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.errors import Mnemonic, Refusal
 from services.shared.identity import AccountId, Authenticate, Identity, Role, token_sha256
 from services.shared.quota import spending
@@ -57,7 +57,7 @@ class JsonRpcMethods:
 
     def __init__(
         self,
-        db: SqliteDatabase,
+        db: Database,
         uploads: Uploads,
         entries: DirectoryEntries,
         quota: Quota,

@@ -8,7 +8,7 @@ from services.intake.peers import CallTags, Media
 from services.intake.recording import RecordingStatus, RecordingWork, object_key, same_file
 from services.intake.store.call_work import CallWork, begin_work, finish_call, save_verdict
 from services.shared.clock import Clock
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.db.work_table import Claim
 
 log = structlog.get_logger()
@@ -17,7 +17,7 @@ log = structlog.get_logger()
 class Processing:
     """Brings the recordings of one claimed call to their verdicts. `changed` is called after the commit that ends the call."""
 
-    def __init__(self, db: SqliteDatabase, media: Media, clock: Clock, changed: Callable[[], None]) -> None:
+    def __init__(self, db: Database, media: Media, clock: Clock, changed: Callable[[], None]) -> None:
         self._db = db
         self._media = media
         self._clock = clock

@@ -6,7 +6,7 @@ from datetime import datetime
 from services.intake.points import LimitsLeft
 from services.intake.store.points import refund_points, spend_points
 from services.shared.clock import Clock
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.identity import AccountId
 
 
@@ -21,7 +21,7 @@ class Taken:
 class Quota:
     """The accounts' points."""
 
-    def __init__(self, db: SqliteDatabase, clock: Clock) -> None:
+    def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
 

@@ -3,7 +3,7 @@
 from services.intake.call_filter import CallFilter
 from services.intake.draft import RecordingFormat
 from services.intake.store.reading import StoredCall, audio_key, get_call, list_calls, lookup_call, source_object
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.identity import AccountId
 from services.shared.paging import Page, page_of, page_token_below, read_number_token, size_of
 
@@ -11,7 +11,7 @@ from services.shared.paging import Page, page_of, page_token_below, read_number_
 class Readback:
     """What the doors read calls through."""
 
-    def __init__(self, db: SqliteDatabase) -> None:
+    def __init__(self, db: Database) -> None:
         self._db = db
 
     async def get(self, account_id: AccountId, call_session_id: int) -> StoredCall:

@@ -3,14 +3,14 @@
 from services.intake.peers import Notify
 from services.intake.store.outbox import pending, settle
 from services.shared.clock import Clock
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.db.work_table import Claim
 
 
 class Relay:
     """Hands the notifications of one claimed call over."""
 
-    def __init__(self, db: SqliteDatabase, notify: Notify, clock: Clock) -> None:
+    def __init__(self, db: Database, notify: Notify, clock: Clock) -> None:
         self._db = db
         self._notify = notify
         self._clock = clock

@@ -52,8 +52,8 @@ from services.intake.store.tables import CALL_WORK, FETCH, OUTBOX_WORK, PROCESS
 from services.intake.store.upkeep import free_all_work, sweep_all_work
 from services.intake.upload import Uploads
 from services.shared.clock import Clock, SystemClock
-from services.shared.db.engine import SqliteDatabase
-from services.shared.db.migrate import migrate
+from services.shared.db.database import Database
+from services.shared.db.opening import open_database
 from services.shared.db.work_queue import WorkQueue
 from services.shared.db.work_table import Claim
 from services.shared.identity import Role
@@ -132,15 +132,14 @@ async def serve(settings: IntakeSettings) -> None:
     """Runs intake until SIGTERM. Raises DatabaseInUse when another process owns the database, OSError when an address is taken."""
     clock = SystemClock()
     rng = random.Random()
-    db = SqliteDatabase(settings.data_dir / "intake.db", FUNCTIONS)
+    db = await open_database(settings, "intake", MIGRATIONS, FUNCTIONS)
     media = Media(settings.media_address, settings.internal_key)
     notify = Notify(settings.notify_address, settings.internal_key)
     try:
-        migrate(db.engine, MIGRATIONS)
-        db.start()
         hosts = RecordingHosts(db, Sealer(read_key(settings.secret_key.get_secret_value())), clock)
         await hosts.check_key()
-        await db.write(free_all_work, clock.now())
+        if not db.is_shared:
+            await db.write(free_all_work, clock.now())
         loops = Loops(db, media, notify, hosts, settings, clock, rng)
         public, internal = _listeners(db, notify, hosts, settings, clock, loops.wake)
         await internal.start((settings.internal_listen,))
@@ -156,7 +155,7 @@ async def serve(settings: IntakeSettings) -> None:
     finally:
         await media.close()
         await notify.close()
-        db.close()
+        await db.stop()
         log.info("intake.stopped")
 
 
@@ -165,7 +164,7 @@ class Loops:
 
     def __init__(
         self,
-        db: SqliteDatabase,
+        db: Database,
         media: Media,
         notify: Notify,
         hosts: RecordingHosts,
@@ -219,7 +218,7 @@ class Loops:
 
 
 def _listeners(
-    db: SqliteDatabase,
+    db: Database,
     notify: Notify,
     hosts: RecordingHosts,
     settings: IntakeSettings,

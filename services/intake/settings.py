@@ -6,12 +6,18 @@ from datetime import timedelta
 from pydantic import Field, SecretStr, field_validator
 
 from services.intake.recording import Retries
-from services.shared.settings import DEFAULT_MAX_REQUEST_BYTES, LeaseSeconds, WebhookSettings, split_list
+from services.shared.settings import (
+    DEFAULT_MAX_REQUEST_BYTES,
+    DatabaseSettings,
+    LeaseSeconds,
+    WebhookSettings,
+    split_list,
+)
 
 MAX_PAUSE_S = 3_600
 
 
-class IntakeSettings(WebhookSettings):
+class IntakeSettings(WebhookSettings, DatabaseSettings):
     """Read once from the environment, `CALLDOCK_` before each name."""
 
     media_address: str = Field(description="media's internal listener")

@@ -12,7 +12,7 @@ from services.intake.store.accounts import get_account
 from services.intake.store.uploads import Priority, UploadedCall, find_refusals, kept_ext_ids, save_upload
 from services.shared.addresses import AddressPolicy
 from services.shared.clock import Clock
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.errors import Mnemonic, Refusal, Refusals
 from services.shared.identity import Identity, Role
 
@@ -24,7 +24,7 @@ class Uploads:
 
     def __init__(
         self,
-        db: SqliteDatabase,
+        db: Database,
         clock: Clock,
         *,
         max_calls: int,

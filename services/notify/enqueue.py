@@ -6,13 +6,13 @@ from services.notify.notification import NewNotification
 from services.notify.store.queue import enqueue
 from services.notify.store.retention import erase_call
 from services.shared.clock import Clock
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 
 
 class Enqueueing:
     """What intake hands its notifications to. `stored` is called after each commit: there may be work."""
 
-    def __init__(self, db: SqliteDatabase, clock: Clock, stored: Callable[[], None]) -> None:
+    def __init__(self, db: Database, clock: Clock, stored: Callable[[], None]) -> None:
         self._db = db
         self._clock = clock
         self._stored = stored

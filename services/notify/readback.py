@@ -10,7 +10,7 @@ from services.notify.store.reading import (
     list_notifications,
 )
 from services.notify.store.receivers import StoredReceiver, list_receivers
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.errors import not_found
 from services.shared.paging import Page, page_of, page_token_below, read_page_token, size_of
 
@@ -18,7 +18,7 @@ from services.shared.paging import Page, page_of, page_token_below, read_page_to
 class Readback:
     """What the door reads notifications through."""
 
-    def __init__(self, db: SqliteDatabase) -> None:
+    def __init__(self, db: Database) -> None:
         self._db = db
 
     async def page(

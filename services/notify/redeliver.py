@@ -5,13 +5,13 @@ from datetime import datetime
 
 from services.notify.store.redelivery import redeliver, redeliver_buried
 from services.shared.clock import Clock
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 
 
 class Redelivery:
     """What the door asks for redeliveries. `stored` is called after each commit: there may be work."""
 
-    def __init__(self, db: SqliteDatabase, clock: Clock, stored: Callable[[], None]) -> None:
+    def __init__(self, db: Database, clock: Clock, stored: Callable[[], None]) -> None:
         self._db = db
         self._clock = clock
         self._stored = stored

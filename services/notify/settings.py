@@ -9,14 +9,21 @@ from services.notify.breaker import BreakerRules
 from services.notify.picking import PostLimits
 from services.notify.poster_settings import PosterSettings
 from services.notify.schedule import STANDARD_SCHEDULE_S
-from services.shared.settings import WEBHOOK_SETTING, EgressSettings, LeaseSeconds, WebhookSettings, split_list
+from services.shared.settings import (
+    WEBHOOK_SETTING,
+    DatabaseSettings,
+    EgressSettings,
+    LeaseSeconds,
+    WebhookSettings,
+    split_list,
+)
 
 MAX_PAUSE_S = 7 * 86_400
 MOST_POSTERS = 4
 """By default: each has its share of the room, which a few slow hosts should not fill."""
 
 
-class NotifySettings(EgressSettings, WebhookSettings):
+class NotifySettings(EgressSettings, WebhookSettings, DatabaseSettings):
     """Read once from the environment, `CALLDOCK_` before each name."""
 
     intake_address: str = Field(description="intake's internal listener")

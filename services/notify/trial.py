@@ -15,7 +15,7 @@ from services.notify.store.reading import StoredNotification, add_test, find_not
 from services.notify.store.tables import NotificationRow
 from services.shared.addresses import AddressRefused
 from services.shared.clock import Clock
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.egress import EgressGuard
 from services.shared.errors import Busy, Mnemonic, Refusal
 from services.shared.ids import uuid7
@@ -28,7 +28,7 @@ LOOK_UP_S = 5.0
 class Trials:
     """Tests of receivers, two of an account at once."""
 
-    def __init__(self, db: SqliteDatabase, guard: EgressGuard, posting: Posting, clock: Clock) -> None:
+    def __init__(self, db: Database, guard: EgressGuard, posting: Posting, clock: Clock) -> None:
         self._db = db
         self._guard = guard
         self._posting = posting

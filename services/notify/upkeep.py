@@ -11,7 +11,7 @@ from services.notify.store.queue import find_forsaken, give_up, sweep_notificati
 from services.notify.store.receivers import count_standing, report_failing
 from services.notify.store.retention import FORGOTTEN_AT_ONCE, forget_ended
 from services.shared.clock import Clock
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 
 log = structlog.get_logger()
 
@@ -26,7 +26,7 @@ class Upkeep:
     """Run about twice a second by the sweep; what is rarely due is looked at every 30 s."""
 
     def __init__(
-        self, db: SqliteDatabase, clock: Clock, metrics: NotifyMetrics, *, schedule_s: Sequence[float], keep: timedelta
+        self, db: Database, clock: Clock, metrics: NotifyMetrics, *, schedule_s: Sequence[float], keep: timedelta
     ) -> None:
         """Notifications that ended are kept for `keep`."""
         self._db = db

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.shared.addresses import AddressPolicy
@@ -37,6 +37,25 @@ class ServiceSettings(BaseSettings):
     def public_addresses(self) -> tuple[str, ...]:
         """The public listener's addresses."""
         return split_list(self.public_listen)
+
+
+class DatabaseSettings(ServiceSettings):
+    """Settings of a service that keeps something."""
+
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="postgresql://user:password@host/database, which replicas share; without it, a file in the data directory",
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is None or not url.get_secret_value():
+            return None
+        if not url.get_secret_value().startswith("postgresql://"):
+            # Not told back: it may hold a password.
+            raise ValueError("postgresql://user:password@host/database is due, or nothing")
+        return url
 
 
 class AllowSettings(ServiceSettings):

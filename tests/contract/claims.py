@@ -15,6 +15,8 @@ import pytest
 
 from tests.contract.rows import CONTRACT, NOT_YET, all_rows, names_a_row, row_of
 
+DATABASES = ("sqlite", "postgresql")
+"""What ids of the stores' tests begin with."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -39,6 +41,8 @@ class Collector:
             named = {key for mark in item.iter_markers("contract") for key in mark.args}
             self.claims.unknown += [f"{item.nodeid}: {key}" for key in sorted(named - set(self._rows))]
             _, bracket, test_id = item.name.partition("[")
+            for database in DATABASES:
+                test_id = test_id.removeprefix(f"{database}-")
             if bracket and names_a_row(test_id):
                 row = row_of(test_id.removesuffix("]"), self._rows)
                 if row is None:

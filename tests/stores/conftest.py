@@ -1,30 +1,76 @@
-"""Databases of their own for the tests of the stores."""
+"""Databases of their own for the tests of the stores, of both kinds: SQLite, and PostgreSQL from the installed binaries."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, text
 
 from services.intake.server import MIGRATIONS as INTAKE_MIGRATIONS
 from services.intake.store.filtering import FUNCTIONS
 from services.notify.server import MIGRATIONS as NOTIFY_MIGRATIONS
+from services.shared.db.database import Database
 from services.shared.db.engine import SqliteDatabase
 from services.shared.db.migrate import migrate
+from services.shared.db.postgres import PostgresDatabase
+from tests.support.postgres import cluster
+
+on_both = pytest.fixture(params=["sqlite", "postgresql"])
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A database of a cluster that need not survive the machine."""
+    with cluster("fsync=off", "full_page_writes=off", "max_connections=60") as running:
+        yield running.create("stores")
+
+
+@on_both
+async def intake_db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    async for db in _database(request, tmp_path, "intake", INTAKE_MIGRATIONS):
+        yield db
+
+
+@on_both
+async def notify_db(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    async for db in _database(request, tmp_path, "notify", NOTIFY_MIGRATIONS):
+        yield db
 
 
 @pytest.fixture
-def intake_db(tmp_path: Path) -> Iterator[SqliteDatabase]:
-    yield from _database(tmp_path / "intake.db", INTAKE_MIGRATIONS)
+def notify_sqlite(tmp_path: Path) -> Iterator[SqliteDatabase]:
+    with _sqlite(tmp_path / "notify.db", NOTIFY_MIGRATIONS) as db:
+        yield db
 
 
-@pytest.fixture
-def notify_db(tmp_path: Path) -> Iterator[SqliteDatabase]:
-    yield from _database(tmp_path / "notify.db", NOTIFY_MIGRATIONS)
+async def _database(
+    request: pytest.FixtureRequest, folder: Path, name: str, migrations: Path
+) -> AsyncIterator[Database]:
+    if request.param == "sqlite":
+        with _sqlite(folder / f"{name}.db", migrations) as sqlite:
+            yield sqlite
+        return
+    postgres = PostgresDatabase(request.getfixturevalue("postgres_url"), name)
+    await postgres.migrate(migrations)
+    await postgres.write(_empty, name)
+    yield postgres
+    await postgres.stop()
 
 
-def _database(path: Path, migrations: Path) -> Iterator[SqliteDatabase]:
+@contextmanager
+def _sqlite(path: Path, migrations: Path) -> Iterator[SqliteDatabase]:
     db = SqliteDatabase(path, FUNCTIONS)
     migrate(db.engine, migrations)
     db.start()
     yield db
     db.close()
+
+
+def _empty(connection: Connection, schema: str) -> None:
+    """The tables of the test before stay. Numbers begin far from those that tests write down."""
+    found = connection.execute(
+        text("SELECT tablename FROM pg_tables WHERE schemaname = :schema AND tablename NOT LIKE 'alembic%'"),
+        {"schema": schema},
+    ).scalars()
+    connection.execute(text(f"TRUNCATE {', '.join(found)} RESTART IDENTITY"))

@@ -9,14 +9,14 @@ from services.intake.account import OperatorChange
 from services.intake.attribution import Attribution
 from services.intake.draft import TagDraft
 from services.intake.store.accounts import set_account
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.errors import Refusals
 from tests.support.makers import a_checked_call, a_wav_record
 from tests.support.uploading import an_account, count, lookup, run, told, upload
 
 
 @pytest.mark.contract("1 wav_records", "8 parameter_component_disabled")
-async def test_wav_records_need_voice_analysis(intake_db: SqliteDatabase) -> None:
+async def test_wav_records_need_voice_analysis(intake_db: Database) -> None:
     account = await an_account(intake_db, has_voice_analysis=False)
 
     with pytest.raises(Refusals) as caught:
@@ -33,7 +33,7 @@ async def test_wav_records_need_voice_analysis(intake_db: SqliteDatabase) -> Non
     "5 employee_name spaces",
     "5 employee_name created",
 )
-async def test_tags_are_found_exactly_and_employees_however_they_are_spelled(intake_db: SqliteDatabase) -> None:
+async def test_tags_are_found_exactly_and_employees_however_they_are_spelled(intake_db: Database) -> None:
     account = await an_account(intake_db)
     for number, (tag, employee) in enumerate(
         [("VIP", "Anna Petrova"), ("vip", "ANNA  petrova"), ("VIP", " anna petrova ")]
@@ -51,7 +51,7 @@ async def test_tags_are_found_exactly_and_employees_however_they_are_spelled(int
 
 
 @pytest.mark.contract("2 one call", "5 unknown id")
-async def test_another_accounts_tag_employee_and_call_are_not_there(intake_db: SqliteDatabase) -> None:
+async def test_another_accounts_tag_employee_and_call_are_not_there(intake_db: Database) -> None:
     ours = await an_account(intake_db)
     theirs = await an_account(intake_db, b"u" * 32)
     await upload(intake_db, theirs, a_checked_call(tags=[TagDraft(tag_name="vip")], wav_records=[a_wav_record()]))
@@ -72,7 +72,7 @@ async def test_another_accounts_tag_employee_and_call_are_not_there(intake_db: S
 
 
 @pytest.mark.contract("4 visitor_session_id wins", "4 visitor session carries", "4 site_id is dropped")
-async def test_a_visitor_session_wins_and_a_site_yields_to_the_numbers_owner(intake_db: SqliteDatabase) -> None:
+async def test_a_visitor_session_wins_and_a_site_yields_to_the_numbers_owner(intake_db: Database) -> None:
     account = await an_account(intake_db)
 
     def fill(connection: Connection) -> None:
@@ -100,7 +100,7 @@ async def test_a_visitor_session_wins_and_a_site_yields_to_the_numbers_owner(int
 @pytest.mark.parametrize(
     "name", ["visitor_session_id", "campaign_id", "source_id", "site_id"], ids=lambda name: f"4 entity_not_found {name}"
 )
-async def test_an_id_of_nobody_or_of_another_account_is_not_found(intake_db: SqliteDatabase, name: str) -> None:
+async def test_an_id_of_nobody_or_of_another_account_is_not_found(intake_db: Database, name: str) -> None:
     account = await an_account(intake_db)
     await an_account(intake_db, b"u" * 32)
     await run(
@@ -121,7 +121,7 @@ async def test_an_id_of_nobody_or_of_another_account_is_not_found(intake_db: Sql
 
 
 @pytest.mark.contract("4 campaign_is_inactive", "8 campaign_is_inactive")
-async def test_an_inactive_campaign_is_refused_by_its_name(intake_db: SqliteDatabase) -> None:
+async def test_an_inactive_campaign_is_refused_by_its_name(intake_db: Database) -> None:
     account = await an_account(intake_db)
     await run(intake_db, "INSERT INTO campaigns VALUES (1, 1, 'autumn', FALSE)")
 
@@ -131,7 +131,7 @@ async def test_an_inactive_campaign_is_refused_by_its_name(intake_db: SqliteData
 
 
 @pytest.mark.contract("4 visitor_session_id wins", "4 visitor session carries", "1 visitor_session_id")
-async def test_what_a_visitor_session_carries_is_taken_as_it_stands(intake_db: SqliteDatabase) -> None:
+async def test_what_a_visitor_session_carries_is_taken_as_it_stands(intake_db: Database) -> None:
     account = await an_account(intake_db)
     await run(
         intake_db,
@@ -161,7 +161,7 @@ async def test_what_a_visitor_session_carries_is_taken_as_it_stands(intake_db: S
     ],
 )
 async def test_a_site_yields_to_the_owner_of_the_called_number(
-    intake_db: SqliteDatabase, owner: str, kept: int | None
+    intake_db: Database, owner: str, kept: int | None
 ) -> None:
     account = await an_account(intake_db)
     await run(
@@ -179,7 +179,7 @@ async def test_a_site_yields_to_the_owner_of_the_called_number(
     "5 tag_name ignored", "5 employee_name ignored", "6 mp3_records employee_id", "6 wav_records employee_id"
 )
 @pytest.mark.parametrize("kind", ["wav_records", "mp3_records"])
-async def test_a_name_beside_an_id_is_passed_over(intake_db: SqliteDatabase, kind: str) -> None:
+async def test_a_name_beside_an_id_is_passed_over(intake_db: Database, kind: str) -> None:
     account = await an_account(intake_db)
     await run(
         intake_db, "INSERT INTO tags VALUES (7, 1, 'vip', FALSE)", "INSERT INTO employees VALUES (7, 1, 'Anna', 'anna')"
@@ -206,7 +206,7 @@ async def test_a_name_beside_an_id_is_passed_over(intake_db: SqliteDatabase, kin
     ],
 )
 async def test_a_tag_that_is_not_for_uploads_is_refused(
-    intake_db: SqliteDatabase, tag: TagDraft, refused: list[tuple[str, str]]
+    intake_db: Database, tag: TagDraft, refused: list[tuple[str, str]]
 ) -> None:
     account = await an_account(intake_db)
 
@@ -214,7 +214,7 @@ async def test_a_tag_that_is_not_for_uploads_is_refused(
 
 
 @pytest.mark.parametrize("name", ["sale", "SALE", "Sale ", " Sale"], ids=lambda name: f"5 tag_name exactly, {name!r}")
-async def test_a_name_like_a_tags_is_another_tag(intake_db: SqliteDatabase, name: str) -> None:
+async def test_a_name_like_a_tags_is_another_tag(intake_db: Database, name: str) -> None:
     account = await an_account(intake_db)
 
     await upload(intake_db, account, a_checked_call(tags=[TagDraft(tag_name=name)]))
@@ -223,7 +223,7 @@ async def test_a_name_like_a_tags_is_another_tag(intake_db: SqliteDatabase, name
 
 
 @pytest.mark.parametrize("kind", ["wav_records", "mp3_records"], ids=lambda kind: f"6 {kind} employee_id of nobody")
-async def test_an_employee_of_nobody_is_not_found(intake_db: SqliteDatabase, kind: str) -> None:
+async def test_an_employee_of_nobody_is_not_found(intake_db: Database, kind: str) -> None:
     account = await an_account(intake_db)
     channel = {} if kind == "wav_records" else {"employee_channel": None}
     records: dict[str, Any] = {kind: [a_wav_record(employee_id=7, **channel)]}
@@ -232,7 +232,7 @@ async def test_an_employee_of_nobody_is_not_found(intake_db: SqliteDatabase, kin
 
 
 @pytest.mark.contract("1 wav_records", "1 mp3_records")
-async def test_without_voice_analysis_an_mp3_is_taken(intake_db: SqliteDatabase) -> None:
+async def test_without_voice_analysis_an_mp3_is_taken(intake_db: Database) -> None:
     account = await an_account(intake_db)
     await intake_db.write(set_account, account.account_id, OperatorChange(has_voice_analysis=False))
     record = a_wav_record(employee_channel=None, employee_name=None)

@@ -21,7 +21,7 @@ from services.intake.store.garbage import discard_let_go
 from services.intake.store.reading import StoredCall, lookup_call
 from services.intake.store.tables import CALL_WORK, FETCH, PROCESS
 from services.intake.store.uploads import save_upload
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.db.work_queue import WorkQueue
 from services.shared.db.work_table import Claim
 from services.shared.identity import AccountId
@@ -31,12 +31,12 @@ ACCOUNT = AccountId(1)
 LEASE = timedelta(seconds=30)
 
 
-async def an_uploaded_call(db: SqliteDatabase, recordings: int = 1) -> None:
+async def an_uploaded_call(db: Database, recordings: int = 1) -> None:
     await db.write(create_account, a_new_account(), b"t" * 32, None, NOON)
     await upload(db, recordings)
 
 
-async def upload(db: SqliteDatabase, recordings: int = 1) -> str:
+async def upload(db: Database, recordings: int = 1) -> str:
     records = [a_wav_record(record_url=f"https://x/{number}.wav") for number in range(recordings)]
     (answer,) = await db.write(
         save_upload, ACCOUNT, [a_checked_call(wav_records=records, callback=a_callback())], "", NOON
@@ -44,23 +44,23 @@ async def upload(db: SqliteDatabase, recordings: int = 1) -> str:
     return answer.outcome
 
 
-async def claim(db: SqliteDatabase, stage: int = FETCH, later_s: float = 0) -> Claim:
+async def claim(db: Database, stage: int = FETCH, later_s: float = 0) -> Claim:
     now = NOON + timedelta(seconds=later_s)
     (claimed,) = await db.write(CALL_WORK.claim, stage=stage, most=1, after_account=0, now=now, lease_end=now + LEASE)
     return claimed
 
 
-async def begin(db: SqliteDatabase, claimed: Claim) -> CallWork:
+async def begin(db: Database, claimed: Claim) -> CallWork:
     work = await db.write(begin_work, claimed, NOON)
     assert work is not None
     return work
 
 
-async def stored(db: SqliteDatabase) -> StoredCall:
+async def stored(db: Database) -> StoredCall:
     return await db.read(lookup_call, ACCOUNT, "call-1")
 
 
-async def rows(db: SqliteDatabase, sql: str) -> list[tuple[object, ...]]:
+async def rows(db: Database, sql: str) -> list[tuple[object, ...]]:
     def read(connection: Connection) -> list[tuple[object, ...]]:
         return [tuple(row) for row in connection.execute(text(sql))]
 
@@ -79,7 +79,7 @@ REFUSED = Verdict(fault=Fault(code="decode_error", message="broken"), report=Non
 
 
 @pytest.mark.contract("7 in_process", "7 processed")
-async def test_a_good_call_comes_to_processed_and_tells_in_process_and_processed(intake_db: SqliteDatabase) -> None:
+async def test_a_good_call_comes_to_processed_and_tells_in_process_and_processed(intake_db: Database) -> None:
     await an_uploaded_call(intake_db)
     fetch = await claim(intake_db)
     work = await begin(intake_db, fetch)
@@ -102,7 +102,7 @@ async def test_a_good_call_comes_to_processed_and_tells_in_process_and_processed
 
 
 @pytest.mark.contract("6 all verdicts", "6 first that failed", "6 which one", "7 error", "7 one fails")
-async def test_the_error_is_that_of_the_first_refused_recording_in_upload_order(intake_db: SqliteDatabase) -> None:
+async def test_the_error_is_that_of_the_first_refused_recording_in_upload_order(intake_db: Database) -> None:
     await an_uploaded_call(intake_db, recordings=3)
     fetch = await claim(intake_db)
     await begin(intake_db, fetch)
@@ -124,7 +124,7 @@ async def test_the_error_is_that_of_the_first_refused_recording_in_upload_order(
     assert [recording.row.status for recording in call.recordings] == ["accepted", "refused", "refused"]
 
 
-async def test_a_call_whose_recordings_cannot_be_had_ends_without_processing(intake_db: SqliteDatabase) -> None:
+async def test_a_call_whose_recordings_cannot_be_had_ends_without_processing(intake_db: Database) -> None:
     await an_uploaded_call(intake_db)
     fetch = await claim(intake_db)
     await begin(intake_db, fetch)
@@ -135,7 +135,7 @@ async def test_a_call_whose_recordings_cannot_be_had_ends_without_processing(int
 
 
 @pytest.mark.contract("7 in_process once")
-async def test_in_process_is_told_once_over_many_claims(intake_db: SqliteDatabase) -> None:
+async def test_in_process_is_told_once_over_many_claims(intake_db: Database) -> None:
     await an_uploaded_call(intake_db)
     await begin(intake_db, await claim(intake_db))
     await intake_db.write(sweep_calls, NOON + LEASE)
@@ -144,7 +144,7 @@ async def test_in_process_is_told_once_over_many_claims(intake_db: SqliteDatabas
     assert await rows(intake_db, "SELECT event FROM outbox") == [("in_process",)]
 
 
-async def test_a_late_finisher_cannot_commit_an_old_verdict_after_a_new_upload(intake_db: SqliteDatabase) -> None:
+async def test_a_late_finisher_cannot_commit_an_old_verdict_after_a_new_upload(intake_db: Database) -> None:
     """The interleaving that committed an old verdict when tokens started anew with each work row."""
     await an_uploaded_call(intake_db)
     late = await claim(intake_db)
@@ -175,7 +175,7 @@ async def test_a_late_finisher_cannot_commit_an_old_verdict_after_a_new_upload(i
     assert {f"1/1/1/{late.token}.wav", f"1/1/1/{late.token}.mp3"} <= keys
 
 
-async def test_what_a_dead_worker_may_have_written_is_noted_when_its_lease_is_freed(intake_db: SqliteDatabase) -> None:
+async def test_what_a_dead_worker_may_have_written_is_noted_when_its_lease_is_freed(intake_db: Database) -> None:
     await an_uploaded_call(intake_db)
     fetch = await claim(intake_db)
     await intake_db.write(save_source, fetch, [1], source(fetch.token), NOON)
@@ -188,7 +188,7 @@ async def test_what_a_dead_worker_may_have_written_is_noted_when_its_lease_is_fr
     assert keys == [f"1/1/1/{process.token}.mp3"]
 
 
-async def test_what_a_worker_may_have_written_is_noted_when_it_gives_its_piece_back(intake_db: SqliteDatabase) -> None:
+async def test_what_a_worker_may_have_written_is_noted_when_it_gives_its_piece_back(intake_db: Database) -> None:
     await an_uploaded_call(intake_db)
     queue = WorkQueue(intake_db, CALL_WORK, stage=FETCH, clock=HandClock(), let_go=discard_let_go)
     (claimed,) = await queue.claim(1, NOON + LEASE)
@@ -198,7 +198,7 @@ async def test_what_a_worker_may_have_written_is_noted_when_it_gives_its_piece_b
     assert await rows(intake_db, "SELECT key FROM object_garbage") == [(f"1/1/1/{claimed.token}.wav",)]
 
 
-async def test_a_committed_source_is_not_noted_when_the_lease_is_freed(intake_db: SqliteDatabase) -> None:
+async def test_a_committed_source_is_not_noted_when_the_lease_is_freed(intake_db: Database) -> None:
     await an_uploaded_call(intake_db)
     fetch = await claim(intake_db)
     await intake_db.write(save_source, fetch, [1], source(fetch.token), NOON)
@@ -209,7 +209,7 @@ async def test_a_committed_source_is_not_noted_when_the_lease_is_freed(intake_db
 
 
 @pytest.mark.contract("6 internal_error")
-async def test_five_leases_that_run_out_end_the_call_as_internal_error(intake_db: SqliteDatabase) -> None:
+async def test_five_leases_that_run_out_end_the_call_as_internal_error(intake_db: Database) -> None:
     await an_uploaded_call(intake_db)
     for attempt in range(5):
         await begin(intake_db, await claim(intake_db, later_s=attempt * 31))
@@ -223,7 +223,7 @@ async def test_five_leases_that_run_out_end_the_call_as_internal_error(intake_db
 
 
 @pytest.mark.contract("7 in order")
-async def test_the_seq_of_notifications_goes_on_over_uploads(intake_db: SqliteDatabase) -> None:
+async def test_the_seq_of_notifications_goes_on_over_uploads(intake_db: Database) -> None:
     await an_uploaded_call(intake_db)
     for _ in range(2):
         fetch = await claim(intake_db)

@@ -13,7 +13,7 @@ from services.intake.store.changes import cancel_call, reprocess_call
 from services.intake.store.reading import StoredCall, lookup_call
 from services.intake.store.tables import CALL_WORK, FETCH, PROCESS
 from services.intake.store.uploads import Priority, save_upload
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.db.work_table import Claim
 from services.shared.errors import Refusal
 from services.shared.identity import AccountId
@@ -24,18 +24,18 @@ LEASE = timedelta(seconds=30)
 RULES = 1
 
 
-async def an_uploaded_call(db: SqliteDatabase, recordings: int = 2) -> None:
+async def an_uploaded_call(db: Database, recordings: int = 2) -> None:
     await db.write(create_account, a_new_account(), b"t" * 32, None, NOON)
     records = [a_wav_record(record_url=f"https://x/{number}.wav") for number in range(recordings)]
     await db.write(save_upload, ACCOUNT, [a_checked_call(wav_records=records, callback=a_callback())], "", NOON)
 
 
-async def claim(db: SqliteDatabase, stage: int) -> Claim:
+async def claim(db: Database, stage: int) -> Claim:
     (claimed,) = await db.write(CALL_WORK.claim, stage=stage, most=1, after_account=0, now=NOON, lease_end=NOON + LEASE)
     return claimed
 
 
-async def an_ended_call(db: SqliteDatabase, *, second_fault: str | None = "decode_error") -> None:
+async def an_ended_call(db: Database, *, second_fault: str | None = "decode_error") -> None:
     """A call whose first recording was accepted; the second was fetched, and refused if there is a fault."""
     await an_uploaded_call(db)
     fetch = await claim(db, FETCH)
@@ -51,12 +51,12 @@ async def an_ended_call(db: SqliteDatabase, *, second_fault: str | None = "decod
     await db.write(finish_call, process, NOON)
 
 
-async def stored(db: SqliteDatabase) -> StoredCall:
+async def stored(db: Database) -> StoredCall:
     return await db.read(lookup_call, ACCOUNT, "call-1")
 
 
 @pytest.mark.contract("8 cancelled")
-async def test_a_cancelled_call_is_worked_on_no_more_and_tells_nothing(intake_db: SqliteDatabase) -> None:
+async def test_a_cancelled_call_is_worked_on_no_more_and_tells_nothing(intake_db: Database) -> None:
     await an_uploaded_call(intake_db)
     fetch = await claim(intake_db, FETCH)
 
@@ -68,7 +68,7 @@ async def test_a_cancelled_call_is_worked_on_no_more_and_tells_nothing(intake_db
     assert (await stored(intake_db)).row.event_seq == 0
 
 
-async def test_a_cancelled_call_comes_again_and_is_not_counted(intake_db: SqliteDatabase) -> None:
+async def test_a_cancelled_call_comes_again_and_is_not_counted(intake_db: Database) -> None:
     await an_uploaded_call(intake_db)
     await intake_db.write(cancel_call, ACCOUNT, 1, NOON)
 
@@ -78,7 +78,7 @@ async def test_a_cancelled_call_comes_again_and_is_not_counted(intake_db: Sqlite
     assert (await stored(intake_db)).row.uploads == 1
 
 
-async def test_a_call_in_process_cannot_be_cancelled(intake_db: SqliteDatabase) -> None:
+async def test_a_call_in_process_cannot_be_cancelled(intake_db: Database) -> None:
     await an_uploaded_call(intake_db)
     await intake_db.write(begin_work, await claim(intake_db, FETCH), NOON)
 
@@ -89,7 +89,7 @@ async def test_a_call_in_process_cannot_be_cancelled(intake_db: SqliteDatabase) 
 
 
 @pytest.mark.contract("6 good ones stay listenable", "6 not done again", "7 in_process once")
-async def test_a_reprocess_judges_only_what_was_refused_and_keeps_files_and_reports(intake_db: SqliteDatabase) -> None:
+async def test_a_reprocess_judges_only_what_was_refused_and_keeps_files_and_reports(intake_db: Database) -> None:
     await an_ended_call(intake_db)
 
     await intake_db.write(reprocess_call, ACCOUNT, 1, NOON)
@@ -110,7 +110,7 @@ async def test_a_reprocess_judges_only_what_was_refused_and_keeps_files_and_repo
 
 
 @pytest.mark.contract("6 not done again")
-async def test_other_rules_judge_accepted_recordings_too(intake_db: SqliteDatabase) -> None:
+async def test_other_rules_judge_accepted_recordings_too(intake_db: Database) -> None:
     await an_ended_call(intake_db, second_fault=None)
 
     await intake_db.write(update_account, ACCOUNT, AccountChange(audio=AudioSettings(takes_mp3_without_id3=True)))
@@ -119,7 +119,7 @@ async def test_other_rules_judge_accepted_recordings_too(intake_db: SqliteDataba
     assert [recording.row.status for recording in (await stored(intake_db)).recordings] == ["fetched", "fetched"]
 
 
-async def test_a_reprocess_of_what_waits_changes_nothing(intake_db: SqliteDatabase) -> None:
+async def test_a_reprocess_of_what_waits_changes_nothing(intake_db: Database) -> None:
     await an_ended_call(intake_db)
     await intake_db.write(reprocess_call, ACCOUNT, 1, NOON)
     await intake_db.write(reprocess_call, ACCOUNT, 1, NOON)
@@ -128,7 +128,7 @@ async def test_a_reprocess_of_what_waits_changes_nothing(intake_db: SqliteDataba
 
 
 @pytest.mark.parametrize("change", ["cancel", "reprocess"])
-async def test_another_accounts_call_is_not_there(intake_db: SqliteDatabase, change: str) -> None:
+async def test_another_accounts_call_is_not_there(intake_db: Database, change: str) -> None:
     await an_uploaded_call(intake_db)
 
     stranger = AccountId(2)
@@ -143,7 +143,7 @@ async def test_another_accounts_call_is_not_there(intake_db: SqliteDatabase, cha
     assert caught.value.grpc_code == "NOT_FOUND"
 
 
-async def test_live_calls_go_before_the_backfill_of_their_account(intake_db: SqliteDatabase) -> None:
+async def test_live_calls_go_before_the_backfill_of_their_account(intake_db: Database) -> None:
     await intake_db.write(create_account, a_new_account(), b"t" * 32, None, NOON)
     for ext_id, priority in (("old", Priority.BACKFILL), ("today", Priority.LIVE)):
         call = a_checked_call(ext_id=ext_id, wav_records=[a_wav_record()])

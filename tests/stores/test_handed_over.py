@@ -13,7 +13,7 @@ from services.intake.store.garbage import calls_with_sources, drop_sources, due_
 from services.intake.store.handed_over import register_file
 from services.intake.store.tables import CALL_WORK, FETCH
 from services.intake.store.uploads import find_refusals
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.errors import Refusal
 from tests.support.makers import NOON, a_checked_call, a_wav_record
 from tests.support.uploading import an_account, count, lookup, told, upload
@@ -23,7 +23,7 @@ LATER = NOON + timedelta(days=2)
 
 
 async def hand_over(
-    db: SqliteDatabase,
+    db: Database,
     account: Account,
     upload_id: str = "f1",
     *,
@@ -39,12 +39,12 @@ def naming(*upload_ids: str, index: int = 0, ext_id: str = "call-1") -> CheckedC
     return a_checked_call(index, ext_id=ext_id, wav_records=records)
 
 
-async def end_in_error(db: SqliteDatabase) -> None:
+async def end_in_error(db: Database) -> None:
     """The one call that waits ends, refused."""
     await end(db, Verdict(fault=Fault(code="decode_error", message="broken"), report=None))
 
 
-async def end(db: SqliteDatabase, verdict: Verdict) -> None:
+async def end(db: Database, verdict: Verdict) -> None:
     (claim,) = await db.write(
         CALL_WORK.claim, stage=FETCH, most=1, after_account=0, now=LATER, lease_end=LATER + timedelta(seconds=30)
     )
@@ -54,7 +54,7 @@ async def end(db: SqliteDatabase, verdict: Verdict) -> None:
     await db.write(finish_call, claim, NOON)
 
 
-async def test_a_call_that_names_a_file_has_it_at_once(intake_db: SqliteDatabase) -> None:
+async def test_a_call_that_names_a_file_has_it_at_once(intake_db: Database) -> None:
     account = await an_account(intake_db)
     file = await hand_over(intake_db, account)
 
@@ -67,7 +67,7 @@ async def test_a_call_that_names_a_file_has_it_at_once(intake_db: SqliteDatabase
     assert await intake_db.read(due_keys, LATER, 10) == []
 
 
-async def test_a_file_that_no_call_named_goes_after_a_day(intake_db: SqliteDatabase) -> None:
+async def test_a_file_that_no_call_named_goes_after_a_day(intake_db: Database) -> None:
     account = await an_account(intake_db)
     file = await hand_over(intake_db, account)
 
@@ -83,7 +83,7 @@ async def test_a_file_that_no_call_named_goes_after_a_day(intake_db: SqliteDatab
     assert await count(intake_db, "handed_over_files") == 0
 
 
-async def test_what_a_call_may_not_name(intake_db: SqliteDatabase) -> None:
+async def test_what_a_call_may_not_name(intake_db: Database) -> None:
     account = await an_account(intake_db)
     other = await an_account(intake_db, token=b"u" * 32)
     await hand_over(intake_db, account, "mp3", kind=RecordingFormat.MP3)
@@ -108,7 +108,7 @@ async def test_what_a_call_may_not_name(intake_db: SqliteDatabase) -> None:
     assert await told(intake_db, account, *twice) == [("wav_records.0.record_url", "invalid_parameter_value")]
 
 
-async def test_a_call_that_ended_in_error_may_come_again_with_its_file(intake_db: SqliteDatabase) -> None:
+async def test_a_call_that_ended_in_error_may_come_again_with_its_file(intake_db: Database) -> None:
     account = await an_account(intake_db)
     file = await hand_over(intake_db, account)
     await upload(intake_db, account, naming("f1"))
@@ -122,7 +122,7 @@ async def test_a_call_that_ended_in_error_may_come_again_with_its_file(intake_db
         assert await intake_db.read(due_keys, LATER + DAY, 10) == []
 
 
-async def test_a_call_that_comes_again_without_its_file_lets_it_go(intake_db: SqliteDatabase) -> None:
+async def test_a_call_that_comes_again_without_its_file_lets_it_go(intake_db: Database) -> None:
     account = await an_account(intake_db)
     file = await hand_over(intake_db, account)
     await upload(intake_db, account, naming("f1"))
@@ -134,7 +134,7 @@ async def test_a_call_that_comes_again_without_its_file_lets_it_go(intake_db: Sq
     assert await count(intake_db, "handed_over_files") == 0
 
 
-async def test_a_file_whose_time_after_the_call_is_over_cannot_be_named_again(intake_db: SqliteDatabase) -> None:
+async def test_a_file_whose_time_after_the_call_is_over_cannot_be_named_again(intake_db: Database) -> None:
     account = await an_account(intake_db)
     await hand_over(intake_db, account)
     (made,) = await upload(intake_db, account, naming("f1"))
@@ -145,7 +145,7 @@ async def test_a_file_whose_time_after_the_call_is_over_cannot_be_named_again(in
     assert await told(intake_db, account, naming("f1")) == [("wav_records.0.record_url", "entity_not_found")]
 
 
-async def test_a_repeat_is_a_duplicate_whatever_became_of_the_file(intake_db: SqliteDatabase) -> None:
+async def test_a_repeat_is_a_duplicate_whatever_became_of_the_file(intake_db: Database) -> None:
     account = await an_account(intake_db)
     await hand_over(intake_db, account)
     await upload(intake_db, account, naming("f1"))
@@ -155,7 +155,7 @@ async def test_a_repeat_is_a_duplicate_whatever_became_of_the_file(intake_db: Sq
     assert (repeat.outcome, repeat.differs) == ("duplicate", False)
 
 
-async def test_the_file_of_a_cancelled_call_goes_too(intake_db: SqliteDatabase) -> None:
+async def test_the_file_of_a_cancelled_call_goes_too(intake_db: Database) -> None:
     account = await an_account(intake_db)
     file = await hand_over(intake_db, account)
     (made,) = await upload(intake_db, account, naming("f1"))
@@ -167,7 +167,7 @@ async def test_the_file_of_a_cancelled_call_goes_too(intake_db: SqliteDatabase) 
 
 
 async def test_an_accepted_file_that_is_gone_keeps_its_verdict_when_the_call_is_reprocessed(
-    intake_db: SqliteDatabase,
+    intake_db: Database,
 ) -> None:
     account = await an_account(intake_db)
     await hand_over(intake_db, account)
@@ -181,7 +181,7 @@ async def test_an_accepted_file_that_is_gone_keeps_its_verdict_when_the_call_is_
     assert (recording.row.status, recording.row.audio_key) == (RecordingStatus.ACCEPTED, "1/1/1/1.mp3")
 
 
-async def test_an_mp3_that_a_later_verdict_replaces_goes(intake_db: SqliteDatabase) -> None:
+async def test_an_mp3_that_a_later_verdict_replaces_goes(intake_db: Database) -> None:
     account = await an_account(intake_db)
     await hand_over(intake_db, account)
     (made,) = await upload(intake_db, account, naming("f1"))
@@ -193,7 +193,7 @@ async def test_an_mp3_that_a_later_verdict_replaces_goes(intake_db: SqliteDataba
     assert await intake_db.read(due_keys, LATER, 10) == ["1/1/1/1.mp3"]
 
 
-async def test_waiting_files_have_a_bound_and_named_ones_do_not_count(intake_db: SqliteDatabase) -> None:
+async def test_waiting_files_have_a_bound_and_named_ones_do_not_count(intake_db: Database) -> None:
     account = await an_account(intake_db)
     await hand_over(intake_db, account, "big", size_bytes=MOST_WAITING_BYTES)
 

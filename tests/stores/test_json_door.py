@@ -16,7 +16,7 @@ from services.intake.draft import ReadDraft
 from services.intake.store.accounts import create_account, update_account
 from services.intake.store.changes import cancel_call
 from services.intake.store.uploads import save_upload
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.errors import ERRORS, Mnemonic, Refusal, Trouble
 from services.shared.identity import AccountId
 from services.shared.rpc.status import grpc_code, status_of
@@ -31,7 +31,7 @@ TOO_MANY = [{"ext_id": 5}] * 501
 
 
 @pytest.fixture
-async def door(intake_db: SqliteDatabase) -> JsonDoor:
+async def door(intake_db: Database) -> JsonDoor:
     door = JsonDoor(intake_db)
     await door.fill()
     return door
@@ -367,7 +367,7 @@ async def test_a_report_id_is_taken_and_passed_over(door: JsonDoor, report_id: o
 
 
 @pytest.mark.contract("8 cancelled", "8 only where true", "8 record_type", "7 new")
-async def test_a_call_is_read_back_as_cancelled_when_it_was(intake_db: SqliteDatabase, door: JsonDoor) -> None:
+async def test_a_call_is_read_back_as_cancelled_when_it_was(intake_db: Database, door: JsonDoor) -> None:
     calls = [a_json_call(ext_id=ext_id, wav_records=[WAV]) for ext_id in ("waits", "stopped")]
     assert "result" in await door.rpc(a_request(calls=[*calls, a_json_call(ext_id="done")]))
 
@@ -394,7 +394,7 @@ async def test_a_status_that_nothing_here_has_is_known_to_filters(door: JsonDoor
 
 
 @pytest.mark.contract("2 JSON-RPC answers success", "2 third failure", "2 first of two", "2 processed")
-async def test_what_changes_nothing_is_answered_with_success(intake_db: SqliteDatabase, door: JsonDoor) -> None:
+async def test_what_changes_nothing_is_answered_with_success(intake_db: Database, door: JsonDoor) -> None:
     def fail(connection: Connection) -> None:
         connection.execute(text("UPDATE calls SET status = 'error', uploads = 3"))
 
@@ -447,7 +447,7 @@ async def test_a_bug_tells_its_request_and_nothing_of_the_inside(door: JsonDoor)
 
 @pytest.mark.contract("2 skips the present state", "2 processed")
 async def test_a_repeat_is_taken_whatever_zone_and_region_the_account_has_since(
-    intake_db: SqliteDatabase, door: JsonDoor
+    intake_db: Database, door: JsonDoor
 ) -> None:
     stored = a_json_call(
         ext_id="stored", calling_phone_number="89262444397",
@@ -471,7 +471,7 @@ async def test_a_repeat_is_taken_whatever_zone_and_region_the_account_has_since(
 
 
 @pytest.mark.contract("2 skips the present state")
-async def test_a_repeat_that_is_stored_afresh_meanwhile_is_asked_for_again(intake_db: SqliteDatabase) -> None:
+async def test_a_repeat_that_is_stored_afresh_meanwhile_is_asked_for_again(intake_db: Database) -> None:
     account = await intake_db.write(create_account, a_new_account(), b"t" * 32, None, NOON)
     draft = a_draft(calling_phone_number="055 12 34")
     (repeat,), _ = sort_out([ReadDraft(draft, [])], MOSCOW, repeats=[0])

@@ -8,7 +8,7 @@ from services.notify.store.lines import HELD_BACK
 from services.notify.store.queue import enqueue, sweep_notifications
 from services.notify.store.retention import erase_call, forget_ended
 from services.notify.store.tables import NOTIFY_WORK, work_key
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from tests.support.makers import NOON
 from tests.support.notifying import (
     FAILED,
@@ -23,7 +23,7 @@ from tests.support.notifying import (
 
 
 @pytest.mark.contract("7 in order")
-async def test_notifications_of_a_call_are_posted_one_after_another(notify_db: SqliteDatabase) -> None:
+async def test_notifications_of_a_call_are_posted_one_after_another(notify_db: Database) -> None:
     await notify_db.write(enqueue, [a_notification(1), a_notification(2)], NOON)
 
     (first,) = await claim(notify_db, most=10)
@@ -35,7 +35,7 @@ async def test_notifications_of_a_call_are_posted_one_after_another(notify_db: S
     assert await statuses(notify_db) == [("delivered", 1), ("delivered", 1)]
 
 
-async def test_one_that_comes_ahead_is_held_back_until_its_predecessor_has_gone(notify_db: SqliteDatabase) -> None:
+async def test_one_that_comes_ahead_is_held_back_until_its_predecessor_has_gone(notify_db: Database) -> None:
     await notify_db.write(enqueue, [a_notification(2)], NOON)
     assert await claim(notify_db) == []
 
@@ -45,7 +45,7 @@ async def test_one_that_comes_ahead_is_held_back_until_its_predecessor_has_gone(
     assert await settle_next(notify_db) == a_notification(2).notification_id
 
 
-async def test_one_whose_predecessor_never_comes_goes_after_a_while(notify_db: SqliteDatabase) -> None:
+async def test_one_whose_predecessor_never_comes_goes_after_a_while(notify_db: Database) -> None:
     await notify_db.write(enqueue, [a_notification(3)], NOON)
 
     await notify_db.write(sweep_notifications, NOON + HELD_BACK - timedelta(seconds=1))
@@ -54,7 +54,7 @@ async def test_one_whose_predecessor_never_comes_goes_after_a_while(notify_db: S
     assert await settle_next(notify_db) == a_notification(3).notification_id
 
 
-async def test_one_that_comes_after_its_successor_went_is_not_lost(notify_db: SqliteDatabase) -> None:
+async def test_one_that_comes_after_its_successor_went_is_not_lost(notify_db: Database) -> None:
     await notify_db.write(enqueue, [a_notification(3)], NOON)
     await notify_db.write(sweep_notifications, NOON + HELD_BACK)
     await settle_next(notify_db)
@@ -64,7 +64,7 @@ async def test_one_that_comes_after_its_successor_went_is_not_lost(notify_db: Sq
     assert await settle_next(notify_db) == a_notification(2).notification_id
 
 
-async def test_one_whose_attempts_never_end_is_buried_and_lets_the_next_go(notify_db: SqliteDatabase) -> None:
+async def test_one_whose_attempts_never_end_is_buried_and_lets_the_next_go(notify_db: Database) -> None:
     await notify_db.write(enqueue, [a_notification(1), a_notification(2)], NOON)
     for attempt in range(5):
         now = NOON + attempt * LEASE
@@ -76,7 +76,7 @@ async def test_one_whose_attempts_never_end_is_buried_and_lets_the_next_go(notif
     assert (await listed(notify_db))[0].row.bury_reason == "5 attempts did not come to an end"
 
 
-async def test_enqueueing_again_changes_nothing(notify_db: SqliteDatabase) -> None:
+async def test_enqueueing_again_changes_nothing(notify_db: Database) -> None:
     assert await notify_db.write(enqueue, [a_notification(1)], NOON) == 1
     await settle_next(notify_db)
 
@@ -86,7 +86,7 @@ async def test_enqueueing_again_changes_nothing(notify_db: SqliteDatabase) -> No
 
 
 @pytest.mark.contract("7 at least once", "7 in order")
-async def test_a_failed_one_waits_for_its_time_and_holds_back_the_next(notify_db: SqliteDatabase) -> None:
+async def test_a_failed_one_waits_for_its_time_and_holds_back_the_next(notify_db: Database) -> None:
     await notify_db.write(enqueue, [a_notification(1), a_notification(2)], NOON)
     await settle_next(notify_db, FAILED, next_s=5)
 
@@ -97,7 +97,7 @@ async def test_a_failed_one_waits_for_its_time_and_holds_back_the_next(notify_db
     assert await statuses(notify_db) == [("delivered", 2), ("delivered", 1)]
 
 
-async def test_what_comes_while_one_waits_to_be_tried_again_does_not_hasten_it(notify_db: SqliteDatabase) -> None:
+async def test_what_comes_while_one_waits_to_be_tried_again_does_not_hasten_it(notify_db: Database) -> None:
     await notify_db.write(enqueue, [a_notification(1)], NOON)
     await settle_next(notify_db, FAILED, next_s=5)
 
@@ -106,7 +106,7 @@ async def test_what_comes_while_one_waits_to_be_tried_again_does_not_hasten_it(n
     assert await claim(notify_db) == []
 
 
-async def test_a_buried_one_lets_the_next_go(notify_db: SqliteDatabase) -> None:
+async def test_a_buried_one_lets_the_next_go(notify_db: Database) -> None:
     await notify_db.write(enqueue, [a_notification(1), a_notification(2)], NOON)
     await settle_next(notify_db, FAILED, next_s=None)
 
@@ -114,7 +114,7 @@ async def test_a_buried_one_lets_the_next_go(notify_db: SqliteDatabase) -> None:
     assert await statuses(notify_db) == [("buried", 1), ("delivered", 1)]
 
 
-async def test_a_late_worker_logs_and_settles_nothing(notify_db: SqliteDatabase) -> None:
+async def test_a_late_worker_logs_and_settles_nothing(notify_db: Database) -> None:
     await notify_db.write(enqueue, [a_notification(1)], NOON)
     (late,) = await claim(notify_db)
     await notify_db.write(NOTIFY_WORK.sweep, NOON + LEASE)
@@ -123,14 +123,14 @@ async def test_a_late_worker_logs_and_settles_nothing(notify_db: SqliteDatabase)
     assert await statuses(notify_db) == [("waiting", 0)]
 
 
-async def test_calls_do_not_wait_for_each_other(notify_db: SqliteDatabase) -> None:
+async def test_calls_do_not_wait_for_each_other(notify_db: Database) -> None:
     await notify_db.write(enqueue, [a_notification(1, call=1), a_notification(1, call=2)], NOON)
     await settle_next(notify_db, FAILED, next_s=3600)
 
     assert await settle_next(notify_db) == a_notification(1, call=2).notification_id
 
 
-async def test_the_first_of_a_line_may_go_elsewhere_than_the_one_before(notify_db: SqliteDatabase) -> None:
+async def test_the_first_of_a_line_may_go_elsewhere_than_the_one_before(notify_db: Database) -> None:
     await notify_db.write(enqueue, [a_notification(1, url="https://a/"), a_notification(2, url="https://b/")], NOON)
 
     for url in ("https://a/", "https://b/"):
@@ -138,7 +138,7 @@ async def test_the_first_of_a_line_may_go_elsewhere_than_the_one_before(notify_d
         assert (due.due.url, await settle(notify_db, due)) == (url, True)
 
 
-async def test_an_erased_call_is_forgotten_for_good(notify_db: SqliteDatabase) -> None:
+async def test_an_erased_call_is_forgotten_for_good(notify_db: Database) -> None:
     await notify_db.write(enqueue, [a_notification(1), a_notification(2), a_notification(1, call=2)], NOON)
     await settle_next(notify_db)
     (under_way,) = await claim(notify_db)
@@ -153,7 +153,7 @@ async def test_an_erased_call_is_forgotten_for_good(notify_db: SqliteDatabase) -
     assert left.key == work_key(2, is_redelivery=False)
 
 
-async def test_what_ended_long_ago_goes_with_its_attempts_and_its_receiver(notify_db: SqliteDatabase) -> None:
+async def test_what_ended_long_ago_goes_with_its_attempts_and_its_receiver(notify_db: Database) -> None:
     await notify_db.write(enqueue, [a_notification(1), a_notification(2), a_notification(1, call=2)], NOON)
     await settle_next(notify_db)
     await settle_next(notify_db, FAILED, now=NOON + LEASE)

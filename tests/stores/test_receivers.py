@@ -11,7 +11,7 @@ from services.notify.store.lines import HELD_BACK
 from services.notify.store.queue import enqueue, find_forsaken, give_up, sweep_notifications
 from services.notify.store.receivers import count_standing, list_receivers, probe_now, report_failing
 from services.notify.store.redelivery import redeliver, redeliver_buried
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from tests.support.makers import NOON
 from tests.support.notifying import (
     DOWN,
@@ -30,14 +30,14 @@ SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
 
 
-async def fail_all(db: SqliteDatabase, calls: int) -> None:
+async def fail_all(db: Database, calls: int) -> None:
     """So many calls to one dead receiver; all first attempts fail."""
     await db.write(enqueue, [a_notification(1, call=number + 1) for number in range(calls)], NOON)
     for due in await claim(db, most=calls):
         await settle(db, due, DOWN, next_s=3600)
 
 
-async def fail_again(db: SqliteDatabase, now: datetime) -> None:
+async def fail_again(db: Database, now: datetime) -> None:
     """The receiver of account 1 is probed at this moment, in vain."""
     await db.write(probe_now, [1], now)
     await db.write(sweep_notifications, now)
@@ -45,7 +45,7 @@ async def fail_again(db: SqliteDatabase, now: datetime) -> None:
     await settle(db, probe, replace(DOWN, attempt_time=now), next_s=3600, now=now)
 
 
-async def test_a_dead_receiver_is_left_alone_and_loses_nothing(notify_db: SqliteDatabase) -> None:
+async def test_a_dead_receiver_is_left_alone_and_loses_nothing(notify_db: Database) -> None:
     await fail_all(notify_db, 5)
     await notify_db.write(enqueue, [a_notification(1, call=9)], NOON)
 
@@ -57,7 +57,7 @@ async def test_a_dead_receiver_is_left_alone_and_loses_nothing(notify_db: Sqlite
     assert len(await claim(notify_db, most=10, now=NOON + 3600 * SECOND)) == 5
 
 
-async def test_one_dead_receiver_is_another_accounts_and_hosts_affair(notify_db: SqliteDatabase) -> None:
+async def test_one_dead_receiver_is_another_accounts_and_hosts_affair(notify_db: Database) -> None:
     await fail_all(notify_db, 5)
     other_account = a_notification(1, call=20, account=2)
     other_host = a_notification(1, call=21, url="https://y/hook")
@@ -69,7 +69,7 @@ async def test_one_dead_receiver_is_another_accounts_and_hosts_affair(notify_db:
     }
 
 
-async def test_links_of_one_host_are_one_receiver(notify_db: SqliteDatabase) -> None:
+async def test_links_of_one_host_are_one_receiver(notify_db: Database) -> None:
     urls = ["https://x/a", "https://X:443/b?c", "https://someone@x./", "http://x/", "https://x:8443/"]
     new = [a_notification(1, call=place + 1, url=url) for place, url in enumerate(urls)]
     await notify_db.write(enqueue, new, NOON)
@@ -79,7 +79,7 @@ async def test_links_of_one_host_are_one_receiver(notify_db: SqliteDatabase) -> 
     assert {each.receiver.host: each.waiting_calls for each in found} == {"x": 3, "x:80": 1, "x:8443": 1}
 
 
-async def test_a_receiver_stands_in_the_list_with_its_failures_first(notify_db: SqliteDatabase) -> None:
+async def test_a_receiver_stands_in_the_list_with_its_failures_first(notify_db: Database) -> None:
     await notify_db.write(enqueue, [a_notification(1, call=7, url="https://a/")], NOON)
     await settle_next(notify_db)
     await fail_all(notify_db, 5)
@@ -91,7 +91,7 @@ async def test_a_receiver_stands_in_the_list_with_its_failures_first(notify_db: 
     assert (well.receiver.host, well.receiver.health.last_delivered_time, well.waiting_calls) == ("a", NOON, 0)
 
 
-async def test_a_receiver_that_fails_for_days_is_told_of_once_a_day(notify_db: SqliteDatabase) -> None:
+async def test_a_receiver_that_fails_for_days_is_told_of_once_a_day(notify_db: Database) -> None:
     await fail_all(notify_db, 5)
 
     told = []
@@ -109,11 +109,11 @@ async def test_a_receiver_that_fails_for_days_is_told_of_once_a_day(notify_db: S
     )
 
 
-async def forsake(db: SqliteDatabase, before: datetime, now: datetime, started: datetime = NOON - DAY) -> int:
+async def forsake(db: Database, before: datetime, now: datetime, started: datetime = NOON - DAY) -> int:
     return await db.write(give_up, await db.read(find_forsaken, before, started), before, now)
 
 
-async def test_nothing_waits_for_ever_for_a_paused_receiver(notify_db: SqliteDatabase) -> None:
+async def test_nothing_waits_for_ever_for_a_paused_receiver(notify_db: Database) -> None:
     await fail_all(notify_db, 5)
     await notify_db.write(enqueue, [a_notification(1, call=9), a_notification(2, call=9)], NOON + 2 * DAY)
     assert await forsake(notify_db, NOON + DAY, NOON + DAY) == 0
@@ -128,7 +128,7 @@ async def test_nothing_waits_for_ever_for_a_paused_receiver(notify_db: SqliteDat
     assert await forsake(notify_db, NOON + 4 * DAY, NOON + 5 * DAY) == 1
 
 
-async def test_what_waited_for_days_is_not_given_up_for_a_pause_of_minutes(notify_db: SqliteDatabase) -> None:
+async def test_what_waited_for_days_is_not_given_up_for_a_pause_of_minutes(notify_db: Database) -> None:
     await notify_db.write(enqueue, [a_notification(1, call=9)], NOON - 9 * DAY)
     await fail_all(notify_db, 5)
 
@@ -136,7 +136,7 @@ async def test_what_waited_for_days_is_not_given_up_for_a_pause_of_minutes(notif
 
 
 async def test_after_a_start_a_receiver_is_tried_before_what_waits_for_it_is_given_up(
-    notify_db: SqliteDatabase,
+    notify_db: Database,
 ) -> None:
     await fail_all(notify_db, 5)
     await notify_db.write(enqueue, [a_notification(1, call=9)], NOON)
@@ -149,14 +149,14 @@ async def test_after_a_start_a_receiver_is_tried_before_what_waits_for_it_is_giv
     assert await forsake(notify_db, NOON + 8 * DAY, started + DAY, started) == 1
 
 
-async def test_what_waits_for_a_receiver_that_works_is_never_given_up(notify_db: SqliteDatabase) -> None:
+async def test_what_waits_for_a_receiver_that_works_is_never_given_up(notify_db: Database) -> None:
     await notify_db.write(enqueue, [a_notification(1)], NOON)
 
     assert await forsake(notify_db, NOON + 30 * DAY, NOON + 30 * DAY) == 0
     assert await statuses(notify_db) == [("waiting", 0)]
 
 
-async def test_what_is_under_way_is_not_given_up(notify_db: SqliteDatabase) -> None:
+async def test_what_is_under_way_is_not_given_up(notify_db: Database) -> None:
     await fail_all(notify_db, 5)
     assert await claim(notify_db, now=NOON + LONGEST_PAUSE) == []
     await notify_db.write(enqueue, [a_notification(1, call=9)], NOON)
@@ -167,7 +167,7 @@ async def test_what_is_under_way_is_not_given_up(notify_db: SqliteDatabase) -> N
     assert await settle(notify_db, probe, now=NOON + DAY)
 
 
-async def test_a_redelivery_goes_outside_the_order_with_the_whole_schedule(notify_db: SqliteDatabase) -> None:
+async def test_a_redelivery_goes_outside_the_order_with_the_whole_schedule(notify_db: Database) -> None:
     await notify_db.write(enqueue, [a_notification(1), a_notification(2)], NOON)
     await settle_next(notify_db, FAILED, next_s=None)
     await settle_next(notify_db, FAILED, next_s=3600)
@@ -188,7 +188,7 @@ async def test_a_redelivery_goes_outside_the_order_with_the_whole_schedule(notif
     assert (second.row.status, second.row.is_redelivery, len(second.attempts)) == ("waiting", False, 1)
 
 
-async def test_one_that_waits_is_hastened_in_its_turn_and_its_paused_receiver_tried(notify_db: SqliteDatabase) -> None:
+async def test_one_that_waits_is_hastened_in_its_turn_and_its_paused_receiver_tried(notify_db: Database) -> None:
     await fail_all(notify_db, 5)
     await notify_db.write(enqueue, [a_notification(2, call=1)], NOON)
 
@@ -202,7 +202,7 @@ async def test_one_that_waits_is_hastened_in_its_turn_and_its_paused_receiver_tr
 
 
 async def test_a_redelivery_of_an_earlier_one_goes_before_one_that_waits_to_be_tried_again(
-    notify_db: SqliteDatabase,
+    notify_db: Database,
 ) -> None:
     new = [a_notification(1, url="https://a/"), a_notification(2, url="https://b/")]
     await notify_db.write(enqueue, new, NOON)
@@ -225,7 +225,7 @@ async def test_a_redelivery_of_an_earlier_one_goes_before_one_that_waits_to_be_t
     assert await settle_next(notify_db) == new[1].notification_id
 
 
-async def test_the_end_of_one_does_not_jump_the_pause_of_the_next(notify_db: SqliteDatabase) -> None:
+async def test_the_end_of_one_does_not_jump_the_pause_of_the_next(notify_db: Database) -> None:
     await notify_db.write(enqueue, [a_notification(2)], NOON)
     await notify_db.write(sweep_notifications, NOON + HELD_BACK)
     await settle_next(notify_db, FAILED, next_s=DAY.total_seconds())
@@ -238,7 +238,7 @@ async def test_the_end_of_one_does_not_jump_the_pause_of_the_next(notify_db: Sql
     assert await settle_next(notify_db) == a_notification(2).notification_id
 
 
-async def test_a_line_is_counted_for_the_receiver_of_its_first(notify_db: SqliteDatabase) -> None:
+async def test_a_line_is_counted_for_the_receiver_of_its_first(notify_db: Database) -> None:
     first, second = a_notification(1, url="https://a/"), a_notification(2, url="https://b/")
     await notify_db.write(enqueue, [second], NOON)
     await notify_db.write(sweep_notifications, NOON + HELD_BACK)
@@ -255,7 +255,7 @@ async def test_a_line_is_counted_for_the_receiver_of_its_first(notify_db: Sqlite
     assert waiting == {"a": 1, "b": 0}
 
 
-async def test_all_buried_ones_go_again_in_the_order_of_their_call(notify_db: SqliteDatabase) -> None:
+async def test_all_buried_ones_go_again_in_the_order_of_their_call(notify_db: Database) -> None:
     numbers = [(seq, call) for call in (1, 2) for seq in (1, 2, 3)]
     await notify_db.write(enqueue, [a_notification(seq, call) for seq, call in numbers], NOON)
     for place in range(6):
@@ -273,7 +273,7 @@ async def test_all_buried_ones_go_again_in_the_order_of_their_call(notify_db: Sq
     assert [each.row.status for each in await listed(notify_db)].count("delivered") == 5
 
 
-async def test_no_account_redelivers_anothers(notify_db: SqliteDatabase) -> None:
+async def test_no_account_redelivers_anothers(notify_db: Database) -> None:
     await notify_db.write(enqueue, [a_notification(1)], NOON)
     await settle_next(notify_db, FAILED)
     until = NOON + SECOND
@@ -282,7 +282,7 @@ async def test_no_account_redelivers_anothers(notify_db: SqliteDatabase) -> None
 
 
 async def test_accounts_beyond_the_first_ring_are_found_though_all_before_them_are_paused(
-    notify_db: SqliteDatabase,
+    notify_db: Database,
 ) -> None:
     for account in range(1, 101):
         new = [a_notification(1, call=account * 10 + place, account=account) for place in range(6)]
@@ -297,7 +297,7 @@ async def test_accounts_beyond_the_first_ring_are_found_though_all_before_them_a
     assert found.account_id == 101
 
 
-async def test_receivers_beyond_the_first_64_of_an_account_have_their_turn(notify_db: SqliteDatabase) -> None:
+async def test_receivers_beyond_the_first_64_of_an_account_have_their_turn(notify_db: Database) -> None:
     urls = [f"https://h{number}/" for number in range(150)]
     await notify_db.write(enqueue, [a_notification(1, call=place + 1, url=url) for place, url in enumerate(urls)], NOON)
 
@@ -310,7 +310,7 @@ async def test_receivers_beyond_the_first_64_of_an_account_have_their_turn(notif
     assert seen == set(urls)
 
 
-async def test_a_claim_is_fair_to_accounts_within_the_bounds(notify_db: SqliteDatabase) -> None:
+async def test_a_claim_is_fair_to_accounts_within_the_bounds(notify_db: Database) -> None:
     many = [a_notification(1, call=number) for number in range(1, 101)]
     few = [a_notification(1, call=200 + number, account=2, url="https://y/") for number in range(3)]
     await notify_db.write(enqueue, [*many, *few], NOON)
@@ -321,7 +321,7 @@ async def test_a_claim_is_fair_to_accounts_within_the_bounds(notify_db: SqliteDa
     assert [each.account_id for each in claims].count(2) == 3
 
 
-async def test_what_is_being_settled_is_not_under_way_and_counts_once(notify_db: SqliteDatabase) -> None:
+async def test_what_is_being_settled_is_not_under_way_and_counts_once(notify_db: Database) -> None:
     await notify_db.write(enqueue, [a_notification(1, call=number) for number in range(1, 101)], NOON)
     first = await claim(notify_db, most=100)
     settling = first[:15]
@@ -336,7 +336,7 @@ async def test_what_is_being_settled_is_not_under_way_and_counts_once(notify_db:
 
 
 async def test_a_lone_accounts_working_receiver_is_found_beyond_hundreds_that_are_paused(
-    notify_db: SqliteDatabase,
+    notify_db: Database,
 ) -> None:
     dead = [a_notification(1, call=place, url=f"https://h{place // 5:03}/") for place in range(5, 1005)]
     await notify_db.write(enqueue, dead, NOON)
@@ -352,7 +352,7 @@ async def test_a_lone_accounts_working_receiver_is_found_beyond_hundreds_that_ar
     assert [each.due.url for each in claims] == ["https://z/"]
 
 
-async def test_an_attempt_that_was_refused_by_the_guard_says_nothing_of_the_receiver(notify_db: SqliteDatabase) -> None:
+async def test_an_attempt_that_was_refused_by_the_guard_says_nothing_of_the_receiver(notify_db: Database) -> None:
     refused = replace(DOWN, outcome=AttemptOutcome.ADDRESS_REFUSED, reason="not public")
     await notify_db.write(enqueue, [a_notification(1, call=number) for number in range(1, 10)], NOON)
     for due in await claim(notify_db, most=9):

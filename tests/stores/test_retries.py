@@ -14,7 +14,7 @@ from services.intake.store.call_work import finish_call, finish_fetch, save_fail
 from services.intake.store.changes import reprocess_call
 from services.intake.store.garbage import calls_with_sources, discard_keys, drop_sources, due_keys, forget_keys
 from services.intake.store.tables import CALL_WORK, FETCH, PROCESS
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.rpc.dial import PeerFailed
 from tests.stores.test_call_work import ACCOUNT, an_uploaded_call, begin, claim, rows, source, stored
 from tests.support.makers import NOON, HandClock
@@ -40,7 +40,7 @@ def test_a_fault_stands_after_four_tries_outside_the_window_or_when_it_cannot_pa
 
 
 async def test_a_call_waits_in_process_for_the_next_try_while_its_other_files_are_kept(
-    intake_db: SqliteDatabase,
+    intake_db: Database,
 ) -> None:
     await an_uploaded_call(intake_db, recordings=2)
     first = await claim(intake_db)
@@ -61,7 +61,7 @@ async def test_a_call_waits_in_process_for_the_next_try_while_its_other_files_ar
     assert [each.recording_id for each in due(work.recordings, again)] == [1, 2]
 
 
-async def test_a_late_worker_notes_no_failure(intake_db: SqliteDatabase) -> None:
+async def test_a_late_worker_notes_no_failure(intake_db: Database) -> None:
     await an_uploaded_call(intake_db)
     late = await claim(intake_db)
     await intake_db.write(CALL_WORK.sweep, NOON + timedelta(seconds=31))
@@ -71,7 +71,7 @@ async def test_a_late_worker_notes_no_failure(intake_db: SqliteDatabase) -> None
     assert await rows(intake_db, "SELECT fetch_failures FROM recordings") == [(0,)]
 
 
-async def test_a_reprocess_counts_failures_anew_and_opens_the_window_anew(intake_db: SqliteDatabase) -> None:
+async def test_a_reprocess_counts_failures_anew_and_opens_the_window_anew(intake_db: Database) -> None:
     await an_uploaded_call(intake_db)
     held = await claim(intake_db)
     await begin(intake_db, held)
@@ -88,7 +88,7 @@ async def test_a_reprocess_counts_failures_anew_and_opens_the_window_anew(intake
     assert work.new_time == later
 
 
-async def an_ended_call(db: SqliteDatabase, audio_key: str = "1/1/1/9.mp3") -> Source:
+async def an_ended_call(db: Database, audio_key: str = "1/1/1/9.mp3") -> Source:
     """A call that ended at noon, with its downloaded file still there."""
     await an_uploaded_call(db)
     fetch = await claim(db)
@@ -104,7 +104,7 @@ async def an_ended_call(db: SqliteDatabase, audio_key: str = "1/1/1/9.mp3") -> S
     return kept
 
 
-async def test_a_downloaded_file_is_let_go_some_time_after_its_call_ended(intake_db: SqliteDatabase) -> None:
+async def test_a_downloaded_file_is_let_go_some_time_after_its_call_ended(intake_db: Database) -> None:
     kept = await an_ended_call(intake_db)
     assert await intake_db.read(calls_with_sources, NOON - timedelta(seconds=1), 10) == []
     assert await intake_db.read(calls_with_sources, NOON, 10) == [1]
@@ -117,7 +117,7 @@ async def test_a_downloaded_file_is_let_go_some_time_after_its_call_ended(intake
     assert await intake_db.read(due_keys, NOON, 10) == []
 
 
-async def test_a_file_that_is_listened_to_is_kept(intake_db: SqliteDatabase) -> None:
+async def test_a_file_that_is_listened_to_is_kept(intake_db: Database) -> None:
     await an_ended_call(intake_db, audio_key="source")
 
     await intake_db.write(drop_sources, [1], NOON, NOON)
@@ -126,7 +126,7 @@ async def test_a_file_that_is_listened_to_is_kept(intake_db: SqliteDatabase) -> 
     assert await intake_db.read(due_keys, NOON, 10) == []
 
 
-async def test_a_call_that_was_begun_anew_keeps_its_file(intake_db: SqliteDatabase) -> None:
+async def test_a_call_that_was_begun_anew_keeps_its_file(intake_db: Database) -> None:
     kept = await an_ended_call(intake_db)
     await intake_db.write(reprocess_call, ACCOUNT, 1, NOON)
 
@@ -135,7 +135,7 @@ async def test_a_call_that_was_begun_anew_keeps_its_file(intake_db: SqliteDataba
     assert await rows(intake_db, "SELECT source_key FROM recordings") == [(kept.key,)]
 
 
-async def test_garbage_is_not_due_before_its_time(intake_db: SqliteDatabase) -> None:
+async def test_garbage_is_not_due_before_its_time(intake_db: Database) -> None:
     await an_uploaded_call(intake_db)
     held = await claim(intake_db)
     await begin(intake_db, held)
@@ -161,7 +161,7 @@ class BrokenMedia:
         raise PeerFailed("media answered INTERNAL")
 
 
-async def test_a_media_that_fails_at_deleting_does_not_end_the_loop(intake_db: SqliteDatabase) -> None:
+async def test_a_media_that_fails_at_deleting_does_not_end_the_loop(intake_db: Database) -> None:
     await intake_db.write(discard_keys, ["1/1/1/1.wav"], NOON)
     media: Any = BrokenMedia()
     work = Discarding(intake_db, media, HandClock(), timedelta(days=1))

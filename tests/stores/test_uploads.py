@@ -12,14 +12,14 @@ from services.intake.draft import Direction, TagDraft
 from services.intake.status import CallEvent
 from services.intake.store.accounts import create_account
 from services.intake.store.reading import StoredCall
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.errors import Refusals
 from services.shared.identity import AccountId
 from tests.support.makers import NOON, a_callback, a_checked_call, a_new_account, a_wav_record
 from tests.support.uploading import an_account, count, lookup, run, told, upload
 
 
-async def end_in_error(db: SqliteDatabase) -> None:
+async def end_in_error(db: Database) -> None:
     def end(connection: Connection) -> None:
         connection.execute(
             text("UPDATE calls SET status = 'error', error_code = 'decode_error', error_message = 'recording 1: x'")
@@ -33,7 +33,7 @@ async def end_in_error(db: SqliteDatabase) -> None:
 
 
 @pytest.mark.contract("7 without recordings", "7 processed")
-async def test_a_call_without_recordings_is_processed_with_both_events_in_the_outbox(intake_db: SqliteDatabase) -> None:
+async def test_a_call_without_recordings_is_processed_with_both_events_in_the_outbox(intake_db: Database) -> None:
     account = await an_account(intake_db)
 
     (uploaded,) = await upload(intake_db, account, a_checked_call(callback=a_callback()))
@@ -47,7 +47,7 @@ async def test_a_call_without_recordings_is_processed_with_both_events_in_the_ou
 
 
 @pytest.mark.contract("7 new")
-async def test_a_call_with_recordings_waits_for_work(intake_db: SqliteDatabase) -> None:
+async def test_a_call_with_recordings_waits_for_work(intake_db: Database) -> None:
     account = await an_account(intake_db)
 
     await upload(
@@ -63,7 +63,7 @@ async def test_a_call_with_recordings_waits_for_work(intake_db: SqliteDatabase) 
 
 
 @pytest.mark.contract("2 changes nothing")
-async def test_an_upload_of_a_known_call_changes_nothing_and_says_whether_it_differs(intake_db: SqliteDatabase) -> None:
+async def test_an_upload_of_a_known_call_changes_nothing_and_says_whether_it_differs(intake_db: Database) -> None:
     account = await an_account(intake_db)
     (first,) = await upload(intake_db, account, a_checked_call())
 
@@ -76,7 +76,7 @@ async def test_an_upload_of_a_known_call_changes_nothing_and_says_whether_it_dif
 
 
 @pytest.mark.contract("2 first of two")
-async def test_the_first_of_two_equal_ext_ids_in_one_request_wins(intake_db: SqliteDatabase) -> None:
+async def test_the_first_of_two_equal_ext_ids_in_one_request_wins(intake_db: Database) -> None:
     account = await an_account(intake_db)
 
     answers = await upload(intake_db, account, a_checked_call(0, comment="first"), a_checked_call(1, comment="second"))
@@ -86,7 +86,7 @@ async def test_the_first_of_two_equal_ext_ids_in_one_request_wins(intake_db: Sql
 
 
 @pytest.mark.contract("2 after error", "2 keeps its call_session_id")
-async def test_after_an_error_an_upload_replaces_everything_and_keeps_the_number(intake_db: SqliteDatabase) -> None:
+async def test_after_an_error_an_upload_replaces_everything_and_keeps_the_number(intake_db: Database) -> None:
     account = await an_account(intake_db)
     (first,) = await upload(
         intake_db,
@@ -119,7 +119,7 @@ async def test_after_an_error_an_upload_replaces_everything_and_keeps_the_number
 
 
 @pytest.mark.contract("2 three uploads", "2 third failure")
-async def test_after_three_failures_further_uploads_are_ignored(intake_db: SqliteDatabase) -> None:
+async def test_after_three_failures_further_uploads_are_ignored(intake_db: Database) -> None:
     account = await an_account(intake_db)
     outcomes = []
     for number in range(4):
@@ -132,7 +132,7 @@ async def test_after_three_failures_further_uploads_are_ignored(intake_db: Sqlit
 
 
 @pytest.mark.contract("8 whole or not at all", "8 fields in order", "5 unknown id")
-async def test_one_wrong_call_refuses_the_request_and_leaves_nothing(intake_db: SqliteDatabase) -> None:
+async def test_one_wrong_call_refuses_the_request_and_leaves_nothing(intake_db: Database) -> None:
     account = await an_account(intake_db)
     good = a_checked_call(0, ext_id="good", tags=[TagDraft(tag_name="vip")])
     wrong = a_checked_call(
@@ -157,12 +157,15 @@ async def test_one_wrong_call_refuses_the_request_and_leaves_nothing(intake_db: 
 
 
 @pytest.mark.contract("2 skips the present state", "4 campaign_is_inactive")
-async def test_a_known_call_skips_the_rules_of_the_accounts_present_state(intake_db: SqliteDatabase) -> None:
+async def test_a_known_call_skips_the_rules_of_the_accounts_present_state(intake_db: Database) -> None:
     account = await an_account(intake_db)
 
     def campaign(connection: Connection, is_active: bool) -> None:
         connection.execute(
-            text("INSERT OR REPLACE INTO campaigns VALUES (1, 5, 'autumn', :is_active)"), {"is_active": is_active}
+            text(
+                "INSERT INTO campaigns VALUES (1, 5, 'autumn', :is_active) ON CONFLICT (account_id, campaign_id) DO UPDATE SET is_active = excluded.is_active"
+            ),
+            {"is_active": is_active},
         )
 
     await intake_db.write(campaign, True)
@@ -177,7 +180,7 @@ async def test_a_known_call_skips_the_rules_of_the_accounts_present_state(intake
 
 
 @pytest.mark.contract("2 racing", "5 racing")
-async def test_uploads_racing_on_one_ext_id_tag_and_employee_store_one_of_each(intake_db: SqliteDatabase) -> None:
+async def test_uploads_racing_on_one_ext_id_tag_and_employee_store_one_of_each(intake_db: Database) -> None:
     account = await an_account(intake_db)
     call = a_checked_call(tags=[TagDraft(tag_name="vip")], wav_records=[a_wav_record()])
 
@@ -188,7 +191,7 @@ async def test_uploads_racing_on_one_ext_id_tag_and_employee_store_one_of_each(i
         assert await count(intake_db, table) == 1
 
 
-async def test_an_account_made_twice_with_one_request_id_is_one_with_the_later_token(intake_db: SqliteDatabase) -> None:
+async def test_an_account_made_twice_with_one_request_id_is_one_with_the_later_token(intake_db: Database) -> None:
     new = a_new_account()
     first = await intake_db.write(create_account, new, b"1" * 32, "00000000-0000-4000-8000-000000000000", NOON)
     second = await intake_db.write(create_account, new, b"2" * 32, "00000000-0000-4000-8000-000000000000", NOON)
@@ -212,7 +215,7 @@ SECOND: dict[str, Any] = {
 }  # fmt: skip
 
 
-async def replaced(db: SqliteDatabase, **second: Any) -> StoredCall:
+async def replaced(db: Database, **second: Any) -> StoredCall:
     """What is stored of a call that ended in error and was uploaded again, a day later."""
     account = await an_account(db)
     await run(
@@ -228,7 +231,7 @@ async def replaced(db: SqliteDatabase, **second: Any) -> StoredCall:
 
 
 @pytest.mark.contract("2 replaces", "2 after error")
-async def test_the_new_upload_after_an_error_replaces_every_field(intake_db: SqliteDatabase) -> None:
+async def test_the_new_upload_after_an_error_replaces_every_field(intake_db: Database) -> None:
     stored = await replaced(intake_db, **SECOND)
 
     row = stored.row
@@ -248,7 +251,7 @@ async def test_the_new_upload_after_an_error_replaces_every_field(intake_db: Sql
 
 
 @pytest.mark.contract("2 replaces")
-async def test_what_the_new_upload_leaves_out_is_gone(intake_db: SqliteDatabase) -> None:
+async def test_what_the_new_upload_leaves_out_is_gone(intake_db: Database) -> None:
     stored = await replaced(intake_db)
 
     row = stored.row
@@ -259,7 +262,7 @@ async def test_what_the_new_upload_leaves_out_is_gone(intake_db: SqliteDatabase)
 
 
 @pytest.mark.contract("6 everything anew")
-async def test_an_upload_that_comes_again_fetches_every_recording_anew(intake_db: SqliteDatabase) -> None:
+async def test_an_upload_that_comes_again_fetches_every_recording_anew(intake_db: Database) -> None:
     account = await an_account(intake_db)
     call = a_checked_call(wav_records=[a_wav_record(), a_wav_record(record_url="https://x/2.wav")])
     await upload(intake_db, account, call)
@@ -277,7 +280,7 @@ async def test_an_upload_that_comes_again_fetches_every_recording_anew(intake_db
 
 
 @pytest.mark.contract("2 deleted")
-async def test_the_ext_id_of_a_deleted_call_comes_as_a_new_call(intake_db: SqliteDatabase) -> None:
+async def test_the_ext_id_of_a_deleted_call_comes_as_a_new_call(intake_db: Database) -> None:
     account = await an_account(intake_db)
     (first,) = await upload(intake_db, account, a_checked_call())
     await run(intake_db, "DELETE FROM calls")
@@ -290,7 +293,7 @@ async def test_the_ext_id_of_a_deleted_call_comes_as_a_new_call(intake_db: Sqlit
 
 
 @pytest.mark.contract("2 one call")
-async def test_two_accounts_may_use_one_ext_id(intake_db: SqliteDatabase) -> None:
+async def test_two_accounts_may_use_one_ext_id(intake_db: Database) -> None:
     ours, theirs = await an_account(intake_db), await an_account(intake_db, b"u" * 32)
 
     answers = [(await upload(intake_db, account, a_checked_call()))[0] for account in (ours, theirs, ours)]
@@ -304,21 +307,21 @@ STATES = [
     pytest.param("DELETE FROM campaigns", {"attribution": Attribution(campaign_id=1)}, id="2 skips the present state, campaign gone"),
     pytest.param("DELETE FROM sites", {"attribution": Attribution(site_id=1)}, id="2 skips the present state, site gone"),
     pytest.param("UPDATE accounts SET has_voice_analysis = FALSE", {"wav_records": [a_wav_record()]}, id="2 skips the present state, voice analysis off"),
-    pytest.param("DELETE FROM employees", {"wav_records": [a_wav_record(employee_id=1)]}, id="2 skips the present state, employee gone"),
+    pytest.param("DELETE FROM employees", {"wav_records": [a_wav_record(employee_id=1001)]}, id="2 skips the present state, employee gone"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("change", "fields"), STATES)
 @pytest.mark.parametrize("ended", ["new", "in_process", "processed", "error"])
 async def test_a_batch_repeated_after_the_accounts_state_changed_is_no_error(
-    intake_db: SqliteDatabase, change: str, fields: dict[str, Any], ended: str
+    intake_db: Database, change: str, fields: dict[str, Any], ended: str
 ) -> None:
     account = await an_account(intake_db)
     await run(
         intake_db,
         "INSERT INTO campaigns VALUES (1, 1, 'one', TRUE)",
         "INSERT INTO sites VALUES (1, 1, 'one')",
-        "INSERT INTO employees VALUES (1, 1, 'Anna', 'anna')",
+        "INSERT INTO employees VALUES (1001, 1, 'Anna', 'anna')",
     )
     call = a_checked_call(**fields)
     await upload(intake_db, account, call)

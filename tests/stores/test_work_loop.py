@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from services.intake.store.tables import CALL_WORK
 from services.shared.clock import SystemClock
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.db.work_queue import WorkQueue
 from services.shared.db.work_table import READY, Claim
 from services.shared.errors import Trouble
@@ -20,7 +20,7 @@ LEASE = timedelta(seconds=0.6)
 
 
 def a_loop(
-    db: SqliteDatabase, handle: Callable[[Claim], Awaitable[None]], *, concurrency: int = 4, ahead: int = 0
+    db: Database, handle: Callable[[Claim], Awaitable[None]], *, concurrency: int = 4, ahead: int = 0
 ) -> WorkLoop[Claim]:
     clock = SystemClock()
     queue = WorkQueue(db, CALL_WORK, stage=0, clock=clock)
@@ -28,11 +28,11 @@ def a_loop(
     return WorkLoop("test", queue, handle, concurrency=concurrency, lease=LEASE, clock=clock, rng=rng, ahead=ahead)
 
 
-async def add(db: SqliteDatabase) -> None:
+async def add(db: Database) -> None:
     await db.write(CALL_WORK.add, [(1, 1)], datetime.now(UTC))
 
 
-async def test_work_that_takes_longer_than_its_lease_keeps_it(intake_db: SqliteDatabase) -> None:
+async def test_work_that_takes_longer_than_its_lease_keeps_it(intake_db: Database) -> None:
     await add(intake_db)
     held: list[bool] = []
 
@@ -50,7 +50,7 @@ async def test_work_that_takes_longer_than_its_lease_keeps_it(intake_db: SqliteD
     assert held == [True]
 
 
-async def test_what_is_held_when_the_loop_is_cancelled_is_given_back_at_once(intake_db: SqliteDatabase) -> None:
+async def test_what_is_held_when_the_loop_is_cancelled_is_given_back_at_once(intake_db: Database) -> None:
     await add(intake_db)
     started = asyncio.Event()
 
@@ -68,7 +68,7 @@ async def test_what_is_held_when_the_loop_is_cancelled_is_given_back_at_once(int
     assert [(claim.key, claim.expiries) for claim in claims] == [(1, 0)]
 
 
-async def test_trouble_puts_off_and_a_bug_waits_for_its_lease_to_run_out(intake_db: SqliteDatabase) -> None:
+async def test_trouble_puts_off_and_a_bug_waits_for_its_lease_to_run_out(intake_db: Database) -> None:
     await add(intake_db)
     tries: list[int] = []
 
@@ -96,7 +96,7 @@ async def test_trouble_puts_off_and_a_bug_waits_for_its_lease_to_run_out(intake_
     assert tries == [0, 0, 1]
 
 
-async def held(db: SqliteDatabase) -> list[tuple[int, int]]:
+async def held(db: Database) -> list[tuple[int, int]]:
     """(state, expiries) of all work."""
     work = CALL_WORK.table.c
 
@@ -106,7 +106,7 @@ async def held(db: SqliteDatabase) -> list[tuple[int, int]]:
     return await db.read(read)
 
 
-async def test_what_is_claimed_ahead_follows_without_a_claim_and_keeps_its_lease(intake_db: SqliteDatabase) -> None:
+async def test_what_is_claimed_ahead_follows_without_a_claim_and_keeps_its_lease(intake_db: Database) -> None:
     await intake_db.write(CALL_WORK.add, [(key, 1) for key in range(1, 6)], datetime.now(UTC))
     done: list[int] = []
 
@@ -125,7 +125,7 @@ async def test_what_is_claimed_ahead_follows_without_a_claim_and_keeps_its_lease
 
 
 @pytest.mark.parametrize("ends", ["stopped", "cancelled"])
-async def test_what_is_claimed_ahead_is_given_back_at_the_end(intake_db: SqliteDatabase, ends: str) -> None:
+async def test_what_is_claimed_ahead_is_given_back_at_the_end(intake_db: Database, ends: str) -> None:
     await intake_db.write(CALL_WORK.add, [(key, 1) for key in range(1, 6)], datetime.now(UTC))
     started, go_on = asyncio.Event(), asyncio.Event()
 
@@ -147,7 +147,7 @@ async def test_what_is_claimed_ahead_is_given_back_at_the_end(intake_db: SqliteD
     assert await held(intake_db) == [(READY, 0)] * (4 if ends == "stopped" else 5)
 
 
-async def test_what_is_claimed_ahead_and_lost_is_not_worked_on(intake_db: SqliteDatabase) -> None:
+async def test_what_is_claimed_ahead_and_lost_is_not_worked_on(intake_db: Database) -> None:
     await intake_db.write(CALL_WORK.add, [(1, 1), (2, 1)], datetime.now(UTC))
     done: list[int] = []
 
@@ -164,7 +164,7 @@ async def test_what_is_claimed_ahead_and_lost_is_not_worked_on(intake_db: Sqlite
     assert done == [1]
 
 
-async def test_what_a_claim_takes_at_a_stop_is_given_back_and_not_begun(intake_db: SqliteDatabase) -> None:
+async def test_what_a_claim_takes_at_a_stop_is_given_back_and_not_begun(intake_db: Database) -> None:
     await intake_db.write(CALL_WORK.add, [(key, 1) for key in range(1, 6)], datetime.now(UTC))
     begun: list[int] = []
 
@@ -187,7 +187,7 @@ async def test_what_a_claim_takes_at_a_stop_is_given_back_and_not_begun(intake_d
     assert (begun, [claim.key for claim in claims]) == ([], [1, 2, 3, 4, 5])
 
 
-async def test_what_is_claimed_ahead_is_worked_on_though_all_before_it_were_lost(intake_db: SqliteDatabase) -> None:
+async def test_what_is_claimed_ahead_is_worked_on_though_all_before_it_were_lost(intake_db: Database) -> None:
     await intake_db.write(CALL_WORK.add, [(key, 1) for key in range(1, 6)], datetime.now(UTC))
     begun: list[int] = []
     done = asyncio.Event()

@@ -7,19 +7,19 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
 from services.intake.store.tables import CALL_WORK, METADATA, OUTBOX_WORK
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.db.work_table import Claim
 from tests.support.makers import NOON
 
 LEASE = timedelta(seconds=30)
 
 
-async def claim(db: SqliteDatabase, most: int = 10, after: int = 0, stage: int = 0, later_s: float = 0) -> list[Claim]:
+async def claim(db: Database, most: int = 10, after: int = 0, stage: int = 0, later_s: float = 0) -> list[Claim]:
     now = NOON + timedelta(seconds=later_s)
     return await db.write(CALL_WORK.claim, stage=stage, most=most, after_account=after, now=now, lease_end=now + LEASE)
 
 
-async def test_a_small_account_is_served_between_the_calls_of_a_large_one(intake_db: SqliteDatabase) -> None:
+async def test_a_small_account_is_served_between_the_calls_of_a_large_one(intake_db: Database) -> None:
     await intake_db.write(CALL_WORK.add, [(key, 1) for key in range(1, 1001)], NOON)
     await intake_db.write(CALL_WORK.add, [(key, 2) for key in range(2001, 2011)], NOON)
 
@@ -35,7 +35,7 @@ async def test_a_small_account_is_served_between_the_calls_of_a_large_one(intake
 
 
 async def test_a_new_account_does_not_wait_behind_as_many_large_ones_as_there_are_places(
-    intake_db: SqliteDatabase,
+    intake_db: Database,
 ) -> None:
     for account in (1, 2, 3):
         keys = [(account * 1000 + key, account) for key in range(300)]
@@ -56,7 +56,7 @@ async def test_a_new_account_does_not_wait_behind_as_many_large_ones_as_there_ar
     assert 9000 in served[:4]
 
 
-async def test_every_row_is_claimed_once(intake_db: SqliteDatabase) -> None:
+async def test_every_row_is_claimed_once(intake_db: Database) -> None:
     await intake_db.write(CALL_WORK.add, [(key, key % 7) for key in range(100)], NOON)
 
     claimed = [each for _ in range(12) for each in await claim(intake_db, 9)]
@@ -65,7 +65,7 @@ async def test_every_row_is_claimed_once(intake_db: SqliteDatabase) -> None:
     assert len({each.token for each in claimed}) == 100
 
 
-async def test_tokens_never_repeat_in_a_database_over_tables_and_new_rows(intake_db: SqliteDatabase) -> None:
+async def test_tokens_never_repeat_in_a_database_over_tables_and_new_rows(intake_db: Database) -> None:
     tokens = []
     for _ in range(3):
         for work in (CALL_WORK, OUTBOX_WORK):
@@ -79,7 +79,7 @@ async def test_tokens_never_repeat_in_a_database_over_tables_and_new_rows(intake
     assert len(set(tokens)) == 6
 
 
-async def test_a_late_worker_changes_nothing(intake_db: SqliteDatabase) -> None:
+async def test_a_late_worker_changes_nothing(intake_db: Database) -> None:
     await intake_db.write(CALL_WORK.add, [(1, 1)], NOON)
     (late,) = await claim(intake_db)
     (expired,) = await intake_db.write(CALL_WORK.sweep, NOON + LEASE)
@@ -95,7 +95,7 @@ async def test_a_late_worker_changes_nothing(intake_db: SqliteDatabase) -> None:
     assert await intake_db.write(CALL_WORK.finish, 1, current.token)
 
 
-async def test_a_delay_is_no_expiry_and_ends_at_its_time(intake_db: SqliteDatabase) -> None:
+async def test_a_delay_is_no_expiry_and_ends_at_its_time(intake_db: Database) -> None:
     await intake_db.write(CALL_WORK.add, [(1, 1)], NOON)
     (held,) = await claim(intake_db)
     await intake_db.write(CALL_WORK.delay, 1, held.token, NOON + timedelta(seconds=60))
@@ -106,7 +106,7 @@ async def test_a_delay_is_no_expiry_and_ends_at_its_time(intake_db: SqliteDataba
     assert [each.expiries for each in await claim(intake_db, later_s=61)] == [0]
 
 
-async def test_a_new_stage_starts_with_no_expiries(intake_db: SqliteDatabase) -> None:
+async def test_a_new_stage_starts_with_no_expiries(intake_db: Database) -> None:
     await intake_db.write(CALL_WORK.add, [(1, 1)], NOON)
     await claim(intake_db)
     await intake_db.write(CALL_WORK.sweep, NOON + LEASE)
@@ -117,7 +117,7 @@ async def test_a_new_stage_starts_with_no_expiries(intake_db: SqliteDatabase) ->
     assert [each.expiries for each in await claim(intake_db, stage=1)] == [0]
 
 
-async def test_the_owner_frees_its_predecessors_leases_without_counting_them(intake_db: SqliteDatabase) -> None:
+async def test_the_owner_frees_its_predecessors_leases_without_counting_them(intake_db: Database) -> None:
     await intake_db.write(CALL_WORK.add, [(1, 1), (2, 2)], NOON)
     await claim(intake_db, 1)
 

@@ -24,7 +24,7 @@ from services.intake.store.accounts import (
     update_account,
 )
 from services.intake.upload import Uploads
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.errors import Refusal, Refusals
 from services.shared.identity import AccountId, Identity, Role, token_sha256
 from services.shared.quota import metered
@@ -59,7 +59,7 @@ class JsonDoor:
     their own accounts; `disabled` is closed too. `agent` is an agent's token of `good` that acts for `deaf`.
     """
 
-    def __init__(self, db: SqliteDatabase) -> None:
+    def __init__(self, db: Database) -> None:
         self._db = db
         clock = HandClock()
         uploads = Uploads(db, clock, max_calls=500, webhooks=ONLY_PUBLIC, stored=lambda: None)

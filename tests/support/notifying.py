@@ -11,7 +11,7 @@ from services.notify.schedule import Step
 from services.notify.store.claims import Cursor, DueClaim, claim_due
 from services.notify.store.queue import Settled, settle_attempts
 from services.notify.store.reading import NotificationFilter, StoredNotification, list_notifications
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from tests.support.makers import NOON
 
 LEASE = timedelta(seconds=30)
@@ -43,15 +43,13 @@ def a_notification(
     )
 
 
-async def claim(
-    db: SqliteDatabase, most: int = 1, *, now: datetime = NOON, limits: PostLimits = LIMITS
-) -> list[DueClaim]:
+async def claim(db: Database, most: int = 1, *, now: datetime = NOON, limits: PostLimits = LIMITS) -> list[DueClaim]:
     claims, _ = await db.write(claim_due, most, Cursor(), limits, now, now + LEASE, ())
     return claims
 
 
 async def settle(
-    db: SqliteDatabase, due: DueClaim, attempt: Attempt = OK, next_s: float | None = None, *, now: datetime = NOON
+    db: Database, due: DueClaim, attempt: Attempt = OK, next_s: float | None = None, *, now: datetime = NOON
 ) -> bool:
     """Settles one attempt: delivered, tried again after `next_s`, or buried."""
     if attempt.outcome is AttemptOutcome.DELIVERED:
@@ -64,21 +62,17 @@ async def settle(
     return kept
 
 
-async def settle_next(
-    db: SqliteDatabase, attempt: Attempt = OK, next_s: float | None = None, *, now: datetime = NOON
-) -> str:
+async def settle_next(db: Database, attempt: Attempt = OK, next_s: float | None = None, *, now: datetime = NOON) -> str:
     """One turn: what is due next is claimed and settled. Answers its id."""
     (due,) = await claim(db, now=now)
     assert await settle(db, due, attempt, next_s, now=now)
     return due.due.notification_id
 
 
-async def listed(
-    db: SqliteDatabase, account: int = 1, wanted: NotificationFilter = ALL
-) -> Sequence[StoredNotification]:
+async def listed(db: Database, account: int = 1, wanted: NotificationFilter = ALL) -> Sequence[StoredNotification]:
     """Oldest first."""
     return list(reversed(await db.read(list_notifications, account, 1000, None, wanted)))
 
 
-async def statuses(db: SqliteDatabase) -> list[tuple[str, int]]:
+async def statuses(db: Database) -> list[tuple[str, int]]:
     return [(each.row.status, len(each.attempts)) for each in await listed(db)]

@@ -11,22 +11,22 @@ from services.intake.call import CheckedCall
 from services.intake.store.accounts import create_account
 from services.intake.store.reading import StoredCall, lookup_call
 from services.intake.store.uploads import UploadedCall, save_upload
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.errors import Refusals
 from tests.support.makers import NOON, a_new_account
 
 
-async def an_account(db: SqliteDatabase, token: bytes = b"t" * 32, **fields: Any) -> Account:
+async def an_account(db: Database, token: bytes = b"t" * 32, **fields: Any) -> Account:
     return await db.write(create_account, a_new_account(**fields), token, None, NOON)
 
 
 async def upload(
-    db: SqliteDatabase, account: Account, *calls: CheckedCall, request_id: str = "7", now: datetime = NOON
+    db: Database, account: Account, *calls: CheckedCall, request_id: str = "7", now: datetime = NOON
 ) -> list[UploadedCall]:
     return await db.write(save_upload, account.account_id, calls, request_id, now)
 
 
-async def run(db: SqliteDatabase, *statements: str) -> None:
+async def run(db: Database, *statements: str) -> None:
     def write(connection: Connection) -> None:
         for statement in statements:
             connection.execute(text(statement))
@@ -34,18 +34,18 @@ async def run(db: SqliteDatabase, *statements: str) -> None:
     await db.write(write)
 
 
-async def told(db: SqliteDatabase, account: Account, *calls: CheckedCall) -> list[tuple[str, str]]:
+async def told(db: Database, account: Account, *calls: CheckedCall) -> list[tuple[str, str]]:
     """(path within the call, mnemonic) of what is refused."""
     with pytest.raises(Refusals) as caught:
         await upload(db, account, *calls)
     return [(".".join(map(str, refusal.path[2:])), str(refusal.mnemonic)) for refusal in caught.value.refusals]
 
 
-async def lookup(db: SqliteDatabase, account: Account, ext_id: str = "call-1") -> StoredCall:
+async def lookup(db: Database, account: Account, ext_id: str = "call-1") -> StoredCall:
     return await db.read(lookup_call, account.account_id, ext_id)
 
 
-async def count(db: SqliteDatabase, table: str) -> int:
+async def count(db: Database, table: str) -> int:
     def counted(connection: Connection) -> int:
         return int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
 

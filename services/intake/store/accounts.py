@@ -21,6 +21,7 @@ from services.intake.account import (
 from services.intake.audio_settings import AudioSettings, audio_settings
 from services.intake.points import Limits
 from services.intake.store.tables import AccountRow, AgentAccountRow, TagRow, TokenRow
+from services.shared.db.locks import Lock, take
 from services.shared.db.tables import table_of
 from services.shared.errors import Mnemonic, Path, Refusal, not_found
 from services.shared.identity import EVERYWHERE, AccountId, Identity, Role
@@ -39,6 +40,8 @@ def create_account(
 ) -> Account:
     """Stores an account with its first token. With a `request_id` that was seen before, the account of then gets this token for its earlier ones."""
     account_id = None
+    # Of none yet: two requests of one id make one account.
+    take(connection, Lock.ACCOUNT)
     if request_id is not None:
         account_id = connection.execute(
             select(_accounts.c.account_id).where(_accounts.c.request_id == request_id)
@@ -109,6 +112,7 @@ def list_accounts(connection: Connection, most: int) -> list[Account]:
 
 def set_account(connection: Connection, account_id: AccountId, change: OperatorChange) -> Account:
     """Changes what the operator decides. Raises Refusal entity_not_found."""
+    take(connection, Lock.ACCOUNT, account_id)
     values: dict[str, Any] = {name: value for name, value in asdict(change).items() if value is not None}
     for name in ("minute_limit", "day_limit"):
         if values.get(name) == 0:
@@ -118,6 +122,7 @@ def set_account(connection: Connection, account_id: AccountId, change: OperatorC
 
 def update_account(connection: Connection, account_id: AccountId, change: AccountChange) -> Account:
     """Changes what the account itself decides; None stays."""
+    take(connection, Lock.ACCOUNT, account_id)
     networks = None if change.allowed_networks is None else list(change.allowed_networks)
     values = {
         "name": change.name,

@@ -49,9 +49,10 @@ class CallWork:
 
 def begin_work(connection: Connection, claim: Claim, now: datetime) -> CallWork | None:
     """The claimed call; its status becomes in_process, which is announced once an upload. None when the lease is lost."""
-    if not CALL_WORK.holds(connection, claim.key, claim.token):
+    # The call before its work, as whoever changes the call has it.
+    call = connection.execute(select(_calls).where(_calls.c.call_session_id == claim.key).with_for_update()).first()
+    if call is None or not CALL_WORK.holds(connection, claim.key, claim.token):
         return None
-    call = connection.execute(select(_calls).where(_calls.c.call_session_id == claim.key)).one()
     move = begin(CallStatus(call.status))
     if move is not None:
         move_call(connection, call, move, now)
@@ -150,6 +151,7 @@ def finish_fetch(connection: Connection, claim: Claim, now: datetime) -> bool:
 
 def finish_call(connection: Connection, claim: Claim, now: datetime) -> bool:
     """All recordings have a verdict: the call's status, its announcement and the end of its work, together. False when the lease is lost."""
+    _lock(connection, claim.key)
     if not CALL_WORK.finish(connection, claim.key, claim.token):
         return False
     _end(connection, claim.key, now)
@@ -185,6 +187,10 @@ def _give_up(connection: Connection, lease: Expired, now: datetime) -> None:
     _change(connection, unfinished, status=RecordingStatus.REFUSED, error_code=fault.code, error_message=fault.message)
     CALL_WORK.drop(connection, [lease.key])
     _end(connection, lease.key, now)
+
+
+def _lock(connection: Connection, call_session_id: int) -> None:
+    connection.execute(select(_calls.c.status).where(_calls.c.call_session_id == call_session_id).with_for_update())
 
 
 def _end(connection: Connection, call_session_id: int, now: datetime) -> None:

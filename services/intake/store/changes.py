@@ -65,7 +65,7 @@ def reprocess_call(connection: Connection, account_id: AccountId, call_session_i
 
 def _call(connection: Connection, account_id: AccountId, call_session_id: int) -> "Row[tuple[object, ...]]":
     wanted = select(_calls).where(_calls.c.account_id == account_id, _calls.c.call_session_id == call_session_id)
-    found = connection.execute(wanted).first()
+    found = connection.execute(wanted.with_for_update()).first()
     if found is None:
         raise not_found("call_session_id", call_session_id, "there is no such call")
     return found

@@ -33,6 +33,7 @@ from services.intake.store.tables import (
     TagRow,
     VisitorSessionRow,
 )
+from services.shared.db.locks import Lock, take
 from services.shared.db.tables import table_of
 from services.shared.errors import Mnemonic, Path, Refusal, not_found
 from services.shared.identity import AccountId
@@ -82,6 +83,7 @@ def create_entries(
     With `is_repeatable` one that is there already and says the same is answered as it is. Raises Refusal: what an entry's own rules say, duplicate_entity,
     entity_not_found for what it carries.
     """
+    take(connection, Lock.ACCOUNT, account_id)
     region = get_account(connection, account_id).region
     checked = [kind.check(entry, region, path) for entry, path in zip(came, paths, strict=True)]
     by_id, by_key = _known(connection, kind, account_id, checked)
@@ -110,6 +112,7 @@ def update_entry(
     names: Collection[str],
 ) -> E:
     """Changes the named fields of an entry. Raises Refusal: entity_not_found, what its rules say, duplicate_entity for what another entry has."""
+    take(connection, Lock.ACCOUNT, account_id)
     table, number, path = _TABLES[kind.noun], kind.id_of(change), (kind.noun,)
     mine = (table.c.account_id == account_id) & (table.c[kind.id_name] == number)
     found = connection.execute(select(table).where(mine)).mappings().all()

@@ -11,6 +11,7 @@ from services.intake.handed_over import KEEP, MOST_WAITING_BYTES, HandedOver, ha
 from services.intake.store.accounts import get_account
 from services.intake.store.garbage import LATE_WRITES, discard_keys, keep_objects
 from services.intake.store.tables import HandedOverRow
+from services.shared.db.locks import Lock, take
 from services.shared.db.tables import table_of
 from services.shared.errors import Mnemonic, Refusal
 from services.shared.identity import AccountId
@@ -28,6 +29,7 @@ def register_file(
     now: datetime,
 ) -> HandedOver:
     """Notes a file that is about to be stored, and that it goes when no call names it in time. Raises Refusal account_inactive, limit_exceeded."""
+    take(connection, Lock.ACCOUNT, account_id)
     get_account(connection, account_id)
     waiting = connection.execute(
         select(func.coalesce(func.sum(_files.c.size_bytes), 0)).where(
@@ -69,6 +71,7 @@ def register_file(
 
 def drop_file(connection: Connection, account_id: AccountId, upload_id: str, now: datetime) -> None:
     """Takes back a file that could not be stored, unless a call has named it: it counts no more, and what may have been written goes soon."""
+    take(connection, Lock.ACCOUNT, account_id)
     mine = (_files.c.account_id == account_id, _files.c.upload_id == upload_id, _files.c.call_session_id.is_(None))
     key = connection.execute(select(_files.c.key).where(*mine)).scalar()
     if key is not None:

@@ -8,6 +8,7 @@ from sqlalchemy.engine import Row
 from services.intake.points import LimitsLeft, Spent, left, refund, spend
 from services.intake.store.accounts import account_of, get_account
 from services.intake.store.tables import SpentPointsRow
+from services.shared.db.locks import Lock, take
 from services.shared.db.tables import insert_missing, table_of
 from services.shared.identity import AccountId
 
@@ -16,6 +17,7 @@ _spent = table_of(SpentPointsRow)
 
 def spend_points(connection: Connection, account_id: AccountId, points: int, now: datetime) -> LimitsLeft | None:
     """Takes the points of a request; answers what is left, None for an account without limits. Raises Refusal limit_exceeded or account_inactive."""
+    take(connection, Lock.POINTS, account_id)
     account = get_account(connection, account_id)
     if not account.limits.are_set:
         return None
@@ -27,6 +29,7 @@ def spend_points(connection: Connection, account_id: AccountId, points: int, now
 
 def refund_points(connection: Connection, account_id: AccountId, points: int, spend_time: datetime) -> None:
     """Gives back what a request took at `spend_time` and did not succeed; also to an account that was disabled meanwhile."""
+    take(connection, Lock.POINTS, account_id)
     account = account_of(connection, account_id)
     spent = refund(_read(connection, account_id), points, spend_time, account.clock.zone)
     if spent is not None:

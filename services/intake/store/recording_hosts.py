@@ -6,6 +6,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from services.intake.recording_host import MOST_HOSTS, RecordingHost
 from services.intake.store.tables import RecordingHostRow
+from services.shared.db.locks import Lock, take
 from services.shared.db.tables import table_of
 from services.shared.errors import Mnemonic, Refusal
 from services.shared.host_port import HostPort
@@ -18,6 +19,7 @@ def set_host(
     connection: Connection, account_id: AccountId, at: HostPort, header_name: str, sealed_value: str, now: datetime
 ) -> RecordingHost:
     """Keeps what a host wants to see, in place of what was kept. Raises Refusal for more hosts than an account may have."""
+    take(connection, Lock.ACCOUNT, account_id)
     remove_host(connection, account_id, at)
     count = connection.execute(
         select(func.count()).select_from(_hosts).where(_hosts.c.account_id == account_id)

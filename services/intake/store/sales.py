@@ -29,9 +29,9 @@ class NewSale:
 def add_sale(connection: Connection, account_id: AccountId, sale: NewSale) -> int:
     """Stores a sale, and gives the call the account's system tag for sales. Raises Refusal when the account has no such call, or the sale came before it."""
     call = connection.execute(
-        select(_calls.c.start_time).where(
-            _calls.c.account_id == account_id, _calls.c.call_session_id == sale.call_session_id
-        )
+        select(_calls.c.start_time)
+        .where(_calls.c.account_id == account_id, _calls.c.call_session_id == sale.call_session_id)
+        .with_for_update()
     ).first()
     if call is None:
         raise Refusal(Mnemonic.ENTITY_NOT_FOUND, path=("communication_id",), value=sale.call_session_id)

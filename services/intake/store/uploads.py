@@ -22,6 +22,7 @@ from services.intake.store.garbage import discard_objects
 from services.intake.store.handed_over import give_files
 from services.intake.store.outbox import announce
 from services.intake.store.tables import CALL_WORK, FETCH, CallRow, CallTagRow, RecordingRow
+from services.shared.db.locks import Lock, take
 from services.shared.db.tables import table_of
 from services.shared.errors import Refusal, Refusals, Trouble
 from services.shared.identity import AccountId
@@ -85,7 +86,8 @@ def save_upload(
     priority: Priority = Priority.LIVE,
 ) -> list[UploadedCall]:
     """Stores the calls that are to be stored and answers for each, in their order. Raises Refusals, and stores nothing, when one breaks a rule of the account."""
-    firsts, known, outcomes = _sorted_out(connection, account_id, calls)
+    take(connection, Lock.ACCOUNT, account_id)
+    firsts, known, outcomes = _sorted_out(connection, account_id, calls, locked=True)
     storing, state, refusals = _checked_by_account(connection, account_id, firsts, known, outcomes, now)
     if refusals:
         raise Refusals(refusals)
@@ -106,10 +108,10 @@ def save_upload(
 
 
 def _sorted_out(
-    connection: Connection, account_id: AccountId, calls: Sequence[CheckedCall]
+    connection: Connection, account_id: AccountId, calls: Sequence[CheckedCall], *, locked: bool = False
 ) -> tuple[dict[str, CheckedCall], "dict[str, Row[tuple[object, ...]]]", dict[str, Outcome]]:
     """The first call of each ext_id, what is known of it, and what an upload does with it."""
-    known = _known_calls(connection, account_id, [call.ext_id for call in calls])
+    known = _known_calls(connection, account_id, [call.ext_id for call in calls], locked=locked)
     firsts: dict[str, CheckedCall] = {}
     for call in calls:
         firsts.setdefault(call.ext_id, call)
@@ -117,7 +119,7 @@ def _sorted_out(
 
 
 def _known_calls(
-    connection: Connection, account_id: int, ext_ids: Sequence[str]
+    connection: Connection, account_id: int, ext_ids: Sequence[str], *, locked: bool = False
 ) -> "dict[str, Row[tuple[object, ...]]]":
     wanted = select(
         _calls.c.call_session_id,
@@ -127,6 +129,8 @@ def _known_calls(
         _calls.c.event_seq,
         _calls.c.fingerprint,
     ).where(_calls.c.account_id == account_id, _calls.c.ext_id.in_(ext_ids))
+    if locked:
+        wanted = wanted.order_by(_calls.c.call_session_id).with_for_update()
     found: Sequence[Row[tuple[object, ...]]] = connection.execute(wanted).all()  # type: ignore[assignment]
     return {row.ext_id: row for row in found}
 

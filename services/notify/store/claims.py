@@ -13,6 +13,7 @@ from services.notify.store.lines import heads, line_up
 from services.notify.store.receivers import receivers_by_id
 from services.notify.store.tables import NOTIFY_WORK
 from services.shared.db.lane_work import LANES_OF_ACCOUNT, Lane
+from services.shared.db.locks import Lock, take
 from services.shared.db.work_table import Claim
 
 RING_ACCOUNTS = 64
@@ -46,6 +47,8 @@ def claim_due(
     settling: Sequence[Claim],
 ) -> tuple[list[DueClaim], Cursor]:
     """Leases up to `most` lines, fairly and within the limits, and says where to look next. Those that are `settling` are leased, but not under way."""
+    # Bounds hold over all who claim.
+    take(connection, Lock.CLAIMS)
     picks, cursor = _pick(connection, most, cursor, limits, now, settling)
     claims = NOTIFY_WORK.claim_in_lanes(
         connection, {_lane(receiver): count for receiver, count in picks.items()}, lease_end

@@ -1,16 +1,16 @@
 """Lines of waiting notifications: one a call, in the order of `seq`, and one of its redeliveries beside it. The first of each line has the line's work."""
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, select, text
+from sqlalchemy import Connection, bindparam, select
 
 from services.notify.notification import DueNotification
 from services.notify.store.tables import NOTIFY_WORK, CallOrderRow, line_of
+from services.shared.db.dialects import Sql, is_postgresql, read_rows, rows_text
 from services.shared.db.lane_work import LaneRow
-from services.shared.db.tables import from_microseconds, read_rows, table_of
+from services.shared.db.tables import from_microseconds, insert_missing, table_of
 
 _call_order = table_of(CallOrderRow)
 
@@ -49,7 +49,7 @@ def heads(connection: Connection, keys: Collection[int]) -> dict[int, Head]:
             next_attempt_time=None if again is None else from_microseconds(again),
         )
         for key, notification_id, account_id, receiver_id, url, body, attempts, failures, seq, previous_seq, again in read_rows(
-            connection.execute(_HEADS, {"keys": json.dumps(list(keys))})
+            connection.execute(_HEADS.on(connection), {"keys": rows_text([(key, *line_of(key)) for key in keys])})
         )
     }
 
@@ -59,7 +59,8 @@ def line_up(connection: Connection, keys: Collection[int], now: datetime) -> Non
     firsts = heads(connection, keys)
     if not firsts:
         return
-    settled = dict(read_rows(connection.execute(_SETTLED, {"keys": json.dumps(list(firsts))})))
+    calls = rows_text([line_of(key)[:1] for key in firsts])
+    settled = dict(read_rows(connection.execute(_SETTLED.on(connection), {"calls": calls})))
     due: list[LaneRow] = []
     held_back: list[LaneRow] = []
     for key, head in firsts.items():
@@ -73,22 +74,35 @@ def line_up(connection: Connection, keys: Collection[int], now: datetime) -> Non
     NOTIFY_WORK.place(connection, held_back, now, at_most=True)
 
 
+def lock_calls(connection: Connection, calls: Collection[int]) -> None:
+    """Nobody else changes the lines of these calls until the end of the transaction: before anything is read of them."""
+    if is_postgresql(connection) and calls:
+        new = [{"call_session_id": call, "settled_seq": 0, "is_erased": False} for call in sorted(calls)]
+        insert_missing(connection, _call_order, new)
+        connection.execute(_LOCK_CALLS, {"calls": sorted(calls)})
+
+
 def erased_calls(connection: Connection, calls: Collection[int]) -> set[int]:
     """Those of the calls that were erased."""
     return set(connection.execute(_ERASED, {"calls": list(calls)}).scalars())
 
 
-_HEADS = text("""
-SELECT json_group_array(json_array(line.value, n.notification_id, n.account_id, n.receiver_id, n.url, n.body, n.attempts, n.failures, n.seq,
-  n.previous_seq, n.next_attempt_time))
-FROM json_each(:keys) AS line CROSS JOIN notifications n ON n.notification_id = (
+_HEADS = Sql("""
+SELECT ROWS(line[0]::bigint, n.notification_id, n.account_id, n.receiver_id, n.url, n.body, n.attempts, n.failures, n.seq, n.previous_seq, n.next_attempt_time)
+FROM EACH(:keys) AS line CROSS JOIN notifications n WHERE n.notification_id = (
   SELECT w.notification_id FROM notifications w INDEXED BY notifications_line
-  WHERE w.call_session_id = line.value / 2 AND w.is_redelivery = line.value % 2 AND w.status = 'waiting' ORDER BY w.seq LIMIT 1)
+  WHERE w.call_session_id = line[1]::bigint AND w.is_redelivery = line[2]::boolean AND w.status = 'waiting' ORDER BY w.seq LIMIT 1)
 """)
-_SETTLED = text("""
-SELECT json_group_array(json_array(o.call_session_id, o.settled_seq))
-FROM json_each(:keys) AS line CROSS JOIN call_order o ON o.call_session_id = line.value / 2
+_SETTLED = Sql("""
+SELECT ROWS(o.call_session_id, o.settled_seq)
+FROM EACH(:calls) AS line CROSS JOIN call_order o WHERE o.call_session_id = line[0]::bigint
 """)
+_LOCK_CALLS = (
+    select(_call_order.c.call_session_id)
+    .where(_call_order.c.call_session_id.in_(bindparam("calls", expanding=True)))
+    .order_by(_call_order.c.call_session_id)
+    .with_for_update()
+)
 _ERASED = select(_call_order.c.call_session_id).where(
     _call_order.c.call_session_id.in_(bindparam("calls", expanding=True)), _call_order.c.is_erased
 )

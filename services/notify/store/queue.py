@@ -1,11 +1,10 @@
 """Notifications in the order of their call: taken over, posted one after another, settled (docs/contract.md 7)."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, text, update
+from sqlalchemy import Connection, update
 
 from services.notify.breaker import BreakerRules
 from services.notify.notification import (
@@ -18,7 +17,7 @@ from services.notify.payload import payload
 from services.notify.schedule import Step
 from services.notify.store.attempts import log_attempts
 from services.notify.store.claims import DueClaim
-from services.notify.store.lines import erased_calls, heads, line_up
+from services.notify.store.lines import erased_calls, heads, line_up, lock_calls
 from services.notify.store.receivers import ensure_receivers, judge_receivers, paused_receivers, receivers_by_id
 from services.notify.store.tables import (
     NOTIFY_WORK,
@@ -26,8 +25,9 @@ from services.notify.store.tables import (
     line_of,
     work_key,
 )
+from services.shared.db.dialects import Sql, rows_text
 from services.shared.db.lane_work import Lane
-from services.shared.db.tables import insert_missing, table_of, to_microseconds
+from services.shared.db.tables import insert_missing, table_of
 
 _notifications = table_of(NotificationRow)
 
@@ -47,6 +47,7 @@ class Settled:
 
 def enqueue(connection: Connection, new: Sequence[NewNotification], now: datetime) -> int:
     """Takes notifications over; known ids, and those of erased calls, are passed over. Answers how many were new."""
+    lock_calls(connection, {each.event.call_session_id for each in new})
     erased = erased_calls(connection, {each.event.call_session_id for each in new})
     kept = [each for each in new if each.event.call_session_id not in erased]
     receivers = ensure_receivers(connection, {(each.account_id, each.url) for each in kept})
@@ -84,6 +85,7 @@ def settle_attempts(
     connection: Connection, settled: Sequence[Settled], rules: BreakerRules, now: datetime
 ) -> list[bool]:
     """Logs attempts and what follows: delivered, tried again, or buried. Answers for each whether its lease was still ours; nothing is kept of the others."""
+    lock_calls(connection, {line_of(each.claim.key)[0] for each in settled})
     ours = NOTIFY_WORK.held(connection, [each.claim for each in settled])
     kept = [each for each in settled if each.claim.token in ours]
     if kept:
@@ -91,7 +93,7 @@ def settle_attempts(
             connection,
             [(each.claim.due.notification_id, each.claim.due.attempts + 1, each.attempt) for each in kept],
         )
-        connection.execute(_STEP, {"rows": json.dumps([_step_values(each, now) for each in kept])})
+        connection.execute(_STEP.on(connection), {"rows": rows_text([_step_values(each, now) for each in kept])})
         NOTIFY_WORK.finish_all(connection, [each.claim for each in kept])
         _note_order(
             connection, {each.claim.key: each.claim.seq for each in kept if each.step.next_attempt_time is None}
@@ -131,6 +133,7 @@ def find_forsaken(connection: Connection, before: datetime, tried_since: datetim
 
 def give_up(connection: Connection, keys: Sequence[int], before: datetime, now: datetime) -> int:
     """Buries the first of these lines, as far as they are ready since before then, without another attempt. Answers how many."""
+    lock_calls(connection, {line_of(key)[0] for key in keys})
     free = NOTIFY_WORK.drop_ready(connection, keys, before)
     firsts = heads(connection, free)
     health = receivers_by_id(connection, {head.due.receiver_id for head in firsts.values()})
@@ -150,8 +153,8 @@ def _step_values(settled: Settled, now: datetime) -> tuple[object, ...]:
         step.status,
         due.attempts + 1,
         due.failures + (settled.attempt.outcome is not AttemptOutcome.DELIVERED),
-        None if again is None else to_microseconds(again),
-        to_microseconds(now) if again is None else None,
+        again,
+        now if again is None else None,
         step.bury_reason,
     )
 
@@ -180,17 +183,17 @@ def _note_order(connection: Connection, ended: Mapping[int, int]) -> None:
     """So far their calls have come. Redeliveries do not count for the order of their call."""
     in_order = {line_of(key)[0]: seq for key, seq in ended.items() if not line_of(key)[1]}
     if in_order:
-        connection.execute(_ORDER, {"rows": json.dumps(list(in_order.items()))})
+        connection.execute(_ORDER.on(connection), {"rows": rows_text(sorted(in_order.items()))})
 
 
-_STEP = text("""
+_STEP = Sql("""
 UPDATE notifications SET
-  status = json_extract(step.value, '$[1]'), attempts = json_extract(step.value, '$[2]'), failures = json_extract(step.value, '$[3]'),
-  next_attempt_time = json_extract(step.value, '$[4]'), end_time = json_extract(step.value, '$[5]'), bury_reason = json_extract(step.value, '$[6]')
-FROM json_each(:rows) AS step WHERE notification_id = json_extract(step.value, '$[0]')
+  status = step[1]::text, attempts = step[2]::integer, failures = step[3]::integer, next_attempt_time = step[4]::bigint, end_time = step[5]::bigint,
+  bury_reason = step[6]::text
+FROM EACH(:rows) AS step WHERE notification_id = step[0]::text
 """)
-_ORDER = text("""
-INSERT INTO call_order (call_session_id, settled_seq, is_erased)
-SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), 0 FROM json_each(:rows) WHERE true
-ON CONFLICT (call_session_id) DO UPDATE SET settled_seq = max(settled_seq, excluded.settled_seq)
+_ORDER = Sql("""
+INSERT INTO call_order AS o (call_session_id, settled_seq, is_erased)
+SELECT r[0]::bigint, r[1]::bigint, false FROM EACH(:rows) AS r WHERE true
+ON CONFLICT (call_session_id) DO UPDATE SET settled_seq = CASE WHEN o.settled_seq < excluded.settled_seq THEN excluded.settled_seq ELSE o.settled_seq END
 """)

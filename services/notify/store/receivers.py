@@ -21,6 +21,7 @@ LONGEST_SILENCE = timedelta(days=2)
 """Between two attempts of what waits, by the schedule of a day at most and its jitter."""
 
 _BY_ID = select(_receivers).where(_receivers.c.receiver_id.in_(bindparam("ids", expanding=True)))
+_BY_ID_LOCKED = _BY_ID.order_by(_receivers.c.receiver_id).with_for_update()
 _STAND = (
     update(_receivers)
     .where(_receivers.c.receiver_id == bindparam("judged"))
@@ -40,7 +41,7 @@ def ensure_receivers(connection: Connection, named: Collection[tuple[int, str]])
     """The receiver of each account and link, made when it is the first time."""
     hosts = {(account_id, url): receiver_host(url) for account_id, url in named}
     wanted = {(account_id, host) for (account_id, _), host in hosts.items()}
-    known = _ids(connection, wanted)
+    known = _ids(connection, wanted, kept=True)
     fresh = wanted - known.keys()
     if fresh:
         insert_missing(
@@ -51,7 +52,7 @@ def ensure_receivers(connection: Connection, named: Collection[tuple[int, str]])
                 for account_id, host in sorted(fresh)
             ],
         )
-        known |= _ids(connection, fresh)
+        known |= _ids(connection, fresh, kept=True)
     return {key: known[key[0], host] for key, host in hosts.items()}
 
 
@@ -60,18 +61,19 @@ def find_receiver(connection: Connection, account_id: int, host: str) -> int | N
     return _ids(connection, {(account_id, host)}).get((account_id, host))
 
 
-def receivers_by_id(connection: Connection, ids: Collection[int]) -> dict[int, Receiver]:
-    """Receivers by their numbers."""
+def receivers_by_id(connection: Connection, ids: Collection[int], *, locked: bool = False) -> dict[int, Receiver]:
+    """Receivers by their numbers; `locked` until the end of the transaction."""
     if not ids:
         return {}
-    return {row.receiver_id: _receiver(row) for row in connection.execute(_BY_ID, {"ids": list(ids)})}
+    found = connection.execute(_BY_ID_LOCKED if locked else _BY_ID, {"ids": list(ids)})
+    return {row.receiver_id: _receiver(row) for row in found}
 
 
 def judge_receivers(
     connection: Connection, attempts: Sequence[tuple[int, Attempt]], rules: BreakerRules, now: datetime
 ) -> None:
     """Receivers stand where these attempts leave them."""
-    before = receivers_by_id(connection, {receiver_id for receiver_id, _ in attempts})
+    before = receivers_by_id(connection, {receiver_id for receiver_id, _ in attempts}, locked=True)
     health = {receiver_id: receiver.health for receiver_id, receiver in before.items()}
     for receiver_id, attempt in attempts:
         if receiver_id in health:
@@ -147,11 +149,15 @@ def count_standing(connection: Connection, failing_before: datetime) -> tuple[in
     return waiting, dict(row._mapping)
 
 
-def _ids(connection: Connection, named: Collection[tuple[int, str]]) -> dict[tuple[int, str], int]:
+def _ids(
+    connection: Connection, named: Collection[tuple[int, str]], *, kept: bool = False
+) -> dict[tuple[int, str], int]:
+    """The numbers of those that there are; `kept` ones are not forgotten until the end of the transaction."""
     key = tuple_(_receivers.c.account_id, _receivers.c.host)
-    found = connection.execute(
-        select(_receivers.c.account_id, _receivers.c.host, _receivers.c.receiver_id).where(key.in_(list(named)))
-    )
+    wanted = select(_receivers.c.account_id, _receivers.c.host, _receivers.c.receiver_id).where(key.in_(list(named)))
+    if kept:
+        wanted = wanted.order_by(_receivers.c.receiver_id).with_for_update(read=True)
+    found = connection.execute(wanted)
     return {(row.account_id, row.host): row.receiver_id for row in found}
 
 

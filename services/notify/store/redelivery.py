@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Update, select, text, update
 
 from services.notify.notification import NotificationStatus
-from services.notify.store.lines import line_up
+from services.notify.store.lines import line_up, lock_calls
 from services.notify.store.receivers import find_receiver, probe_now
 from services.notify.store.tables import NotificationRow, work_key
 from services.shared.db.tables import table_of
@@ -19,17 +19,16 @@ _IS_BURIED = text("notifications.status = 'buried'")
 
 def redeliver(connection: Connection, account_id: int, notification_id: str, now: datetime) -> None:
     """Sends one that ended once more, and hastens one that waits. Raises Refusal for one that the account does not have, and for a test."""
-    row = connection.execute(
-        select(_notifications).where(
-            _notifications.c.notification_id == notification_id, _notifications.c.account_id == account_id
-        )
-    ).first()
+    mine = (_notifications.c.notification_id == notification_id) & (_notifications.c.account_id == account_id)
+    row = connection.execute(select(_notifications).where(mine)).first()
     if row is None:
         raise not_found("notification_id", notification_id, "the account has no such notification")
     if row.is_test:
         why = "this was a test, which goes once: send another one"
         raise Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=("notification_id",), value=notification_id, why=why)
-    if row.status == NotificationStatus.WAITING:
+    lock_calls(connection, [row.call_session_id])
+    status = connection.execute(select(_notifications.c.status).where(mine)).scalar()
+    if status == NotificationStatus.WAITING:
         key = work_key(row.call_session_id, is_redelivery=row.is_redelivery)
         hastened = update(_notifications).where(_notifications.c.notification_id == notification_id)
         connection.execute(hastened.values(next_attempt_time=None))
@@ -55,6 +54,7 @@ def redeliver_buried(
         wanted = wanted.where(_notifications.c.receiver_id == find_receiver(connection, account_id, receiver_host))
     found = connection.execute(wanted).all()
     if found:
+        lock_calls(connection, {row.call_session_id for row in found})
         connection.execute(_again([row.notification_id for row in found]))
         line_up(connection, {work_key(row.call_session_id, is_redelivery=True) for row in found}, now)
         probe_now(connection, {row.receiver_id for row in found}, now)

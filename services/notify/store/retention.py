@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, exists, select, update
 
+from services.notify.store.lines import lock_calls
 from services.notify.store.tables import (
     NOTIFY_WORK,
     AttemptRow,
@@ -38,6 +39,7 @@ def forget_ended(connection: Connection, before: datetime) -> int:
 
 def erase_call(connection: Connection, call_session_id: int) -> None:
     """Deletes all of a call and keeps its number, so that nothing of it is taken over later."""
+    lock_calls(connection, [call_session_id])
     NOTIFY_WORK.drop(connection, [work_key(call_session_id, is_redelivery=each) for each in (False, True)])
     found = connection.execute(
         select(_notifications.c.notification_id, _notifications.c.receiver_id).where(
@@ -60,5 +62,8 @@ def _delete(connection: Connection, notification_ids: Sequence[str]) -> None:
 
 def _drop_unused(connection: Connection, receiver_ids: Collection[int]) -> None:
     if receiver_ids:
+        # Whoever enqueues for one of them holds it: locked first and looked at then, what was enqueued is seen.
+        locked = select(_receivers.c.receiver_id).where(_receivers.c.receiver_id.in_(receiver_ids))
+        connection.execute(locked.order_by(_receivers.c.receiver_id).with_for_update())
         is_used = exists().where(_notifications.c.receiver_id == _receivers.c.receiver_id)
         connection.execute(delete(_receivers).where(_receivers.c.receiver_id.in_(receiver_ids), ~is_used))

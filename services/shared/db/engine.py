@@ -59,6 +59,8 @@ class _TransactionGone(Exception):
 class SqliteDatabase:
     """One database file, owned by this process until `close`."""
 
+    is_shared = False
+
     def __init__(self, path: Path, functions: Functions = MappingProxyType({})) -> None:
         """`functions` are what statements may call beside SQL's own: arguments and code by name. Raises DatabaseInUse when another process has the file."""
         self._path = path
@@ -100,6 +102,10 @@ class SqliteDatabase:
         return await asyncio.get_running_loop().run_in_executor(
             self._readers, self._read, lambda connection: function(connection, *args, **kwargs)
         )
+
+    async def stop(self) -> None:
+        """As `close`."""
+        await asyncio.get_running_loop().run_in_executor(None, self.close)
 
     def close(self) -> None:
         """Finishes what was asked for, then lets the file go."""

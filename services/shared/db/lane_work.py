@@ -1,13 +1,13 @@
 """Durable work in lanes: rows of one account that share a bound, such as all for one host. Whoever claims sees which lanes have ready work, and chooses."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Table, delete, func, select, text
 
-from services.shared.db.tables import read_rows, to_microseconds
+from services.shared.db.dialects import Sql, read_rows, rows_text
+from services.shared.db.tables import to_microseconds
 from services.shared.db.work_table import DELAYED, LEASED, READY, Claim, WorkTable, next_tokens
 
 LANES_OF_ACCOUNT = 64
@@ -44,17 +44,17 @@ class LaneWorkTable(WorkTable):
 
     def __init__(self, work: Table) -> None:
         super().__init__(work)
-        self._accounts_sql = text(_ACCOUNTS.format(name=work.name))
-        self._lanes_sql = text(_LANES.format(name=work.name))
-        self._rows_sql = text(_ROWS.format(name=work.name))
-        self._lease_sql = text(_LEASE.format(name=work.name))
-        self._held_sql = text(_HELD.format(name=work.name))
-        self._finish_sql = text(_FINISH.format(name=work.name))
-        self._renew_sql = text(_RENEW.format(name=work.name))
-        self._place_sql = text(_PLACE.format(name=work.name))
-        self._place_at_most_sql = text(_PLACE_AT_MOST.format(name=work.name))
-        self._held_lanes_sql = text(_HELD_LANES.format(name=work.name))
-        self._count_sql = text(_COUNT.format(name=work.name))
+        self._accounts_sql = Sql(_ACCOUNTS.format(name=work.name))
+        self._lanes_sql = Sql(_LANES.format(name=work.name))
+        self._rows_sql = Sql(_ROWS.format(name=work.name), postgresql=_ROWS_POSTGRESQL.format(name=work.name))
+        self._lease_sql = Sql(_LEASE.format(name=work.name))
+        self._held_sql = Sql(_HELD.format(name=work.name))
+        self._finish_sql = Sql(_FINISH.format(name=work.name))
+        self._renew_sql = Sql(_RENEW.format(name=work.name))
+        self._place_sql = Sql(_PLACE.format(name=work.name))
+        self._place_at_most_sql = Sql(_PLACE_AT_MOST.format(name=work.name))
+        self._held_lanes_sql = Sql(_HELD_LANES.format(name=work.name))
+        self._count_sql = Sql(_COUNT.format(name=work.name))
 
     def place(self, connection: Connection, rows: Sequence[LaneRow], now: datetime, *, at_most: bool = False) -> None:
         """Puts rows into their lanes, ready or put off, whatever they were before. With `at_most` one that is ready stays so, and one that is put off for less too. What is leased stays as it is."""
@@ -66,21 +66,23 @@ class LaneWorkTable(WorkTable):
                 row.account_id,
                 row.lane,
                 READY if row.until is None or row.until <= now else DELAYED,
-                to_microseconds(row.until or now),
+                row.until or now,
             )
-            for row in rows
+            # In one order, in which racing writers do not wait for each other in a circle.
+            for row in sorted(rows, key=lambda row: row.key)
         ]
-        connection.execute(self._place_at_most_sql if at_most else self._place_sql, {"rows": json.dumps(placed)})
+        place = self._place_at_most_sql if at_most else self._place_sql
+        connection.execute(place.on(connection), {"rows": rows_text(placed)})
 
     def ready_accounts(self, connection: Connection, after_account: int, most: int) -> list[int]:
         """Accounts with ready work that follow the given one, in order, up to `most`."""
-        found = connection.execute(self._accounts_sql, {"after": after_account, "most": most})
+        found = connection.execute(self._accounts_sql.on(connection), {"after": after_account, "most": most})
         return [row.account_id for row in found]
 
     def ready_lanes(self, connection: Connection, after_lane: Mapping[int, int]) -> list[Lane]:
         """Lanes with ready work of each of these accounts, in order, up to 64 that follow the lane given for the account."""
-        asked = json.dumps(list(after_lane.items()))
-        found = connection.execute(self._lanes_sql, {"asked": asked, "most": LANES_OF_ACCOUNT})
+        asked = rows_text(list(after_lane.items()))
+        found = connection.execute(self._lanes_sql.on(connection), {"asked": asked, "most": LANES_OF_ACCOUNT})
         return [Lane(row.account_id, row.lane) for row in found]
 
     def busy_lanes(self, connection: Connection) -> dict[Lane, int]:
@@ -95,32 +97,38 @@ class LaneWorkTable(WorkTable):
 
     def held_lanes(self, connection: Connection, claims: Sequence[Claim]) -> dict[Lane, int]:
         """How many rows of each lane are leased under these claims."""
-        asked = json.dumps([(claim.key, claim.token) for claim in claims])
-        found = connection.execute(self._held_lanes_sql, {"rows": asked})
+        asked = rows_text([(claim.key, claim.token) for claim in claims])
+        found = connection.execute(self._held_lanes_sql.on(connection), {"rows": asked})
         return {Lane(row.account_id, row.lane): row.leases for row in found}
 
     def count_lanes(self, connection: Connection, account_id: int) -> dict[int, int]:
         """How many rows each lane of an account has, in whatever state."""
-        found = connection.execute(self._count_sql, {"account_id": account_id})
+        found = connection.execute(self._count_sql.on(connection), {"account_id": account_id})
         return {row.lane: row.rows_of_lane for row in found}
 
     def claim_in_lanes(self, connection: Connection, picks: Mapping[Lane, int], lease_end: datetime) -> list[LaneClaim]:
         """Leases up to so many ready rows of each lane, lowest keys first."""
-        # One statement for all lanes of the same number: SQLite takes no limit from a row.
+        # One statement for all lanes of the same number: no limit is taken from a row.
         of_number: dict[int, list[tuple[int, int]]] = {}
         for lane, most in picks.items():
             of_number.setdefault(most, []).append((lane.account_id, lane.lane))
         found = [
             row
             for most, lanes in of_number.items()
-            for row in read_rows(connection.execute(self._rows_sql, {"lanes": json.dumps(lanes), "most": most}))
+            for row in read_rows(
+                connection.execute(self._rows_sql.on(connection), {"lanes": rows_text(lanes), "most": most})
+            )
         ]
         if not found:
             return []
         first = next_tokens(connection, len(found)) - len(found) + 1
         connection.execute(
-            self._lease_sql,
-            {"rows": json.dumps([key for key, *_ in found]), "first": first, "due": to_microseconds(lease_end)},
+            self._lease_sql.on(connection),
+            {
+                "rows": rows_text([(key, place) for place, (key, *_) in enumerate(found)]),
+                "first": first,
+                "due": to_microseconds(lease_end),
+            },
         )
         return [
             LaneClaim(key=key, account_id=account_id, token=first + place, expiries=expiries, lane=lane)
@@ -146,28 +154,28 @@ class LaneWorkTable(WorkTable):
         return list(connection.execute(gone.returning(work.key)).scalars())
 
     def held(self, connection: Connection, claims: Sequence[Claim]) -> set[int]:
-        """The tokens among these claims that still hold."""
-        asked = json.dumps([(claim.key, claim.token) for claim in claims])
-        return {token for (token,) in read_rows(connection.execute(self._held_sql, {"rows": asked}))}
+        """The tokens among these claims that still hold, and do until the end of the transaction."""
+        asked = rows_text([(claim.key, claim.token) for claim in claims])
+        return {token for (token,) in read_rows(connection.execute(self._held_sql.on(connection), {"rows": asked}))}
 
     def renew(self, connection: Connection, held: Sequence[tuple[int, int]], lease_end: datetime) -> set[int]:
         """As of any work table, in two statements."""
-        rows = json.dumps([(key, token, to_microseconds(lease_end)) for key, token in held])
-        connection.execute(self._renew_sql, {"rows": rows})
-        return {token for (token,) in read_rows(connection.execute(self._held_sql, {"rows": rows}))}
+        rows = rows_text([(key, token, lease_end) for key, token in held])
+        ours = {token for (token,) in read_rows(connection.execute(self._held_sql.on(connection), {"rows": rows}))}
+        connection.execute(self._renew_sql.on(connection), {"rows": rows})
+        return ours
 
     def finish_all(self, connection: Connection, claims: Sequence[Claim]) -> None:
         """Removes the rows of these claims, as far as their leases are ours."""
         if claims:
-            asked = json.dumps([(claim.key, claim.token) for claim in claims])
-            connection.execute(self._finish_sql, {"rows": asked})
+            asked = rows_text([(claim.key, claim.token) for claim in claims])
+            connection.execute(self._finish_sql.on(connection), {"rows": asked})
 
 
-# Many rows go in and out as one JSON text: each step of a statement gives the interpreter's lock away and has to win it back from a busy event loop, which cost
-# more than the statement itself. Without INDEXED BY the planner reads whole tables here, as it does in the claim of WorkTable.
+# Without INDEXED BY the planner reads whole tables here, as it does in the claim of WorkTable.
 _ACCOUNTS = """
 WITH RECURSIVE found(account_id, place) AS (
-  SELECT * FROM (SELECT min(account_id), 1 FROM {name} INDEXED BY {name}_ready WHERE state = 0 AND stage = 0 AND account_id > :after)
+  SELECT * FROM (SELECT min(account_id), 1 FROM {name} INDEXED BY {name}_ready WHERE state = 0 AND stage = 0 AND account_id > :after) AS first
   UNION ALL
   SELECT (SELECT min(w.account_id) FROM {name} w INDEXED BY {name}_ready WHERE w.state = 0 AND w.stage = 0 AND w.account_id > found.account_id), place + 1
   FROM found WHERE found.account_id IS NOT NULL AND place < :most
@@ -176,7 +184,7 @@ SELECT account_id FROM found WHERE account_id IS NOT NULL
 """
 _LANES = """
 WITH RECURSIVE asked(account_id, after_lane) AS (
-  SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:asked)
+  SELECT one[0]::bigint, one[1]::bigint FROM EACH(:asked) AS one
 ), found(account_id, lane, place) AS (
   SELECT asked.account_id,
     (SELECT min(w.lane) FROM {name} w INDEXED BY {name}_ready WHERE w.state = 0 AND w.stage = 0 AND w.account_id = asked.account_id AND w.lane > asked.after_lane), 1
@@ -189,47 +197,59 @@ WITH RECURSIVE asked(account_id, after_lane) AS (
 SELECT account_id, lane FROM found WHERE lane IS NOT NULL ORDER BY account_id, lane
 """
 _ROWS = """
-SELECT json_group_array(json_array(w.key, w.account_id, w.expiries, w.lane)) FROM json_each(:lanes) AS asked CROSS JOIN {name} w ON w.key IN (
+SELECT ROWS(w.key, w.account_id, w.expiries, w.lane) FROM EACH(:lanes) AS asked CROSS JOIN {name} w ON w.key IN (
   SELECT key FROM {name} INDEXED BY {name}_ready
-  WHERE state = 0 AND stage = 0 AND account_id = json_extract(asked.value, '$[0]') AND lane = json_extract(asked.value, '$[1]')
+  WHERE state = 0 AND stage = 0 AND account_id = asked[0]::bigint AND lane = asked[1]::bigint
   ORDER BY priority, key LIMIT :most)
 """
+_ROWS_POSTGRESQL = """
+WITH picked AS (
+  SELECT w.* FROM EACH(:lanes) AS asked CROSS JOIN LATERAL (
+    SELECT key, account_id, expiries, lane FROM {name} AS w
+    WHERE state = 0 AND stage = 0 AND account_id = asked[0]::bigint AND lane = asked[1]::bigint
+    ORDER BY priority, key LIMIT :most LOCKED(w, free)) AS w)
+SELECT ROWS(key, account_id, expiries, lane) FROM picked
+"""
 _LEASE = """
-UPDATE {name} SET state = 1, due = :due, token = :first + claimed.key FROM json_each(:rows) AS claimed WHERE {name}.key = claimed.value
+UPDATE {name} SET state = 1, due = :due, token = :first + claimed[1]::bigint FROM EACH(:rows) AS claimed WHERE {name}.key = claimed[0]::bigint
 """
 _HELD = """
-SELECT json_group_array(json_array(w.token)) FROM json_each(:rows) AS ours CROSS JOIN {name} w
-WHERE w.key = json_extract(ours.value, '$[0]') AND w.token = json_extract(ours.value, '$[1]') AND w.state = 1
+WITH held AS (
+  SELECT w.token FROM EACH(:rows) AS ours CROSS JOIN {name} w
+  WHERE w.key = ours[0]::bigint AND w.token = ours[1]::bigint AND w.state = 1 ORDER BY w.key LOCKED(w))
+SELECT ROWS(token) FROM held
 """
 _FINISH = """
 DELETE FROM {name} WHERE key IN (
-  SELECT w.key FROM json_each(:rows) AS ours CROSS JOIN {name} w
-  WHERE w.key = json_extract(ours.value, '$[0]') AND w.token = json_extract(ours.value, '$[1]') AND w.state = 1)
+  SELECT w.key FROM EACH(:rows) AS ours CROSS JOIN {name} w
+  WHERE w.key = ours[0]::bigint AND w.token = ours[1]::bigint AND w.state = 1)
 """
 _RENEW = """
-UPDATE {name} SET due = json_extract(ours.value, '$[2]') FROM json_each(:rows) AS ours
-WHERE {name}.key = json_extract(ours.value, '$[0]') AND {name}.token = json_extract(ours.value, '$[1]') AND {name}.state = 1
+UPDATE {name} SET due = ours[2]::bigint FROM EACH(:rows) AS ours
+WHERE {name}.key = ours[0]::bigint AND {name}.token = ours[1]::bigint AND {name}.state = 1
 """
 _PLACE_ROWS = """
-INSERT INTO {{name}} (key, account_id, lane, stage, priority, state, due, token, expiries)
-SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), 0, 0, json_extract(value, '$[3]'), json_extract(value, '$[4]'), 0, 0
-FROM json_each(:rows) WHERE true
-ON CONFLICT (key) DO UPDATE SET lane = excluded.lane, {changed} WHERE state <> 1
+INSERT INTO {{name}} AS w (key, account_id, lane, stage, priority, state, due, token, expiries)
+SELECT r[0]::bigint, r[1]::bigint, r[2]::bigint, 0, 0, r[3]::smallint, r[4]::bigint, 0, 0
+FROM EACH(:rows) AS r WHERE true
+ON CONFLICT (key) DO UPDATE SET lane = excluded.lane, {changed} WHERE w.state <> 1
 """
 # What is ready stays ready since when it is.
 _PLACE = _PLACE_ROWS.format(
-    changed="due = CASE WHEN state = 0 AND excluded.state = 0 THEN due ELSE excluded.due END, state = excluded.state"
+    changed="due = CASE WHEN w.state = 0 AND excluded.state = 0 THEN w.due ELSE excluded.due END, state = excluded.state"
 )
-_PLACE_AT_MOST = _PLACE_ROWS.format(changed="due = CASE WHEN state = 2 THEN min(due, excluded.due) ELSE due END")
+_PLACE_AT_MOST = _PLACE_ROWS.format(
+    changed="due = CASE WHEN w.state = 2 AND w.due > excluded.due THEN excluded.due ELSE w.due END"
+)
 _HELD_LANES = """
-SELECT w.account_id, w.lane, count(*) AS leases FROM json_each(:rows) AS ours CROSS JOIN {name} w
-WHERE w.key = json_extract(ours.value, '$[0]') AND w.token = json_extract(ours.value, '$[1]') AND w.state = 1
+SELECT w.account_id, w.lane, count(*) AS leases FROM EACH(:rows) AS ours CROSS JOIN {name} w
+WHERE w.key = ours[0]::bigint AND w.token = ours[1]::bigint AND w.state = 1
 GROUP BY w.account_id, w.lane
 """
 _COUNT = """
 SELECT lane, count(*) AS rows_of_lane FROM (
   SELECT lane FROM {name} INDEXED BY {name}_ready WHERE state = 0 AND stage = 0 AND account_id = :account_id
   UNION ALL SELECT lane FROM {name} INDEXED BY {name}_leased WHERE state = 1 AND stage = 0 AND account_id = :account_id
-  UNION ALL SELECT lane FROM {name} INDEXED BY {name}_delayed WHERE state = 2 AND stage = 0 AND account_id = :account_id)
+  UNION ALL SELECT lane FROM {name} INDEXED BY {name}_delayed WHERE state = 2 AND stage = 0 AND account_id = :account_id) AS found
 GROUP BY lane
 """

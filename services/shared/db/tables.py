@@ -1,11 +1,10 @@
 """Column types that every service's tables share."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import cast
 
-from sqlalchemy import BigInteger, Connection, CursorResult, Dialect, Integer, Table
+from sqlalchemy import BigInteger, Connection, Dialect, Integer, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import SQLModel
@@ -52,9 +51,3 @@ def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[
         return 0
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     return connection.execute(insert(table).on_conflict_do_nothing(), list(rows)).rowcount
-
-
-def read_rows(result: CursorResult[Any]) -> list[Any]:
-    """The rows of a statement that answers them as one JSON text, each a list."""
-    rows: list[Any] = json.loads(result.scalar_one())
-    return rows

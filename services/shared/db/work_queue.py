@@ -7,7 +7,7 @@ from typing import TypeAlias
 from sqlalchemy import Connection
 
 from services.shared.clock import Clock
-from services.shared.db.engine import SqliteDatabase
+from services.shared.db.database import Database
 from services.shared.db.work_table import Claim, WorkTable
 
 LetGo: TypeAlias = Callable[[Connection, Claim, int, datetime], None]
@@ -16,9 +16,7 @@ LetGo: TypeAlias = Callable[[Connection, Claim, int, datetime], None]
 class WorkQueue:
     """One stage of one work table, as a loop uses it."""
 
-    def __init__(
-        self, db: SqliteDatabase, work: WorkTable, *, stage: int, clock: Clock, let_go: LetGo | None = None
-    ) -> None:
+    def __init__(self, db: Database, work: WorkTable, *, stage: int, clock: Clock, let_go: LetGo | None = None) -> None:
         """`let_go` runs in the transaction that gives a piece back or puts it off, with the piece and its stage."""
         self._db = db
         self._let_go = let_go

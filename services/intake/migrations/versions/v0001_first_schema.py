@@ -273,6 +273,8 @@ def upgrade() -> None:
     )
     op.create_index("visitor_sessions_account", "visitor_sessions", ["account_id"], unique=False)
     op.create_table("work_token", sa.Column("last_token", sa.BigInteger(), nullable=False))
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(sa.schema.CreateSequence(sa.Sequence("work_tokens", increment=10_000)))
     op.create_table(
         "call_tags",
         sa.Column("call_session_id", sa.BigInteger(), nullable=False),

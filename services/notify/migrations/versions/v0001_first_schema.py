@@ -91,4 +91,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account_id"),
     )
     op.create_table("work_token", sa.Column("last_token", sa.BigInteger(), nullable=False))
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(sa.schema.CreateSequence(sa.Sequence("work_tokens", increment=10_000)))
     op.execute("INSERT INTO work_token (last_token) VALUES (0)")

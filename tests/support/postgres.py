@@ -1,0 +1,89 @@
+"""A PostgreSQL cluster of the tests' own, from the installed binaries: on a unix socket, ended with the tests."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+VERSIONS = Path("/usr/lib/postgresql")
+STARTED_WITHIN_S = 60.0
+_PLAIN_USERS = ("postgres", "nobody")
+
+
+@dataclass(slots=True)
+class Cluster:
+    """A running server."""
+
+    binaries: Path
+    folder: Path
+    user: str | None
+    server: "subprocess.Popen[bytes]"
+
+    def url(self, database: str = "postgres") -> str:
+        """The address of one of its databases."""
+        return f"postgresql://calldock@/{database}?host={self.folder}"
+
+    def create(self, database: str) -> str:
+        """Makes a database; answers its address."""
+        _run(self.user, self.binaries / "createdb", "-h", str(self.folder), "-U", "calldock", database)
+        return self.url(database)
+
+
+@contextmanager
+def cluster(*settings: str) -> Iterator[Cluster]:
+    """A server with these settings (`name=value`), until the end. Raises FileNotFoundError where PostgreSQL is not installed."""
+    binaries = max(VERSIONS.glob("*/bin"), key=lambda path: int(path.parent.name), default=None)
+    if binaries is None:
+        raise FileNotFoundError(f"no PostgreSQL under {VERSIONS}")
+    user = _plain_user()
+    # Not below pytest's folders, which are this user's alone; and short, for the path of the socket.
+    folder = Path(tempfile.mkdtemp(prefix="calldock-pg-"))
+    try:
+        if user is not None:
+            shutil.chown(folder, user)
+        data = folder / "data"
+        _run(user, binaries / "initdb", "-D", str(data), "-U", "calldock", "--auth=trust", "-E", "UTF8", "--no-sync")
+        with (folder / "log").open("wb") as log:
+            server = subprocess.Popen(
+                [
+                    str(binaries / "postgres"), "-D", str(data), "-k", str(folder), "-c", "listen_addresses=",
+                    *(part for setting in settings for part in ("-c", setting)),
+                ],
+                user=user, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder,
+            )  # fmt: skip
+        try:
+            found = Cluster(binaries, folder, user, server)
+            _wait_until_ready(found)
+            yield found
+        finally:
+            server.terminate()
+            server.wait()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_until_ready(found: Cluster) -> None:
+    end = time.monotonic() + STARTED_WITHIN_S
+    ready = [str(found.binaries / "pg_isready"), "-q", "-h", str(found.folder)]
+    while subprocess.run(ready, check=False).returncode != 0:
+        if found.server.poll() is not None or time.monotonic() > end:
+            raise RuntimeError((found.folder / "log").read_text())
+        time.sleep(0.05)
+
+
+def _plain_user() -> str | None:
+    """Who owns the server: it refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return next(name for name in _PLAIN_USERS if name in names)
+
+
+def _run(user: str | None, *command: object) -> None:
+    subprocess.run([str(part) for part in command], user=user, check=True, stdout=subprocess.DEVNULL, cwd="/")
