@@ -18,6 +18,7 @@ from services.notify.receiver import Receivers
 from services.shared.addresses import AddressPolicy
 from services.shared.egress import EgressGuard, trusting
 from services.shared.errors import Trouble
+from services.shared.logs import set_up_logs
 from services.shared.memory import tune_memory
 from services.shared.settings import split_list
 
@@ -94,5 +95,6 @@ if __name__ == "__main__":
     # A stop that is asked of all processes of a machine or a terminal is notify's to carry out: it lets us finish, and hangs up.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
+    set_up_logs("notify")
     tune_memory()
     asyncio.run(run(int(sys.argv[1]), read_environment(os.environ)))

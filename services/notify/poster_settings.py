@@ -22,7 +22,8 @@ class PosterSettings:
         """Its whole environment: that of the machine, without our settings, and these."""
         # Settings are read whatever the case of their names.
         plain = {name: value for name, value in os.environ.items() if not name.upper().startswith("CALLDOCK_")}
-        return plain | {
+        # A name whose servers are dead holds a thread for so long (resolv.conf(5)): shorter than the C library's own 5 s, of which there may be many.
+        return {"RES_OPTIONS": "timeout:2 attempts:2", **plain} | {
             _ALLOWED: self.allowed,
             _SETTING: self.setting,
             _CA_FILE: self.ca_file,

@@ -63,7 +63,7 @@ class Receivers:
                 async with asyncio.timeout_at(ends_s):
                     response = await self._exchange(target, headers, body, dialling)
         except TimeoutError:
-            return Answer(outcome=AttemptOutcome.TIMEOUT, reason=f"no whole answer within {self._timeout_s:g} s")
+            return Answer(outcome=AttemptOutcome.TIMEOUT, reason=f"no answer within {self._timeout_s:g} s")
         except AddressRefused as refused:
             return Answer(outcome=AttemptOutcome.ADDRESS_REFUSED, reason=str(refused))
         except aiohttp.InvalidURL:

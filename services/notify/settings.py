@@ -32,7 +32,7 @@ class NotifySettings(EgressSettings, WebhookSettings, DatabaseSettings):
         default=15.0,
         gt=0,
         le=60,
-        description="seconds that a receiver has for a whole answer; a stop waits for those that were asked",
+        description="seconds that a receiver has to answer; a stop waits for those that were asked",
     )
     notify_retry_schedule_s: str = Field(
         default=",".join(map(str, STANDARD_SCHEDULE_S)),

@@ -17,7 +17,7 @@ from services.shared.addresses import AddressRefused
 from services.shared.clock import Clock
 from services.shared.db.database import Database
 from services.shared.egress import EgressGuard
-from services.shared.errors import Busy, Mnemonic, Refusal
+from services.shared.errors import Busy, Mnemonic, Refusal, Trouble
 from services.shared.ids import uuid7
 
 EXT_ID = "calldock-test"
@@ -86,8 +86,8 @@ class Trials:
                 await self._guard.addresses(parsed.raw_host, parsed.port or 0)
         except AddressRefused as refused:
             raise _refused(url, str(refused)) from refused
-        except OSError:
-            # No address, or not in time (which is an OSError too): the attempt says so.
+        except (OSError, Trouble):
+            # No address, or none in time (which is an OSError too): the attempt says so.
             return
 
     @contextmanager

@@ -12,12 +12,13 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from tests.support.hosts import Answer, Host, a_host, reply
 from tests.support.makers import a_json_call
-from tests.support.misbehaving import drip, endless, hang, reset
+from tests.support.misbehaving import drip, drip_headers, endless, hang, reset
 from tests.support.running import Account, Calldock, a_calldock, free_port, until
 
 DELIVERED, BURIED, WAITING = (
@@ -86,8 +87,8 @@ def receivers(calldock: Calldock, account: Account) -> dict[str, dict[str, Any]]
 
 
 HOSTILE: dict[str, tuple[Answer, str, str]] = {
-    "hang": (hang, "ATTEMPT_OUTCOME_TIMEOUT", "no whole answer within 2 s"),
-    "drip": (drip, "ATTEMPT_OUTCOME_TIMEOUT", "no whole answer within 2 s"),
+    "hang": (hang, "ATTEMPT_OUTCOME_TIMEOUT", "no answer within 2 s"),
+    "drip": (drip_headers, "ATTEMPT_OUTCOME_TIMEOUT", "no answer within 2 s"),
     "reset": (reset, "ATTEMPT_OUTCOME_CONNECTION", "the connection broke"),
     "gigabytes": (endless(500), "ATTEMPT_OUTCOME_HTTP_STATUS", "the receiver answered 500"),
     "redirect": (
@@ -98,11 +99,15 @@ HOSTILE: dict[str, tuple[Answer, str, str]] = {
 }
 
 
+TAKEN: dict[str, Answer] = {"dripping body": drip, "gigabytes of thanks": endless(200)}
+"""What took the notification, whatever it sends then."""
+
+
 def test_hostile_receivers_end_as_the_schedule_says_and_cost_others_nothing(
     calldock: Calldock, host: Host, tmp_path: Path
 ) -> None:
     """Each has an account of its own, and so a breaker; a good receiver on the same host is told meanwhile."""
-    names = (*HOSTILE, "stranger", "refused", "good")
+    names = (*HOSTILE, *TAKEN, "stranger", "refused", "good")
     with ThreadPoolExecutor(2) as pool:
         accounts = dict(zip(names, pool.map(calldock.account, names), strict=True))
     host.secrets.append(accounts["good"].secret)
@@ -114,11 +119,14 @@ def test_hostile_receivers_end_as_the_schedule_says_and_cost_others_nothing(
         }
         for name, (page, _, _) in HOSTILE.items():
             host.pages[f"/{name}"] = page
-        for name, url in urls.items():
+        for name, page in TAKEN.items():
+            host.pages[f"/{quote(name)}"] = page
+        for name, url in {**urls, **{name: f"{host.url}/{quote(name)}" for name in TAKEN}}.items():
             upload(calldock, accounts[name], url, name)
         upload(calldock, accounts["good"], host.hook, *(f"good-{number}" for number in range(20)))
 
         until(lambda: statuses(calldock, accounts["good"]) == [DELIVERED] * 20, 5)
+        until(lambda: all(statuses(calldock, accounts[name]) == [DELIVERED] for name in TAKEN), 10)
         until(lambda: all(statuses(calldock, accounts[name]) == [BURIED] for name in urls), 60)
 
     ended = {name: listed(calldock, accounts[name])[0] for name in urls}

@@ -43,7 +43,7 @@ FIRST_OF_NOTIFY = [
     "INSERT INTO notifications VALUES ('c', 1, 2, 'y', 1, 0, 'https://x/c', 'error', 30, '{}', 'buried', 1, NULL)",
     "INSERT INTO attempts VALUES ('a', 1, 11, 3, 'http_status', 500, 'the receiver answered 500')",
     "INSERT INTO attempts VALUES ('a', 2, 12, 3, 'delivered', 204, '')",
-    "INSERT INTO attempts VALUES ('c', 1, 31, 3, 'timeout', NULL, 'no whole answer within 15 s')",
+    "INSERT INTO attempts VALUES ('c', 1, 31, 3, 'timeout', NULL, 'no answer within 15 s')",
     "INSERT INTO call_order VALUES (1, 1), (2, 1)",
     "INSERT INTO notify_work VALUES (1, 1, 0, 0, 2, 99, 7, 0)",
 ]
@@ -77,7 +77,7 @@ async def test_what_an_older_notify_holds_is_brought_along(tmp_path: Path) -> No
         ("delivered", "x", 2), ("waiting", "x:80", 0), ("buried", "x", 1),
     ]  # fmt: skip
     assert [each.row.end_time and each.row.end_time.microsecond for each in (a, b, c)] == [12, None, 31]
-    assert c.row.bury_reason == "no whole answer within 15 s"
+    assert c.row.bury_reason == "no answer within 15 s"
     assert (secret.sealed, secret.scheme, secret.expire_time) == ("sealed", "hmac_sha256", None)
     assert (due.due.notification_id, due.due.failures, due.key) == ("b", 1, 2)
 

@@ -34,7 +34,7 @@ async def test_posts_and_answers_come_as_they_went() -> None:
     ]
     answers: list[tuple[int, Answer | NotPosted]] = [
         (1, Answer(outcome=AttemptOutcome.DELIVERED, http_status=204, latency_ms=3)),
-        (2**40, Answer(outcome=AttemptOutcome.TIMEOUT, reason="no whole answer", head="\ufffd<b>", retry_after_s=1.5)),
+        (2**40, Answer(outcome=AttemptOutcome.TIMEOUT, reason="no answer", head="\ufffd<b>", retry_after_s=1.5)),
         (3, NotPosted("notify stops")),
     ]
 

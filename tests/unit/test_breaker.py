@@ -99,10 +99,10 @@ def test_what_was_under_way_when_the_pause_began_prolongs_it_and_makes_the_next_
 def test_since_when_and_why_it_fails_is_kept() -> None:
     first = replace(DOWN, attempt_time=NOON - SECOND, reason="could not connect")
     health = after(ReceiverHealth(last_delivered_time=NOON), first, RULES, NOON)
-    health = after(health, replace(DOWN, reason="no whole answer within 15 s"), RULES, NOON)
+    health = after(health, replace(DOWN, reason="no answer within 15 s"), RULES, NOON)
 
     assert (health.failing_since, health.failures) == (NOON - SECOND, 2)
-    assert (health.reason, health.last_delivered_time) == ("no whole answer within 15 s", NOON)
+    assert (health.reason, health.last_delivered_time) == ("no answer within 15 s", NOON)
 
 
 def a_receiver(number: int, account: int = 1, host: str = "", health: ReceiverHealth | None = None) -> Receiver:

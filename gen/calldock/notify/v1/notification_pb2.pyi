@@ -63,7 +63,7 @@ class _AttemptOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Attemp
     ATTEMPT_OUTCOME_HTTP_STATUS: _AttemptOutcome.ValueType  # 2
     """The receiver answered another status; redirects are not followed."""
     ATTEMPT_OUTCOME_TIMEOUT: _AttemptOutcome.ValueType  # 3
-    """No whole answer within the time-out."""
+    """No answer within the time-out."""
     ATTEMPT_OUTCOME_CONNECTION: _AttemptOutcome.ValueType  # 4
     """No connection, or it broke: DNS, refused, reset, TLS."""
     ATTEMPT_OUTCOME_ADDRESS_REFUSED: _AttemptOutcome.ValueType  # 5
@@ -81,7 +81,7 @@ ATTEMPT_OUTCOME_DELIVERED: AttemptOutcome.ValueType  # 1
 ATTEMPT_OUTCOME_HTTP_STATUS: AttemptOutcome.ValueType  # 2
 """The receiver answered another status; redirects are not followed."""
 ATTEMPT_OUTCOME_TIMEOUT: AttemptOutcome.ValueType  # 3
-"""No whole answer within the time-out."""
+"""No answer within the time-out."""
 ATTEMPT_OUTCOME_CONNECTION: AttemptOutcome.ValueType  # 4
 """No connection, or it broke: DNS, refused, reset, TLS."""
 ATTEMPT_OUTCOME_ADDRESS_REFUSED: AttemptOutcome.ValueType  # 5
@@ -283,7 +283,7 @@ class Receiver(_message.Message):
     state: Global___ReceiverState.ValueType
     """Output only. Whether it takes what it is sent."""
     failures: _builtins.int
-    """Output only. Failures in a row: no connection, no whole answer in time, 5xx, 429."""
+    """Output only. Failures in a row: no connection, no answer in time, 5xx, 429."""
     reason: _builtins.str
     """Output only. What the last failure was, in words. Empty while it is healthy."""
     waiting_calls: _builtins.int
