@@ -1,13 +1,19 @@
-"""Filters and sorting as SQL. What no SQL says alike on every database (`like` by case, RE2 patterns) are functions of our own, registered with the engine."""
+"""Filters and sorting as SQL. What no SQL says alike on every database: `like` by case, RE2 patterns, the order of texts and of nulls.
+
+On SQLite the first two are functions of our own, registered with the engine. PostgreSQL has no such, and its own patterns are another syntax: there a pattern is
+tried on the different values that the column has among what else is asked for.
+"""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import re2
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, true
+from sqlalchemy import ColumnElement, Connection, Select, String, and_, collate, false, func, or_, true
 
 from services.intake.filters import Comparison, Filter, Group, ListQuery, Operator
+from services.shared.db.dialects import is_postgresql
 from services.shared.errors import Mnemonic, Path, Refusal
 
 Columns = Mapping[str, ColumnElement[Any]]
@@ -19,38 +25,64 @@ _COMPARE: Mapping[Operator, Callable[[ColumnElement[Any], Any], ColumnElement[bo
     Operator.MORE: lambda column, value: column > value,
     Operator.AT_MOST: lambda column, value: column <= value,
     Operator.AT_LEAST: lambda column, value: column >= value,
-    Operator.LIKE: lambda column, value: func.calldock_like(value, column) == 1,
-    Operator.REGEXP: lambda column, value: func.calldock_regexp(value, column) == 1,
 }
 
 
-def filtered(wanted: "Select[Any]", query: ListQuery, columns: Columns) -> "Select[Any]":
-    """The selection with the query's filter. Raises Refusal for a pattern that is none."""
-    return wanted if query.filter is None else wanted.where(condition(query.filter, columns))
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Rows of an account that a list's query is asked about: the selection without it, and the columns by the names of their fields."""
 
+    connection: Connection
+    wanted: "Select[Any]"
+    columns: Columns
 
-def sorted_page(wanted: "Select[Any]", query: ListQuery, columns: Columns, key: ColumnElement[Any]) -> "Select[Any]":
-    """The selection in the query's order, cut to its page. `key` settles what the order leaves open, so that pages fit together."""
-    order = [columns[each.field].desc() if each.is_descending else columns[each.field].asc() for each in query.sort]
-    return wanted.order_by(*order, key.asc()).limit(query.limit).offset(query.offset)
+    def filtered(self, query: ListQuery) -> "Select[Any]":
+        """The selection with the query's filter. Raises Refusal for a pattern that is none."""
+        return self.wanted if query.filter is None else self.wanted.where(self._condition(query.filter))
 
+    def page(self, matching: "Select[Any]", query: ListQuery, key: ColumnElement[Any]) -> "Select[Any]":
+        """What matches in the query's order, cut to its page. `key` settles what the order leaves open, so that pages fit together."""
+        order = []
+        for each in query.sort:
+            column = self._ordered(self.columns[each.field])
+            order.append(column.desc().nulls_last() if each.is_descending else column.asc().nulls_first())
+        return matching.order_by(*order, key.asc()).limit(query.limit).offset(query.offset)
 
-def condition(filter_: Filter, columns: Columns) -> ColumnElement[bool]:
-    """One filter as SQL."""
-    if isinstance(filter_, Group):
-        inner = [condition(each, columns) for each in filter_.filters]
-        return and_(true(), *inner) if filter_.is_all else or_(false(), *inner)
-    return _comparison(filter_, columns[filter_.field])
+    def _condition(self, filter_: Filter) -> ColumnElement[bool]:
+        if isinstance(filter_, Group):
+            inner = [self._condition(each) for each in filter_.filters]
+            return and_(true(), *inner) if filter_.is_all else or_(false(), *inner)
+        return self._comparison(filter_, self.columns[filter_.field])
 
+    def _comparison(self, comparison: Comparison, column: ColumnElement[Any]) -> ColumnElement[bool]:
+        value = comparison.value
+        if isinstance(value, tuple):
+            some = [each for each in value if each is not None]
+            found = column.in_(some)
+            return or_(found, column.is_(None)) if len(some) < len(value) else found
+        if comparison.operator is Operator.REGEXP:
+            check_pattern(str(value), comparison.path)
+            return self._matches(column, str(value))
+        if comparison.operator is Operator.LIKE:
+            return self._is_like(column, str(value))
+        return _COMPARE[comparison.operator](self._ordered(column), value)
 
-def _comparison(comparison: Comparison, column: ColumnElement[Any]) -> ColumnElement[bool]:
-    if isinstance(comparison.value, tuple):
-        some = [value for value in comparison.value if value is not None]
-        found = column.in_(some)
-        return or_(found, column.is_(None)) if len(some) < len(comparison.value) else found
-    if comparison.operator is Operator.REGEXP:
-        _check_pattern(str(comparison.value), comparison.path)
-    return _COMPARE[comparison.operator](column, comparison.value)
+    def _matches(self, column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
+        if not is_postgresql(self.connection):
+            return func.calldock_regexp(pattern, column) == 1
+        values = self.connection.execute(self.wanted.with_only_columns(column).distinct()).scalars()
+        return column.in_([value for value in values if sql_regexp(pattern, value)])
+
+    def _is_like(self, column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
+        if not is_postgresql(self.connection):
+            return func.calldock_like(pattern, column) == 1
+        plain = pattern.replace("\\", "\\\\").replace("_", "\\_")
+        return column.like(plain)
+
+    def _ordered(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """Texts stand in the order of their code points, whatever the language of the database."""
+        is_text = isinstance(column.type, String)
+        return collate(column, "C") if is_text and is_postgresql(self.connection) else column
 
 
 def sql_like(pattern: str, value: object) -> bool:
@@ -79,7 +111,8 @@ def sql_regexp(pattern: str, value: object) -> bool:
 FUNCTIONS = {"calldock_like": (2, sql_like), "calldock_regexp": (2, sql_regexp)}
 
 
-def _check_pattern(pattern: str, path: Path) -> None:
+def check_pattern(pattern: str, path: Path) -> None:
+    """Raises Refusal for what is no pattern in RE2 syntax."""
     try:
         _compiled(pattern)
     except re2.error as error:

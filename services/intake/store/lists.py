@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, func, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, String, func, select, type_coerce
 
 from services.intake.filters import ListQuery
-from services.intake.store.filtering import filtered, sorted_page
+from services.intake.store.filtering import Search
 from services.intake.store.reading import StoredCall, load_calls
 from services.intake.store.tables import CallRow, EmployeeRow, RecordingRow, TagRow
 from services.shared.db.tables import Moment, table_of
@@ -22,11 +22,11 @@ _CALL_COLUMNS: dict[str, ColumnElement[Any]] = {
     **{column.name: column for column in _calls.c},
     # Whole seconds, as the door shows them.
     "upload_time": type_coerce(_uploaded_us - _uploaded_us % 1_000_000, Moment()),
-    "calling_phone_number": func.ltrim(_calls.c.calling_phone_number, "+"),
-    "called_phone_number": func.ltrim(_calls.c.called_phone_number, "+"),
+    "calling_phone_number": func.ltrim(_calls.c.calling_phone_number, "+", type_=String),
+    "called_phone_number": func.ltrim(_calls.c.called_phone_number, "+", type_=String),
     # Shown as null when empty, so null finds them.
-    "comment": func.nullif(_calls.c.comment, ""),
-    "ext_request_id": func.nullif(_calls.c.ext_request_id, ""),
+    "comment": func.nullif(_calls.c.comment, "", type_=String),
+    "ext_request_id": func.nullif(_calls.c.ext_request_id, "", type_=String),
     "wait_duration": _calls.c.wait_ms / 1000.0,
     "talk_duration": _calls.c.talk_ms / 1000.0,
     "record_type": select(_recordings.c.format)
@@ -45,14 +45,12 @@ def query_calls(
     connection: Connection, account_id: AccountId, query: ListQuery, uploaded_from: datetime, uploaded_till: datetime
 ) -> tuple[int, list[StoredCall]]:
     """How many of the account's calls were uploaded between the two moments and match, and a page of them."""
-    matching = filtered(
-        select(_calls.c.call_session_id).where(
-            _calls.c.account_id == account_id, _calls.c.upload_time.between(uploaded_from, uploaded_till)
-        ),
-        query,
-        _CALL_COLUMNS,
+    wanted = select(_calls.c.call_session_id).where(
+        _calls.c.account_id == account_id, _calls.c.upload_time.between(uploaded_from, uploaded_till)
     )
-    ids = connection.execute(sorted_page(matching, query, _CALL_COLUMNS, _calls.c.call_session_id)).scalars().all()
+    search = Search(connection, wanted, _CALL_COLUMNS)
+    matching = search.filtered(query)
+    ids = connection.execute(search.page(matching, query, _calls.c.call_session_id)).scalars().all()
     found = {call.row.call_session_id: call for call in load_calls(connection, ids)}
     return _count(connection, matching), [found[call_session_id] for call_session_id in ids]
 
@@ -82,8 +80,9 @@ def _page(
     columns: dict[str, ColumnElement[Any]],
     key: ColumnElement[Any],
 ) -> tuple[int, list[dict[str, object]]]:
-    matching = filtered(wanted, query, columns)
-    rows = connection.execute(sorted_page(matching, query, columns, key)).mappings()
+    search = Search(connection, wanted, columns)
+    matching = search.filtered(query)
+    rows = connection.execute(search.page(matching, query, key)).mappings()
     return _count(connection, matching), [dict(row) for row in rows]
 
 
