@@ -64,7 +64,7 @@ class _Picking:
     def pick(self) -> Receiver | None:
         """Takes one more; None when nobody has room."""
         while self._lines:
-            account_id = min(self._lines, key=self._rank)
+            account_id = next(iter(self._lines)) if len(self._lines) == 1 else min(self._lines, key=self._rank)
             line = self._lines[account_id]
             while line and not self._has_room(line[0]):
                 line.popleft()
@@ -73,14 +73,19 @@ class _Picking:
                 continue
             named = line[0]
             line.rotate(-1)
-            picked = min(
-                (each for each in self._at[named.host] if self._has_room(each)),
-                key=lambda each: (self._at_receiver[each.receiver_id], self._rank(each.account_id)),
-            )
+            picked = self._next_at(named)
             self.picks[picked] += 1
             self._count(picked, 1)
             return picked
         return None
+
+    def _next_at(self, named: Receiver) -> Receiver:
+        """Whose turn it is at the host of a receiver that has room."""
+        there = self._at[named.host]
+        if len(there) == 1:
+            return named
+        waiting = (each for each in there if self._has_room(each))
+        return min(waiting, key=lambda each: (self._at_receiver[each.receiver_id], self._rank(each.account_id)))
 
     def _rank(self, account_id: int) -> tuple[int, int]:
         return self._of_account[account_id], self._seats[account_id]

@@ -152,6 +152,8 @@ async def _answer(response: aiohttp.ClientResponse, ends_s: float) -> Answer:
 
 async def _read_head(response: aiohttp.ClientResponse, ends_s: float) -> str:
     """What the body begins with, as far as it came. One that breaks, is slow or goes beyond 64 KiB is not read to its end, and the connection is not used again."""
+    if response.content.at_eof() and response.content.exception() is None:
+        return ""
     loop = asyncio.get_running_loop()
     # Closing wakes the reader; a time-out could strike together with that of the exchange.
     closing = loop.call_at(min(ends_s, loop.time() + BODY_S), response.close)

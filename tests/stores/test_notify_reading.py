@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 import pytest
 from sqlalchemy import Connection, event
@@ -18,6 +18,8 @@ from services.shared.db.database import Database
 from services.shared.db.engine import SqliteDatabase
 from tests.support.makers import NOON
 from tests.support.notifying import FAILED, OK, a_notification, listed, settle_next
+
+P = ParamSpec("P")
 
 
 async def test_of_many_attempts_the_newest_hundred_are_read_and_all_are_counted(notify_db: Database) -> None:
@@ -79,11 +81,13 @@ def statements(connection: Connection) -> Iterator[list[tuple[str, Any]]]:
     event.remove(connection, "before_cursor_execute", keep)
 
 
-def plan_of(db: SqliteDatabase, mark: str, read: Callable[[Connection], object]) -> list[str]:
+def plan_of(
+    db: SqliteDatabase, mark: str, read: Callable[Concatenate[Connection, P], object], *args: P.args, **kwargs: P.kwargs
+) -> list[str]:
     """How SQLite goes about the statement that holds a mark."""
     with db.engine.connect() as connection:
         with statements(connection) as run:
-            read(connection)
+            read(connection, *args, **kwargs)
         ((statement, values),) = [each for each in run if mark in each[0]]
         return [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
 

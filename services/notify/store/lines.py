@@ -49,7 +49,7 @@ def heads(connection: Connection, keys: Collection[int]) -> dict[int, Head]:
             next_attempt_time=None if again is None else from_microseconds(again),
         )
         for key, notification_id, account_id, receiver_id, url, body, attempts, failures, seq, previous_seq, again in read_rows(
-            connection.execute(_HEADS.on(connection), {"keys": rows_text([(key, *line_of(key)) for key in keys])})
+            connection.execute(_HEADS.on(connection), {"keys": rows_text(list(keys))})
         )
     }
 
@@ -59,7 +59,7 @@ def line_up(connection: Connection, keys: Collection[int], now: datetime) -> Non
     firsts = heads(connection, keys)
     if not firsts:
         return
-    calls = rows_text([line_of(key)[:1] for key in firsts])
+    calls = rows_text([line_of(key)[0] for key in firsts])
     settled = dict(read_rows(connection.execute(_SETTLED.on(connection), {"calls": calls})))
     due: list[LaneRow] = []
     held_back: list[LaneRow] = []
@@ -88,14 +88,14 @@ def erased_calls(connection: Connection, calls: Collection[int]) -> set[int]:
 
 
 _HEADS = Sql("""
-SELECT ROWS(line[0]::bigint, n.notification_id, n.account_id, n.receiver_id, n.url, n.body, n.attempts, n.failures, n.seq, n.previous_seq, n.next_attempt_time)
+SELECT ROWS(line[]::bigint, n.notification_id, n.account_id, n.receiver_id, n.url, n.body, n.attempts, n.failures, n.seq, n.previous_seq, n.next_attempt_time)
 FROM EACH(:keys) AS line CROSS JOIN notifications n WHERE n.notification_id = (
   SELECT w.notification_id FROM notifications w INDEXED BY notifications_line
-  WHERE w.call_session_id = line[1]::bigint AND w.is_redelivery = line[2]::boolean AND w.status = 'waiting' ORDER BY w.seq LIMIT 1)
+  WHERE w.call_session_id = line[]::bigint / 2 AND w.is_redelivery = (line[]::bigint % 2 = 1) AND w.status = 'waiting' ORDER BY w.seq LIMIT 1)
 """)
 _SETTLED = Sql("""
 SELECT ROWS(o.call_session_id, o.settled_seq)
-FROM EACH(:calls) AS line CROSS JOIN call_order o WHERE o.call_session_id = line[0]::bigint
+FROM EACH(:calls) AS line CROSS JOIN call_order o WHERE o.call_session_id = line[]::bigint
 """)
 _LOCK_CALLS = (
     select(_call_order.c.call_session_id)

@@ -16,6 +16,8 @@ from services.shared.db.tables import to_microseconds
 
 _EACH = re.compile(r"\bEACH\((:\w+)\) AS (\w+)")
 _FIELD = re.compile(r"\b(\w+)\[(\d+)\]::(\w+)")
+_SCALAR = re.compile(r"\b(\w+)\[\]::(\w+)")
+_PLACE = re.compile(r"\b(\w+)\[#\]")
 _ROWS = re.compile(r"\bROWS\(((?:[^()]|\([^()]*\))*)\)")
 _HINT = re.compile(r" INDEXED BY \w+")
 _LOCKS = re.compile(r" LOCKED\((\w+)(, free)?\)")
@@ -24,9 +26,9 @@ _LOCKS = re.compile(r" LOCKED\((\w+)(, free)?\)")
 class Sql:
     """One statement for both databases.
 
-    `EACH(:rows) AS r` stands for the rows of a JSON text, `r[0]::bigint` for a value of one; `ROWS(a, b)` makes all rows one JSON text for `read_rows`. `INDEXED BY`
-    is for SQLite, whose planner reads whole tables without. `LOCKED(w)` locks the found rows of `w` until the end of the transaction, `LOCKED(w, free)` those that nobody
-    else has locked; SQLite has one writer and no need of it.
+    `EACH(:rows) AS r` stands for the rows of a JSON text, `r[0]::bigint` for a value of one, `r[]::bigint` for one that is a value itself, `r[#]` for its place, from 0 on;
+    `ROWS(a, b)` makes all rows one JSON text for `read_rows`. `INDEXED BY` is for SQLite, whose planner reads whole tables without. `LOCKED(w)` locks the found rows of
+    `w` until the end of the transaction, `LOCKED(w, free)` those that nobody else has locked; SQLite has one writer and no need of it.
     """
 
     def __init__(self, statement: str, *, postgresql: str = "") -> None:
@@ -44,8 +46,8 @@ def is_postgresql(connection: Connection) -> bool:
     return connection.dialect.name == "postgresql"
 
 
-def rows_text(rows: Sequence[Sequence[object]]) -> str:
-    """Rows as `EACH` takes them; moments as microseconds."""
+def rows_text(rows: Sequence[object]) -> str:
+    """Rows as `EACH` takes them, sequences or single values; moments as microseconds."""
     return json.dumps(rows, default=_plain)
 
 
@@ -64,12 +66,15 @@ def _plain(value: object) -> int:
 def _for_sqlite(statement: str) -> str:
     statement = _EACH.sub(r"json_each(\1) AS \2", statement)
     statement = _FIELD.sub(r"json_extract(\1.value, '$[\2]')", statement)
+    statement = _PLACE.sub(r"\1.key", _SCALAR.sub(r"\1.value", statement))
     statement = _ROWS.sub(r"json_group_array(json_array(\1))", statement)
     return _LOCKS.sub("", statement)
 
 
 def _for_postgresql(statement: str) -> str:
-    statement = _EACH.sub(r"json_array_elements(CAST(\1 AS json)) AS \2(value)", statement)
+    statement = _EACH.sub(r"json_array_elements(CAST(\1 AS json)) WITH ORDINALITY AS \2(value, place)", statement)
+    statement = _SCALAR.sub(r"CAST(\1.value#>>'{{}}' AS \2)".replace("{{}}", "{}"), statement)
+    statement = _PLACE.sub(r"(\1.place - 1)", statement)
     statement = _FIELD.sub(r"CAST(\1.value->>\2 AS \3)", statement)
     statement = _ROWS.sub(r"CAST(json_agg(json_build_array(\1)) AS text)", statement)
     statement = _LOCKS.sub(lambda lock: f" FOR UPDATE OF {lock[1]}" + " SKIP LOCKED" * bool(lock[2]), statement)

@@ -97,6 +97,8 @@ class LaneWorkTable(WorkTable):
 
     def held_lanes(self, connection: Connection, claims: Sequence[Claim]) -> dict[Lane, int]:
         """How many rows of each lane are leased under these claims."""
+        if not claims:
+            return {}
         asked = rows_text([(claim.key, claim.token) for claim in claims])
         found = connection.execute(self._held_lanes_sql.on(connection), {"rows": asked})
         return {Lane(row.account_id, row.lane): row.leases for row in found}
@@ -125,7 +127,7 @@ class LaneWorkTable(WorkTable):
         connection.execute(
             self._lease_sql.on(connection),
             {
-                "rows": rows_text([(key, place) for place, (key, *_) in enumerate(found)]),
+                "rows": rows_text([key for key, *_ in found]),
                 "first": first,
                 "due": to_microseconds(lease_end),
             },
@@ -211,7 +213,7 @@ WITH picked AS (
 SELECT ROWS(key, account_id, expiries, lane) FROM picked
 """
 _LEASE = """
-UPDATE {name} SET state = 1, due = :due, token = :first + claimed[1]::bigint FROM EACH(:rows) AS claimed WHERE {name}.key = claimed[0]::bigint
+UPDATE {name} SET state = 1, due = :due, token = :first + claimed[#] FROM EACH(:rows) AS claimed WHERE {name}.key = claimed[]::bigint
 """
 _HELD = """
 WITH held AS (
