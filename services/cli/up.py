@@ -30,7 +30,8 @@ EXPOSED = ("intake", "media", "notify")
 """The order of the services' own ports after the front door's."""
 _DRAIN_S = 2.0
 _SEALING_KEY, _BUCKET_KEY = "CALLDOCK_SECRET_KEY", "CALLDOCK_S3_SECRET_ACCESS_KEY"
-_KEYS = (_SEALING_KEY, _BUCKET_KEY)
+_DATABASE_URL = "CALLDOCK_DATABASE_URL"
+_KEYS = (_SEALING_KEY, _BUCKET_KEY, _DATABASE_URL)
 _LONGEST_STOPS_S = {"notify": 75.0}
 """notify waits for receivers that it has asked, a minute at most."""
 """Given only to the services that use them."""
@@ -91,6 +92,10 @@ async def running(
     `expose_services` opens the public listener of each service on the three ports after the front door's too, for gRPC clients without Envoy.
     """
     address, port = parse_listen(listen)
+    if environment.get(_DATABASE_URL) and not environment.get(_SEALING_KEY):
+        raise CannotStart(
+            f"{_DATABASE_URL} is set: set {_SEALING_KEY} too, the same for all who use that database (`openssl rand -base64 32` makes one)"
+        )
     data_dir = data_dir.absolute()  # noqa: ASYNC240 - asks nobody but the process itself
     lock = lock_data_dir(data_dir)
     sockets = Path(tempfile.mkdtemp(prefix="calldock-"))
@@ -205,10 +210,11 @@ def _children(
         "CALLDOCK_DATA_DIR": str(data_dir),
         **{f"CALLDOCK_{name.upper()}_ADDRESS": f"unix:{sockets}/{name}-internal.sock" for name in SERVICES},
     }
-    # Only who seals secrets gets the key.
+    # Only who seals secrets gets the key, and only who keeps something the database, whose address may hold a password.
     key = {_SEALING_KEY: environment.get(_SEALING_KEY) or secret_key(data_dir)}
     bucket = {name: environment[name] for name in (_BUCKET_KEY,) if name in environment}
-    keys = {"intake": key, "notify": key, "media": bucket}
+    database = {name: environment[name] for name in (_DATABASE_URL,) if name in environment}
+    keys = {"intake": {**key, **database}, "notify": {**key, **database}, "media": bucket}
     services = [
         Child(
             name=name,

@@ -1,5 +1,7 @@
 """A PostgreSQL cluster of the tests' own, from the installed binaries: on a unix socket, ended with the tests."""
 
+import atexit
+import base64
 import os
 import pwd
 import shutil
@@ -9,11 +11,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from itertools import count
 from pathlib import Path
 
+KIND = "CALLDOCK_TESTS_DATABASE"
 VERSIONS = Path("/usr/lib/postgresql")
 STARTED_WITHIN_S = 60.0
 _PLAIN_USERS = ("postgres", "nobody")
+_numbers = count()
 
 
 @dataclass(slots=True)
@@ -66,6 +72,24 @@ def cluster(*settings: str) -> Iterator[Cluster]:
             server.wait()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def own_database() -> dict[str, str]:
+    """Settings of an instance with a database of its own, when all tests are to run on PostgreSQL (`make test-postgres`)."""
+    if os.environ.get(KIND) != "postgresql":
+        return {}
+    return {
+        "DATABASE_URL": _of_this_run().create(f"d{next(_numbers)}"),
+        "SECRET_KEY": base64.b64encode(bytes(32)).decode(),
+    }
+
+
+@cache
+def _of_this_run() -> Cluster:
+    running = cluster("fsync=off", "full_page_writes=off", "max_connections=200")
+    found = running.__enter__()
+    atexit.register(running.__exit__, None, None, None)
+    return found
 
 
 def _wait_until_ready(found: Cluster) -> None:

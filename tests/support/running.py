@@ -18,6 +18,8 @@ from calldock.intake.v1.call_pb2 import Call
 from calldock.intake.v1.call_service_pb2 import LookupCallRequest
 from calldock.intake.v1.call_service_pb2_grpc import CallServiceStub
 
+from tests.support.postgres import own_database
+
 CALLDOCK = str(Path(sys.executable).with_name("calldock"))
 BUF = str(Path(sys.executable).with_name("buf"))
 
@@ -137,6 +139,7 @@ def a_calldock(folder: Path, **settings: str) -> Iterator[Calldock]:
     """Starts `calldock up`, waits for its ready line, stops it by SIGTERM and checks that it left well."""
     port = free_port()
     log = folder / "calldock.log"
+    settings = {**own_database(), **settings}
     environment = {**os.environ, **{f"CALLDOCK_{name}": value for name, value in settings.items()}}
     data_dir = folder / "data"
     with log.open("w") as errors:

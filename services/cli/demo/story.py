@@ -83,7 +83,9 @@ def run_demo(*, as_json: bool) -> bool:
 async def _play(folder: Path, console: Console) -> list[Seen]:
     async with outside(folder) as world:
         host = world.url.removeprefix("https://")
-        environment = {**os.environ, "CALLDOCK_EGRESS_ALLOW": host, "CALLDOCK_EGRESS_CA_FILE": str(world.ca_file)}
+        # Whatever this machine's calldock is set to, its database and storage among that, is not the demo's.
+        plain = {name: value for name, value in os.environ.items() if not name.upper().startswith("CALLDOCK_")}
+        environment = {**plain, "CALLDOCK_EGRESS_ALLOW": host, "CALLDOCK_EGRESS_CA_FILE": str(world.ca_file)}
         with (folder / "services.log").open("wb") as log:
             async with running(folder / "data", f"127.0.0.1:{_free_port()}", environment, output=log) as instance:
                 console.print("Starting Envoy, intake, media and notify ...")
