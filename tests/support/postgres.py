@@ -5,6 +5,7 @@ import base64
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -29,7 +30,8 @@ class Cluster:
     binaries: Path
     folder: Path
     user: str | None
-    server: "subprocess.Popen[bytes]"
+    settings: tuple[str, ...]
+    server: "subprocess.Popen[bytes] | None" = None
 
     def url(self, database: str = "postgres") -> str:
         """The address of one of its databases."""
@@ -39,6 +41,34 @@ class Cluster:
         """Makes a database; answers its address."""
         _run(self.user, self.binaries / "createdb", "-h", str(self.folder), "-U", "calldock", database)
         return self.url(database)
+
+    def start(self) -> None:
+        """Returns when it answers. Raises RuntimeError with its log when it does not."""
+        with (self.folder / "log").open("ab") as log:
+            self.server = subprocess.Popen(
+                [
+                    str(self.binaries / "postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder), "-c", "listen_addresses=",
+                    *(part for setting in self.settings for part in ("-c", setting)),
+                ],
+                user=self.user, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+            )  # fmt: skip
+        end = time.monotonic() + STARTED_WITHIN_S
+        ready = [str(self.binaries / "pg_isready"), "-q", "-h", str(self.folder)]
+        while subprocess.run(ready, check=False).returncode != 0:
+            if self.server.poll() is not None or time.monotonic() > end:
+                raise RuntimeError((self.folder / "log").read_text())
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Ends it at once, whoever is connected (fast shutdown)."""
+        if self.server is not None:
+            self.server.send_signal(signal.SIGINT)
+            self.server.wait()
+
+    def restart(self) -> None:
+        """Ends it, and starts it again."""
+        self.stop()
+        self.start()
 
 
 @contextmanager
@@ -55,21 +85,12 @@ def cluster(*settings: str) -> Iterator[Cluster]:
             shutil.chown(folder, user)
         data = folder / "data"
         _run(user, binaries / "initdb", "-D", str(data), "-U", "calldock", "--auth=trust", "-E", "UTF8", "--no-sync")
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(
-                [
-                    str(binaries / "postgres"), "-D", str(data), "-k", str(folder), "-c", "listen_addresses=",
-                    *(part for setting in settings for part in ("-c", setting)),
-                ],
-                user=user, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder,
-            )  # fmt: skip
+        found = Cluster(binaries, folder, user, settings)
         try:
-            found = Cluster(binaries, folder, user, server)
-            _wait_until_ready(found)
+            found.start()
             yield found
         finally:
-            server.terminate()
-            server.wait()
+            found.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -90,15 +111,6 @@ def _of_this_run() -> Cluster:
     found = running.__enter__()
     atexit.register(running.__exit__, None, None, None)
     return found
-
-
-def _wait_until_ready(found: Cluster) -> None:
-    end = time.monotonic() + STARTED_WITHIN_S
-    ready = [str(found.binaries / "pg_isready"), "-q", "-h", str(found.folder)]
-    while subprocess.run(ready, check=False).returncode != 0:
-        if found.server.poll() is not None or time.monotonic() > end:
-            raise RuntimeError((found.folder / "log").read_text())
-        time.sleep(0.05)
 
 
 def _plain_user() -> str | None:
