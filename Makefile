@@ -42,6 +42,9 @@ check: $(READY) ## Lint, types, layers, protos, dependencies
 test: $(READY) ## Run all tests: real Envoy, TLS, speech, processes that get killed
 	$(BIN)/pytest
 
+postgres: $(READY) ## Run the end-to-end tests on PostgreSQL
+	CALLDOCK_TESTS_DATABASE=postgresql $(BIN)/pytest tests/e2e
+
 rows: $(READY) ## Print the rows of the contract with the tests that prove them
 	$(BIN)/python -m tests.contract.claims
 

@@ -1,7 +1,7 @@
 """Databases of their own for the tests of the stores, of both kinds: SQLite, and PostgreSQL from the installed binaries."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -51,11 +51,18 @@ async def _database(
         with _sqlite(folder / f"{name}.db", migrations) as sqlite:
             yield sqlite
         return
-    postgres = PostgresDatabase(request.getfixturevalue("postgres_url"), name)
-    await postgres.migrate(migrations)
-    await postgres.write(_empty, name)
-    yield postgres
-    await postgres.stop()
+    async with a_postgres(request.getfixturevalue("postgres_url"), name, migrations) as postgres:
+        yield postgres
+
+
+@asynccontextmanager
+async def a_postgres(url: str, name: str, migrations: Path) -> AsyncIterator[PostgresDatabase]:
+    """A schema that is empty, as far as the migrations go."""
+    db = PostgresDatabase(url, name)
+    await db.migrate(migrations)
+    await db.write(_empty, name)
+    yield db
+    await db.stop()
 
 
 @contextmanager

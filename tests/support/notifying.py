@@ -52,14 +52,19 @@ async def settle(
     db: Database, due: DueClaim, attempt: Attempt = OK, next_s: float | None = None, *, now: datetime = NOON
 ) -> bool:
     """Settles one attempt: delivered, tried again after `next_s`, or buried."""
+    (kept,) = await db.write(settle_attempts, [a_settling(due, attempt, next_s, now=now)], RULES, now)
+    return kept
+
+
+def a_settling(due: DueClaim, attempt: Attempt = OK, next_s: float | None = None, *, now: datetime = NOON) -> Settled:
+    """An attempt that is to be settled: delivered, tried again after `next_s`, or buried."""
     if attempt.outcome is AttemptOutcome.DELIVERED:
         step = Step(status=NotificationStatus.DELIVERED)
     elif next_s is None:
         step = Step(status=NotificationStatus.BURIED, bury_reason="given up")
     else:
         step = Step(status=NotificationStatus.WAITING, next_attempt_time=now + timedelta(seconds=next_s))
-    (kept,) = await db.write(settle_attempts, [Settled(claim=due, attempt=attempt, step=step)], RULES, now)
-    return kept
+    return Settled(claim=due, attempt=attempt, step=step)
 
 
 async def settle_next(db: Database, attempt: Attempt = OK, next_s: float | None = None, *, now: datetime = NOON) -> str:

@@ -96,7 +96,7 @@ def cluster(*settings: str) -> Iterator[Cluster]:
 
 
 def own_database() -> dict[str, str]:
-    """Settings of an instance with a database of its own, when all tests are to run on PostgreSQL (`make test-postgres`)."""
+    """Settings of an instance with a database of its own, when all tests are to run on PostgreSQL (`make postgres`)."""
     if os.environ.get(KIND) != "postgresql":
         return {}
     return {

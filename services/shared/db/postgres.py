@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -13,7 +14,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from services.shared.backoff import exponential, jittered
 from services.shared.errors import CannotRun, Trouble
@@ -99,6 +100,10 @@ class PostgresDatabase:
             raise Trouble("the database failed a read") from error
         except (OSError, PoolTimeout, TimeoutError) as error:
             raise Trouble("the database failed a read") from error
+
+    def connection(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A connection with a transaction of its own, for what is not done by one function."""
+        return self._engine.begin()
 
     async def stop(self) -> None:
         """Closes the connections."""
