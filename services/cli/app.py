@@ -272,11 +272,11 @@ def watch_calls(
     url: Url = None,
     token: Token = None,
     last: Annotated[int, typer.Option(min=0, max=1000, help="Calls to show that are there already.")] = 10,
-    interval: Annotated[float, typer.Option(min=0.2, max=3600, help="Seconds between looks.")] = 1.0,
+    cursor: Annotated[str, typer.Option(help="Go on from here instead: the cursor of a line of --json.")] = "",
     json_output: Json = False,
 ) -> None:
     """Shows calls as they come and as their status changes, until it is interrupted."""
-    calls.watch(front_door(data_dir, url, token), last, interval, as_json=json_output)
+    calls.watch(front_door(data_dir, url, token), last, cursor, as_json=json_output)
 
 
 def main() -> None:

@@ -7,7 +7,13 @@ from contextlib import suppress
 
 import grpc
 from calldock.intake.v1.call_pb2 import Call, CallStatus, Direction, Mp3Record, Recording, RecordingStatus, WavRecord
-from calldock.intake.v1.call_service_pb2 import GetCallRequest, ListCallsRequest, LookupCallRequest
+from calldock.intake.v1.call_service_pb2 import (
+    GetCallRequest,
+    ListCallsRequest,
+    LookupCallRequest,
+    WatchCallsRequest,
+    WatchCallsResponse,
+)
 from calldock.intake.v1.call_service_pb2_grpc import CallServiceStub
 from calldock.media.v1.audio_pb2 import RecordingErrorCode
 from rich.console import Console
@@ -18,7 +24,7 @@ from services.cli.connect import DEADLINE_S, CommandFailed, Door, as_dict
 from services.shared.rpc.values import word_of
 
 PAGE = 1000
-WATCHED = 1000
+AWAY_S = 1.0
 
 
 def print_list(door: Door, limit: int, *, as_json: bool) -> None:
@@ -58,40 +64,51 @@ def print_call(door: Door, name: str, *, is_ext_id: bool, as_json: bool) -> None
         console.print(_recordings(call))
 
 
-def watch(door: Door, last: int, interval_s: float, *, as_json: bool) -> None:
-    """Prints calls as they come and as they change, oldest first, one a line, until interrupted. Looks at the newest 1,000 calls each time; while calldock is away it goes on asking."""
+def watch(door: Door, last: int, cursor: str, *, as_json: bool) -> None:
+    """Prints calls as they come and as they change, one a line, until interrupted: the newest `last` ones first, or what follows a cursor. While calldock is away it waits, and goes on where it was."""
     console = Console(soft_wrap=True)
-    seen: dict[int, tuple[int, int]] | None = None
     with suppress(KeyboardInterrupt):
         while True:
             try:
-                newest = list(reversed(list(_newest(door, WATCHED))))
+                if not cursor:
+                    newest, cursor = _newest_and_cursor(door, last)
+                    for call in reversed(newest):
+                        _print_change(
+                            console, WatchCallsResponse(cursor=cursor, status=call.status, call=call), as_json=as_json
+                        )
+                for told in _changes(door, cursor):
+                    if told.status:
+                        _print_change(console, told, as_json=as_json)
+                    cursor = told.cursor
             except grpc.RpcError as error:
                 if error.code() is not grpc.StatusCode.UNAVAILABLE:
                     raise
-                console.print("calldock is away, waiting", style="dim")
-            else:
-                stands: dict[int, tuple[int, int]] = {
-                    call.call_session_id: (call.status, call.status_time.ToNanoseconds()) for call in newest
-                }
-                known = seen if seen is not None else _all_but(newest, last, stands)
-                for call in newest:
-                    if known.get(call.call_session_id) != stands[call.call_session_id]:
-                        _print_line(console, call, as_json=as_json)
-                seen = stands
-            time.sleep(interval_s)
+                Console(stderr=True).print("calldock is away, waiting", style="dim")
+                time.sleep(AWAY_S)
 
 
-def _all_but(newest: list[Call], last: int, stands: dict[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:
-    shown = {call.call_session_id for call in newest[len(newest) - last :]} if last else set()
-    return {number: stand for number, stand in stands.items() if number not in shown}
+def _newest_and_cursor(door: Door, count: int) -> tuple[list[Call], str]:
+    """The newest calls, newest first, and where what follows them begins."""
+    request = ListCallsRequest(page_size=max(1, count))
+    page = CallServiceStub(door.channel).ListCalls(request, timeout=DEADLINE_S, metadata=door.metadata)
+    return list(page.calls)[:count], page.watch_cursor
 
 
-def _print_line(console: Console, call: Call, *, as_json: bool) -> None:
+def _changes(door: Door, cursor: str) -> Iterator[WatchCallsResponse]:
+    # Without a deadline: it goes on until it is interrupted.
+    stream = CallServiceStub(door.channel).WatchCalls(WatchCallsRequest(cursor=cursor), metadata=door.metadata)
+    try:
+        yield from stream
+    finally:
+        stream.cancel()
+
+
+def _print_change(console: Console, told: WatchCallsResponse, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(as_dict(call), ensure_ascii=False), flush=True)
+        print(json.dumps(as_dict(told), ensure_ascii=False), flush=True)
     else:
-        number, ext_id, start, direction, caller, dialled, status, error = _row(call)
+        number, ext_id, start, direction, caller, dialled, _, error = _row(told.call)
+        status = word_of(CallStatus, told.status)
         console.print(f"{number}  {start}  {direction:3}  {caller} > {dialled}  {status} {error}  {ext_id}", markup=False, highlight=False)  # fmt: skip
 
 

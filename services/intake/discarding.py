@@ -1,4 +1,4 @@
-"""Objects that nothing needs any more leave the object store: what was discarded, and downloaded files some time after their call ended."""
+"""What nothing needs any more goes: objects that were discarded, downloaded files some time after their call ended, changes that were kept for watchers."""
 
 import asyncio
 import random
@@ -7,6 +7,7 @@ from datetime import timedelta
 import structlog
 
 from services.intake.peers import Media
+from services.intake.store.change_log import forget_changes
 from services.intake.store.garbage import calls_with_sources, drop_sources, due_keys, forget_keys
 from services.shared.backoff import jittered
 from services.shared.clock import Clock
@@ -17,6 +18,8 @@ log = structlog.get_logger()
 
 AT_ONCE = 200
 PAUSE = timedelta(seconds=5)
+CHANGES_KEPT = timedelta(days=7)
+"""So long a watcher may be away without missing a change."""
 
 
 class Discarding:
@@ -31,6 +34,7 @@ class Discarding:
     async def discard_due(self) -> int:
         """Lets sources go whose time is over, and deletes what is due. Answers how many objects went; AT_ONCE when there may be more. Raises Trouble when media is away."""
         now = self._clock.now()
+        await self._db.write(forget_changes, now - CHANGES_KEPT)
         kept_until = now - self._source_keep
         ended = await self._db.read(calls_with_sources, kept_until, AT_ONCE)
         if ended:

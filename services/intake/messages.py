@@ -27,6 +27,7 @@ from services.intake.draft import (
     Unknown,
 )
 from services.intake.status import CallEvent, CallStatus
+from services.intake.store.change_log import Change
 from services.intake.store.reading import StoredCall, StoredRecording
 from services.intake.store.uploads import Priority, UploadedCall
 from services.shared.clock import EPOCH
@@ -162,6 +163,18 @@ def read_filter(request: call_service_pb2.ListCallsRequest) -> CallFilter:
         start_time_before=moment("start_time_before"),
         upload_time_from=moment("upload_time_from"),
         upload_time_before=moment("upload_time_before"),
+    )
+
+
+def change_message(cursor: str, change: Change | None) -> call_service_pb2.WatchCallsResponse:
+    """A change of a call, or a sign of life."""
+    if change is None:
+        return call_service_pb2.WatchCallsResponse(cursor=cursor)
+    return call_service_pb2.WatchCallsResponse(
+        cursor=cursor,
+        change_time=timestamp(change.change_time),
+        status=value_of(call_pb2.CallStatus, change.status),
+        call=None if change.call is None else call_message(change.call),
     )
 
 

@@ -2,7 +2,8 @@
 
 from services.intake.call_filter import CallFilter
 from services.intake.draft import RecordingFormat
-from services.intake.store.reading import StoredCall, audio_key, get_call, list_calls, lookup_call, source_object
+from services.intake.store.change_log import list_with_last_change
+from services.intake.store.reading import StoredCall, audio_key, get_call, lookup_call, source_object
 from services.shared.db.database import Database
 from services.shared.identity import AccountId
 from services.shared.paging import Page, page_of, page_token_below, read_number_token, size_of
@@ -32,9 +33,9 @@ class Readback:
 
     async def page(
         self, account_id: AccountId, wanted: CallFilter, page_size: int, page_token: str
-    ) -> Page[StoredCall]:
-        """A page of the account's calls under a filter. The order never changes and new calls come before it, so nothing is skipped or repeated. Raises Refusal for a token that is not of this list and filter."""
+    ) -> tuple[Page[StoredCall], int]:
+        """A page of the account's calls under a filter, and the number of the last change that it shows. The order never changes and new calls come before it, so nothing is skipped or repeated. Raises Refusal for a token that is not of this list and filter."""
         size = size_of(page_size)
         below = read_number_token(wanted.scope, page_token)
-        found = await self._db.read(list_calls, account_id, wanted, size + 1, below)
-        return page_of(found, size, lambda call: page_token_below(wanted.scope, call.row.call_session_id or 0))
+        found, seq = await self._db.read(list_with_last_change, account_id, wanted, size + 1, below)
+        return page_of(found, size, lambda call: page_token_below(wanted.scope, call.row.call_session_id or 0)), seq

@@ -51,6 +51,7 @@ from services.intake.store.garbage import discard_let_go
 from services.intake.store.tables import CALL_WORK, FETCH, OUTBOX_WORK, PROCESS
 from services.intake.store.upkeep import free_all_work, sweep_all_work
 from services.intake.upload import Uploads
+from services.intake.watching import Bell, Watching
 from services.shared.clock import Clock, SystemClock
 from services.shared.db.database import Database
 from services.shared.db.opening import open_database
@@ -96,6 +97,7 @@ ROLES = {
     f"/{_CALLS}/GetCall": Role.READ,
     f"/{_CALLS}/LookupCall": Role.READ,
     f"/{_CALLS}/ListCalls": Role.READ,
+    f"/{_CALLS}/WatchCalls": Role.READ,
     f"/{_CALLS}/CancelCall": Role.UPLOAD,
     f"/{_CALLS}/ReprocessCall": Role.UPLOAD,
     f"/{_ACCOUNT}/GetAccount": Role.READ,
@@ -140,8 +142,10 @@ async def serve(settings: IntakeSettings) -> None:
         await hosts.check_key()
         if not db.is_shared:
             await db.write(free_all_work, clock.now())
-        loops = Loops(db, media, notify, hosts, settings, clock, rng)
-        public, internal = _listeners(db, notify, hosts, settings, clock, loops.wake)
+        bell = Bell()
+        watching = Watching(db, bell, clock)
+        loops = Loops(db, media, notify, hosts, settings, clock, rng, bell)
+        public, internal = _listeners(db, notify, hosts, settings, clock, loops.wake, watching)
         await internal.start((settings.internal_listen,))
         await public.start(settings.public_addresses)
         log.info("intake.started", public=settings.public_listen)
@@ -149,6 +153,7 @@ async def serve(settings: IntakeSettings) -> None:
             running = group.create_task(loops.run())
             await until_stopped()
             loops.stop()
+            watching.stop()
             await asyncio.gather(public.drain(settings.drain_s), asyncio.wait([running], timeout=settings.drain_s))
             running.cancel()
         await internal.drain(settings.drain_s)
@@ -171,8 +176,11 @@ class Loops:
         settings: IntakeSettings,
         clock: Clock,
         rng: random.Random,
+        bell: Bell,
     ) -> None:
+        """`bell` rings whenever something was committed that may be work."""
         self._db = db
+        self._bell = bell
         self._clock = clock
         self._rng = rng
         lease = timedelta(seconds=settings.lease_s)
@@ -197,6 +205,7 @@ class Loops:
         """Something was committed that may be work for any of them."""
         for loop in self._loops:
             loop.wake()
+        self._bell.ring()
 
     def stop(self) -> None:
         """Takes no more work."""
@@ -224,23 +233,25 @@ def _listeners(
     settings: IntakeSettings,
     clock: Clock,
     wake: Callable[[], None],
+    watching: Watching,
 ) -> tuple[Listener, Listener]:
     accounts = Accounts(db, notify, clock)
     uploads = Uploads(db, clock, max_calls=settings.max_calls_per_request, webhooks=settings.webhooks, stored=wake)
     readback = Readback(db)
     quota = Quota(db, clock)
     authenticate = IdentityCache(accounts.authenticate, clock).authenticate
+    admit = identity_guard(authenticate, ROLES, COMPONENTS)
     unchecked = {f"/{_CALLS}/UploadCalls", f"/{_JSON}/UploadCallsJson", f"/{_JSON}/CallJsonRpc"}
     public = Listener(
         (_CALLS, _ACCOUNT, _DIRECTORY, _JSON),
-        [identity_guard(authenticate, ROLES, COMPONENTS)],
+        [admit],
         check_rules(except_methods=unchecked),
         meter=metered(quota, COSTS, current_identity),
         # What the front door lets through to the JSON doors, and the same for gRPC.
         max_request_bytes=settings.max_request_bytes * FRONT_DOOR_ROOM + ENVELOPE_BYTES,
     )
     call_service_pb2_grpc.add_CallServiceServicer_to_server(
-        CallServicer(uploads, readback, Changes(db, clock, wake)), public.server
+        CallServicer(uploads, readback, Changes(db, clock, wake), watching, admit), public.server
     )
     account_service_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(accounts, hosts), public.server)
     entries = DirectoryEntries(db)

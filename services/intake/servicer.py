@@ -1,5 +1,8 @@
 """intake's gRPC edge: messages in, domain values through, messages out."""
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
 from calldock.intake.internal.v1 import (
     admin_service_pb2,
     admin_service_pb2_grpc,
@@ -40,6 +43,7 @@ from services.intake.hosts import RecordingHosts
 from services.intake.messages import (
     call_message,
     call_row_message,
+    change_message,
     name_as_typed,
     read_draft,
     read_filter,
@@ -51,21 +55,29 @@ from services.intake.peers import audio_rules, credential_message
 from services.intake.quota import Quota
 from services.intake.readback import Readback
 from services.intake.upload import Uploads
+from services.intake.watching import Watching, cursor_of
 from services.shared.errors import Mnemonic, Refusal, Refusals
 from services.shared.identity import AccountId
 from services.shared.paging import Page, fitting, page_token_below
 from services.shared.rpc.identity import client_address, current_identity
-from services.shared.rpc.status import Context
+from services.shared.rpc.status import Context, Guard
 from services.shared.rpc.values import read_moment, timestamp, value_of, word_of
+
+_WATCH = "/calldock.intake.v1.CallService/WatchCalls"
 
 
 class CallServicer(call_service_pb2_grpc.CallServiceServicer):
     """CallService."""
 
-    def __init__(self, uploads: Uploads, readback: Readback, changes: Changes) -> None:
+    def __init__(
+        self, uploads: Uploads, readback: Readback, changes: Changes, watching: Watching, admit: Guard
+    ) -> None:
+        """`admit` is asked again while a stream goes on."""
         self._uploads = uploads
         self._changes = changes
         self._readback = readback
+        self._watching = watching
+        self._admit = admit
 
     async def UploadCalls(
         self, request: call_service_pb2.UploadCallsRequest, context: Context
@@ -91,12 +103,27 @@ class CallServicer(call_service_pb2_grpc.CallServiceServicer):
         self, request: call_service_pb2.ListCallsRequest, context: Context
     ) -> call_service_pb2.ListCallsResponse:
         wanted = read_filter(request)
-        page = await self._readback.page(current_identity().account_id, wanted, request.page_size, request.page_token)
+        account_id = current_identity().account_id
+        page, seq = await self._readback.page(account_id, wanted, request.page_size, request.page_token)
         shown = fitting(
             Page([call_row_message(call) for call in page.items], page.next_page_token),
             lambda call: page_token_below(wanted.scope, call.call_session_id),
         )
-        return call_service_pb2.ListCallsResponse(calls=shown.items, next_page_token=shown.next_page_token)
+        return call_service_pb2.ListCallsResponse(
+            calls=shown.items,
+            next_page_token=shown.next_page_token,
+            watch_cursor="" if request.page_token else cursor_of(account_id, seq),
+        )
+
+    async def WatchCalls(
+        self, request: call_service_pb2.WatchCallsRequest, context: Context
+    ) -> AsyncIterator[call_service_pb2.WatchCallsResponse]:
+        async def admit() -> None:
+            await self._admit(_WATCH, context)
+
+        async with aclosing(self._watching.watch(current_identity().account_id, request.cursor, admit)) as watched:
+            async for told in watched:
+                yield change_message(told.cursor, told.change)
 
     async def CancelCall(self, request: call_service_pb2.CancelCallRequest, context: Context) -> call_pb2.Call:
         return call_message(await self._changes.cancel(current_identity().account_id, request.call_session_id))

@@ -17,6 +17,7 @@ DEFAULT_PAGE = 100
 LARGEST_PAGE = 1000
 PAGE_BYTES = 2 * 1024 * 1024
 MAX_KEY = 2**63 - 1
+_NOT_OURS = "not a page token of this list and filter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,27 +33,27 @@ def page_token_below(scope: str, key: int | str) -> str:
     return base64.urlsafe_b64encode(f"{scope}|{key}".encode()).decode()
 
 
-def read_page_token(scope: str, token: str) -> str | None:
-    """The key below which a page begins; None for the first page. Raises Refusal for a token that is not of this list."""
+def read_page_token(scope: str, token: str, *, name: str = "page_token", why: str = _NOT_OURS) -> str | None:
+    """The key below which a page begins; None for the first page. Raises Refusal for a token that is not of this list; `name` and `why` are for others like it."""
     if not token:
         return None
     try:
         text = base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True).decode("ascii")
     except (ValueError, binascii.Error) as error:
-        raise _not_ours(token) from error
+        raise _not_ours(token, name, why) from error
     came, _, key = text.partition("|")
     if came != scope or not key:
-        raise _not_ours(token)
+        raise _not_ours(token, name, why)
     return key
 
 
-def read_number_token(scope: str, token: str) -> int | None:
+def read_number_token(scope: str, token: str, *, name: str = "page_token", why: str = _NOT_OURS) -> int | None:
     """As `read_page_token`, for lists whose keys are int64."""
-    key = read_page_token(scope, token)
+    key = read_page_token(scope, token, name=name, why=why)
     if key is None:
         return None
     if not key.isascii() or not key.isdigit() or len(key) > 19 or int(key) > MAX_KEY:
-        raise _not_ours(token)
+        raise _not_ours(token, name, why)
     return int(key)
 
 
@@ -77,6 +78,5 @@ def fitting(page: Page[M], token_after: Callable[[M], str]) -> Page[M]:
     return page
 
 
-def _not_ours(token: str) -> Refusal:
-    why = "not a page token of this list and filter"
-    return Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=("page_token",), value=token, why=why)
+def _not_ours(token: str, name: str, why: str) -> Refusal:
+    return Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=(name,), value=token, why=why)

@@ -5,13 +5,17 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+from calldock.intake.v1.call_pb2 import CALL_STATUS_IN_PROCESS, CALL_STATUS_NEW, CALL_STATUS_PROCESSED
+from calldock.intake.v1.call_service_pb2 import WatchCallsRequest
+from calldock.intake.v1.call_service_pb2_grpc import CallServiceStub
 
 from tests.support.audio import good_wav
 from tests.support.hosts import Host, a_host
@@ -134,6 +138,45 @@ def test_processes_that_are_killed_lose_nothing_and_overtake_nobody(pair: Pair) 
     all_end(pair, "kill-", 60)
     until(lambda: [*map(len, told(pair, "kill-").values())] == [2] * 60, 90)
     assert set(map(tuple, told(pair, "kill-").values())) == {("in_process", "processed")}
+
+
+def test_a_watcher_misses_nothing_though_writers_are_elsewhere_and_its_server_is_killed(pair: Pair) -> None:
+    metadata = (("authorization", f"Bearer {pair.account.token}"),)
+    cursor = pair.instances[1].http("GET", "/v1/calls?page_size=1", token=pair.account.token).json["watch_cursor"]
+    heard: list[tuple[str, int]] = []
+
+    def watch() -> None:
+        nonlocal cursor
+        ends = 0
+        while ends < 40:
+            stream = CallServiceStub(pair.instances[1].channel).WatchCalls(
+                WatchCallsRequest(cursor=cursor), metadata=metadata, wait_for_ready=True
+            )
+            # Whatever ends the stream: one goes on where one was.
+            with suppress(grpc.RpcError):
+                for told in stream:
+                    if told.status:
+                        heard.append((told.call.ext_id, told.status))
+                        ends += told.status == CALL_STATUS_PROCESSED
+                    cursor = told.cursor
+                    if ends == 40:
+                        break
+            stream.cancel()
+
+    with ThreadPoolExecutor(1) as pool:
+        watching = pool.submit(watch)
+        for batch in range(4):
+            upload(pair, [a_call(pair, f"watch-{batch}-{number}") for number in range(10)], batch % 2)
+            if batch == 1:
+                pid = pair.instances[1].service_pid("intake")
+                assert pid is not None
+                os.kill(pid, signal.SIGKILL)
+        watching.result(timeout=90)
+
+    by_call: dict[str, list[int]] = {}
+    for ext_id, status in heard:
+        by_call.setdefault(ext_id, []).append(status)
+    assert list(by_call.values()) == [[CALL_STATUS_NEW, CALL_STATUS_IN_PROCESS, CALL_STATUS_PROCESSED]] * 40
 
 
 def test_a_database_that_was_away_is_used_again(pair: Pair) -> None:

@@ -17,6 +17,8 @@ from itertools import count
 from pathlib import Path
 
 KIND = "CALLDOCK_TESTS_DATABASE"
+IS_MEANT = os.environ.get(KIND) == "postgresql"
+"""True when all tests are to run on PostgreSQL (`make postgres`)."""
 VERSIONS = Path("/usr/lib/postgresql")
 STARTED_WITHIN_S = 60.0
 _PLAIN_USERS = ("postgres", "nobody")
@@ -96,8 +98,8 @@ def cluster(*settings: str) -> Iterator[Cluster]:
 
 
 def own_database() -> dict[str, str]:
-    """Settings of an instance with a database of its own, when all tests are to run on PostgreSQL (`make postgres`)."""
-    if os.environ.get(KIND) != "postgresql":
+    """Settings of an instance with a database of its own, where all are meant to be on PostgreSQL."""
+    if not IS_MEANT:
         return {}
     return {
         "DATABASE_URL": _of_this_run().create(f"d{next(_numbers)}"),

@@ -176,7 +176,8 @@ def _answer(image: Image, schemas: Schemas, method: MethodDescriptor) -> Schema:
     media_type = "application/json"
     if output.full_name == HTTP_BODY:
         media_type = MEDIA_TYPES.get(method.full_name, "*/*")
-    elif method.server_streaming:
-        media_type = "application/x-ndjson"
     description = image.comment(output) if output.full_name != HTTP_BODY else "The body, as it is."
+    if method.server_streaming and output.full_name != HTTP_BODY:
+        # So the front door names what it makes of a stream.
+        description = f"One a line, for as long as the stream goes on. {description}"
     return {"description": description or "Done.", "content": {media_type: {"schema": schemas.message(output)}}}

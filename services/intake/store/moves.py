@@ -8,6 +8,7 @@ from sqlalchemy.engine import Row
 from services.intake.events import Announcement
 from services.intake.recording import Fault
 from services.intake.status import CallStatus, Move
+from services.intake.store.change_log import note_changes
 from services.intake.store.outbox import announce
 from services.intake.store.tables import CallRow
 from services.shared.db.tables import table_of
@@ -41,3 +42,4 @@ def move_call(
         values["new_time"] = now
     connection.execute(update(_calls).where(_calls.c.call_session_id == call.call_session_id).values(values))
     announce(connection, [announcement], now)
+    note_changes(connection, call.account_id, [(call.call_session_id, move.status)], now)

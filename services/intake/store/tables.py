@@ -308,6 +308,29 @@ class OutboxRow(Row, table=True):
     error_message: str = ""
 
 
+class ChangeSeqRow(Row, table=True):
+    """How many changes of its calls an account has had, and the last of them that is not kept any more."""
+
+    __tablename__ = "change_seqs"
+
+    account_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    last_seq: int = Field(sa_column=Column(BigInteger, nullable=False))
+    forgotten_seq: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class CallChangeRow(Row, table=True):
+    """A change of a call. `seq` numbers an account's changes in the order in which they were committed."""
+
+    __tablename__ = "call_changes"
+    __table_args__ = (Index("call_changes_time", "change_time"), {"sqlite_with_rowid": False})
+
+    account_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    seq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    call_session_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    status: str
+    change_time: datetime = Field(sa_column=Column(Moment, nullable=False))
+
+
 class ObjectGarbageRow(Row, table=True):
     """The key of an object that nothing points to any more; it may be deleted from `not_before` on."""
 

@@ -17,6 +17,7 @@ from services.intake.names import name_key
 from services.intake.recording import RecordingStatus
 from services.intake.status import CallStatus, Outcome, store, upload_again
 from services.intake.store.accounts import get_account
+from services.intake.store.change_log import note_changes
 from services.intake.store.directory import create_employees, create_tags, load_state
 from services.intake.store.garbage import discard_objects
 from services.intake.store.handed_over import give_files
@@ -104,6 +105,7 @@ def save_upload(
     keys = [(ids[call.ext_id], account_id) for call in wanted if call.records]
     CALL_WORK.add(connection, keys, now, stage=FETCH, priority=priority)
     announce(connection, [_announcement(each, account_id, ids[each.call.ext_id]) for each in storing], now)
+    note_changes(connection, account_id, [(ids[each.call.ext_id], _new_status(each.call)) for each in storing], now)
     return _answers(calls, firsts, known, outcomes, ids)
 
 
@@ -247,7 +249,7 @@ def _call_values(storing: _Storing, ext_request_id: str, now: datetime) -> dict[
         "comment": call.comment,
         "callback_url": call.callback.url if call.callback else None,
         "callback_events": ",".join(call.callback.events) if call.callback else "",
-        "status": store(has_recordings=bool(call.records)).status,
+        "status": _new_status(call),
         "error_code": None,
         "error_message": "",
         "event_seq": _announcement(storing, 0, 0).seq_after,
@@ -257,6 +259,10 @@ def _call_values(storing: _Storing, ext_request_id: str, now: datetime) -> dict[
         "status_time": now,
         "new_time": now,
     }
+
+
+def _new_status(call: CheckedCall) -> CallStatus:
+    return store(has_recordings=bool(call.records)).status
 
 
 def _insert_parts(

@@ -56,6 +56,11 @@ class CallServiceStub:
                 request_serializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.ListCallsRequest.SerializeToString,
                 response_deserializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.ListCallsResponse.FromString,
                 _registered_method=True)
+        self.WatchCalls = channel.unary_stream(
+                '/calldock.intake.v1.CallService/WatchCalls',
+                request_serializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.WatchCallsRequest.SerializeToString,
+                response_deserializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.WatchCallsResponse.FromString,
+                _registered_method=True)
         self.CancelCall = channel.unary_unary(
                 '/calldock.intake.v1.CallService/CancelCall',
                 request_serializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.CancelCallRequest.SerializeToString,
@@ -111,6 +116,20 @@ class CallServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchCalls(self, request, context):
+        """Streams the account's calls as they are stored and as they change: every change once, in the order in which they were committed. Role: read.
+
+        Begins with the first change after `cursor`, or with the next one. Each message has the cursor to go on from after a break; with the `watch_cursor` of a list, list and
+        stream fit together without a gap. At the REST door each message is a line of JSON. A message without a call comes first, and when nothing has changed for 15 s. The stream ends
+        with UNAVAILABLE when calldock stops, and with what a new request would hear when the token is no longer good.
+
+        Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a cursor that is not of this account; OUT_OF_RANGE (INVALID_PARAMETER_VALUE) for one whose changes are not kept
+        any more, after 7 days: list the calls and go on from there; RESOURCE_EXHAUSTED for an 11th stream of the account at once at one server.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelCall(self, request, context):
         """Stops a call before any work on its recordings began. No notification is sent; the `ext_id` may be uploaded again. Role: upload. Safe to repeat: a cancelled call is answered as it is.
 
@@ -151,6 +170,11 @@ def add_CallServiceServicer_to_server(servicer, server):
                     servicer.ListCalls,
                     request_deserializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.ListCallsRequest.FromString,
                     response_serializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.ListCallsResponse.SerializeToString,
+            ),
+            'WatchCalls': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchCalls,
+                    request_deserializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.WatchCallsRequest.FromString,
+                    response_serializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.WatchCallsResponse.SerializeToString,
             ),
             'CancelCall': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelCall,
@@ -272,6 +296,33 @@ class CallService:
             '/calldock.intake.v1.CallService/ListCalls',
             calldock_dot_intake_dot_v1_dot_call__service__pb2.ListCallsRequest.SerializeToString,
             calldock_dot_intake_dot_v1_dot_call__service__pb2.ListCallsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchCalls(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/calldock.intake.v1.CallService/WatchCalls',
+            calldock_dot_intake_dot_v1_dot_call__service__pb2.WatchCallsRequest.SerializeToString,
+            calldock_dot_intake_dot_v1_dot_call__service__pb2.WatchCallsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,6 +57,16 @@ class CallServiceStub:
 
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not ours.
     """
+    WatchCalls: _grpc.UnaryStreamMultiCallable[_call_service_pb2.WatchCallsRequest, _call_service_pb2.WatchCallsResponse]
+    """Streams the account's calls as they are stored and as they change: every change once, in the order in which they were committed. Role: read.
+
+    Begins with the first change after `cursor`, or with the next one. Each message has the cursor to go on from after a break; with the `watch_cursor` of a list, list and
+    stream fit together without a gap. At the REST door each message is a line of JSON. A message without a call comes first, and when nothing has changed for 15 s. The stream ends
+    with UNAVAILABLE when calldock stops, and with what a new request would hear when the token is no longer good.
+
+    Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a cursor that is not of this account; OUT_OF_RANGE (INVALID_PARAMETER_VALUE) for one whose changes are not kept
+    any more, after 7 days: list the calls and go on from there; RESOURCE_EXHAUSTED for an 11th stream of the account at once at one server.
+    """
     CancelCall: _grpc.UnaryUnaryMultiCallable[_call_service_pb2.CancelCallRequest, _call_pb2.Call]
     """Stops a call before any work on its recordings began. No notification is sent; the `ext_id` may be uploaded again. Role: upload. Safe to repeat: a cancelled call is answered as it is.
 
@@ -95,6 +105,16 @@ class CallServiceAsyncStub(CallServiceStub):
     """Lists the account's calls, newest first by `call_session_id`. Calls that arrive while one pages through do not shift the pages. Role: read.
 
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not ours.
+    """
+    WatchCalls: _aio.UnaryStreamMultiCallable[_call_service_pb2.WatchCallsRequest, _call_service_pb2.WatchCallsResponse]  # type: ignore[assignment]
+    """Streams the account's calls as they are stored and as they change: every change once, in the order in which they were committed. Role: read.
+
+    Begins with the first change after `cursor`, or with the next one. Each message has the cursor to go on from after a break; with the `watch_cursor` of a list, list and
+    stream fit together without a gap. At the REST door each message is a line of JSON. A message without a call comes first, and when nothing has changed for 15 s. The stream ends
+    with UNAVAILABLE when calldock stops, and with what a new request would hear when the token is no longer good.
+
+    Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a cursor that is not of this account; OUT_OF_RANGE (INVALID_PARAMETER_VALUE) for one whose changes are not kept
+    any more, after 7 days: list the calls and go on from there; RESOURCE_EXHAUSTED for an 11th stream of the account at once at one server.
     """
     CancelCall: _aio.UnaryUnaryMultiCallable[_call_service_pb2.CancelCallRequest, _call_pb2.Call]  # type: ignore[assignment]
     """Stops a call before any work on its recordings began. No notification is sent; the `ext_id` may be uploaded again. Role: upload. Safe to repeat: a cancelled call is answered as it is.
@@ -155,6 +175,22 @@ class CallServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the account's calls, newest first by `call_session_id`. Calls that arrive while one pages through do not shift the pages. Role: read.
 
         Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not ours.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchCalls(
+        self,
+        request: _call_service_pb2.WatchCallsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_call_service_pb2.WatchCallsResponse], _abc.AsyncIterator[_call_service_pb2.WatchCallsResponse]]:
+        """Streams the account's calls as they are stored and as they change: every change once, in the order in which they were committed. Role: read.
+
+        Begins with the first change after `cursor`, or with the next one. Each message has the cursor to go on from after a break; with the `watch_cursor` of a list, list and
+        stream fit together without a gap. At the REST door each message is a line of JSON. A message without a call comes first, and when nothing has changed for 15 s. The stream ends
+        with UNAVAILABLE when calldock stops, and with what a new request would hear when the token is no longer good.
+
+        Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a cursor that is not of this account; OUT_OF_RANGE (INVALID_PARAMETER_VALUE) for one whose changes are not kept
+        any more, after 7 days: list the calls and go on from there; RESOURCE_EXHAUSTED for an 11th stream of the account at once at one server.
         """
 
     @_abc_1.abstractmethod
