@@ -224,7 +224,7 @@ def test_answers_have_the_statuses_that_the_comment_names(document: dict[str, An
 @pytest.mark.parametrize(
     ("path", "verb", "media_type"),
     [
-        ("/v1/shops:watch", "get", "application/x-ndjson"),
+        ("/v1/shops:watch", "get", "application/json"),
         ("/v1/shops:load", "post", "*/*"),
         ("/v1/shops/{shop_id}", "delete", "application/json"),
     ],
