@@ -25,11 +25,16 @@ def to_e164(text: str, region: str) -> str | None:
     if written is None:
         return None
     readings = [(written, None)] if written.startswith("+") else [(written, region), (f"+{written}", None)]
-    numbers = [number for reading, home in readings if (number := _parsed(reading, home)) is not None]
-    for is_good in (phonenumbers.is_valid_number, _is_possible):
-        for number in numbers:
-            if is_good(number):
-                return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    numbers = []
+    for reading, home in readings:
+        number = _parsed(reading, home)
+        if number is not None and phonenumbers.is_valid_number(number):
+            # Most end here: a reading costs as much as all the rest of a call's checks.
+            return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        numbers.append(number)
+    for number in numbers:
+        if number is not None and _is_possible(number):
+            return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return None
 
 
