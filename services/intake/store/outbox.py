@@ -4,10 +4,11 @@ import os
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, select
 
 from services.intake.events import Announcement
 from services.intake.store.tables import OUTBOX_WORK, OutboxRow
+from services.shared.db.bulk import insert_all
 from services.shared.db.tables import table_of
 from services.shared.db.work_table import Claim
 from services.shared.ids import uuid7
@@ -37,7 +38,7 @@ def announce(connection: Connection, announcements: Sequence[Announcement], now:
         for place, event in enumerate(each.told)
     ]
     if rows:
-        connection.execute(insert(_outbox), rows)
+        insert_all(connection, _outbox, rows)
         OUTBOX_WORK.ensure(
             connection, [(each.call_session_id, each.account_id) for each in announcements if each.told], now
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy.engine import Row
 
 from services.intake.account_rules import AccountState, check_by_account
@@ -23,6 +23,7 @@ from services.intake.store.garbage import discard_objects
 from services.intake.store.handed_over import give_files
 from services.intake.store.outbox import announce
 from services.intake.store.tables import CALL_WORK, FETCH, CallRow, CallTagRow, RecordingRow
+from services.shared.db.bulk import insert_all
 from services.shared.db.locks import Lock, take
 from services.shared.db.tables import table_of
 from services.shared.errors import Refusal, Refusals, Trouble
@@ -196,7 +197,7 @@ def _insert_calls(
         {"account_id": account_id, "ext_id": each.call.ext_id, "uploads": 1, **_call_values(each, ext_request_id, now)}
         for each in storing
     ]
-    made = connection.execute(insert(_calls).returning(_calls.c.call_session_id, _calls.c.ext_id), rows)
+    made = insert_all(connection, _calls, rows, (_calls.c.call_session_id, _calls.c.ext_id))
     return {row.ext_id: row.call_session_id for row in made}
 
 
@@ -301,10 +302,8 @@ def _insert_parts(
         for call in calls
         for place, record in enumerate(call.records)
     ]
-    if tags:
-        connection.execute(insert(_call_tags), tags)
-    if recordings:
-        connection.execute(insert(_recordings), recordings)
+    insert_all(connection, _call_tags, tags)
+    insert_all(connection, _recordings, recordings)
 
 
 def _source_of(file: HandedOver | None) -> dict[str, object]:

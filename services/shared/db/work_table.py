@@ -22,7 +22,6 @@ from sqlalchemy import (
     bindparam,
     column,
     delete,
-    insert,
     select,
     table,
     text,
@@ -31,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy import Sequence as TokenSequence
 from sqlalchemy.dialects import postgresql
 
+from services.shared.db.bulk import insert_all
 from services.shared.db.claim_sql import claim_sql
 from services.shared.db.dialects import is_postgresql
 from services.shared.db.tables import BIG_ID, Moment, insert_missing
@@ -140,8 +140,8 @@ class WorkTable:
     ) -> None:
         """Adds ready rows for (key, account_id) pairs that have none. Within an account, a smaller priority goes first."""
         if keys:
-            connection.execute(
-                insert(self.table), [self._ready(key, account_id, stage, now, priority) for key, account_id in keys]
+            insert_all(
+                connection, self.table, [self._ready(key, account_id, stage, now, priority) for key, account_id in keys]
             )
 
     def ensure(self, connection: Connection, keys: Sequence[tuple[int, int]], now: datetime) -> None:
