@@ -32,6 +32,9 @@ class SchemeWord(StrEnum):
     ED25519 = "ed25519"
 
 
+EVERY_HOST = "*"
+
+
 def print_secrets(door: Door, *, as_json: bool) -> None:
     """Prints the signing secrets that are in use, without their text: a table, or one JSON object a line."""
     stub = WebhookServiceStub(door.channel)
@@ -95,7 +98,7 @@ def header_of(text: str) -> CustomHeader:
 def set_headers(door: Door, headers: Sequence[CustomHeader], hosts: Sequence[str], *, as_json: bool) -> None:
     """Sets the headers that notifications carry and the hosts that get them, in place of what was set, and prints their names."""
     stub = WebhookServiceStub(door.channel)
-    request = SetCustomHeadersRequest(headers=headers, receiver_hosts=hosts)
+    request = SetCustomHeadersRequest(headers=headers, receiver_hosts=hosts or [EVERY_HOST])
     stub.SetCustomHeaders(request, timeout=DEADLINE_S, metadata=door.metadata)
     print_headers(door, as_json=as_json)
 
@@ -114,7 +117,7 @@ def print_headers(door: Door, *, as_json: bool) -> None:
     if as_json:
         print(json_of(answer))
     elif answer.names:
-        goal = ", ".join(answer.receiver_hosts) or "any host over https"
+        goal = "any host over https" if answer.receiver_hosts == [EVERY_HOST] else ", ".join(answer.receiver_hosts)
         print(f"Notifications to {goal} carry, since {shown(answer.set_time)} UTC:")
         for name in answer.names:
             print(f"  {name}")

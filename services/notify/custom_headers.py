@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from services.notify.notification import receiver_host
 from services.shared.errors import Mnemonic, Refusal
-from services.shared.host_port import TRANSPORT_HEADERS, host_port_of
+from services.shared.host_port import HTTPS_PORT, TRANSPORT_HEADERS, host_port_of
 
+EVERY_HOST = "*"
 OURS = "webhook-"
 """Names that begin so belong to the signature."""
 
@@ -42,23 +43,28 @@ def check_headers(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
 
 
 def check_hosts(hosts: Sequence[str]) -> list[str]:
-    """The hosts in the one spelling of receivers, each once, in order. Raises Refusal for what is no host."""
+    """The hosts in the one spelling of receivers, each once, in order; none for `*`. Raises Refusal for what is no host."""
+    if list(hosts) == [EVERY_HOST]:
+        return []
     kept: dict[str, None] = {}
     for place, text in enumerate(hosts):
         found = host_port_of(f"https://{text}", ("https",))
-        if found is None or not found.host or not text.isprintable() or any(mark in text for mark in "/?#@ \\"):
-            why = "a host is due, with its port where it is not 443: crm.example.com, crm.local:80"
+        if found is None or not text.isprintable() or any(mark in text for mark in "/?#@ \\*"):
+            why = "a host is due, with its port where it is not 443: crm.example.com, crm.local:80; or * alone"
             raise Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=("receiver_hosts", place), value=text, why=why)
         kept[str(found)] = None
     return list(kept)
 
 
 def headers_for(url: str, custom: CustomHeaders) -> Mapping[str, str]:
-    """Those that go to this link: to hosts that are named, or to any over https. A credential is not sent in the clear by accident."""
-    if custom.receiver_hosts:
-        goes = receiver_host(url) in custom.receiver_hosts
+    """Those that go to this link: to hosts that are named, or to any; over plain http only where a port was named. A credential is not sent in the clear by accident."""
+    is_named = receiver_host(url) in custom.receiver_hosts if custom.receiver_hosts else None
+    at = host_port_of(url, ("https",))
+    if at is None:
+        plain = host_port_of(url, ("http",))
+        goes = is_named is True and plain is not None and plain.port != HTTPS_PORT
     else:
-        goes = host_port_of(url, ("https",)) is not None
+        goes = is_named is not False
     return custom.headers if goes else NONE.headers
 
 

@@ -10,7 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.notify.breaker import ReceiverHealth
-from services.notify.custom_headers import CustomHeaders
+from services.notify.custom_headers import EVERY_HOST, CustomHeaders
 from services.notify.notification import NewNotification
 from services.notify.payload import Event
 from services.notify.secrets import SigningSecret
@@ -104,7 +104,9 @@ def secret_message(secret: SigningSecret) -> webhook_service_pb2.SigningSecret:
 def headers_message(custom: CustomHeaders, set_time: datetime | None) -> webhook_service_pb2.ListCustomHeadersResponse:
     """The names of custom headers, without their values, and the hosts that get them."""
     return webhook_service_pb2.ListCustomHeadersResponse(
-        names=custom.headers, set_time=_moment(set_time), receiver_hosts=custom.receiver_hosts
+        names=custom.headers,
+        set_time=_moment(set_time),
+        receiver_hosts=custom.receiver_hosts or ([EVERY_HOST] if custom.headers else ()),
     )
 
 

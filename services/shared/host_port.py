@@ -35,6 +35,7 @@ def host_port_of(url: str, schemes: Collection[str]) -> HostPort | None:
         parsed = URL(url)
     except ValueError:
         return None
-    if parsed.scheme not in schemes or not parsed.raw_host or not parsed.port:
+    host = (parsed.raw_host or "").rstrip(".").lower()
+    if parsed.scheme not in schemes or not host or not parsed.port:
         return None
-    return HostPort(parsed.raw_host.rstrip(".").lower(), parsed.port)
+    return HostPort(host, parsed.port)

@@ -338,8 +338,8 @@ def test_headers_reach_receivers_and_are_shown_nowhere(shell: Shell, host: Host,
     assert done.returncode == 0, done.stderr
     with_headers, without = receiver.heard
     assert (with_headers["x-api-key"], with_headers["authorization"]) == ("from-the-file=", "Bearer typed-in")
-    assert as_json["names"] == ["x-api-key", "authorization"]
-    assert (deleted["names"], "set_time" in deleted) == ([], False)
+    assert (as_json["names"], as_json["receiver_hosts"]) == (["x-api-key", "authorization"], ["*"])
+    assert (deleted["names"], deleted["receiver_hosts"], "set_time" in deleted) == ([], [], False)
     assert not {"x-api-key", "authorization"} & without.keys()
     assert "no headers" in empty
     for told in (done.stdout, done.stderr, listed, str(as_json)):
@@ -365,8 +365,11 @@ def test_headers_reach_the_hosts_that_are_named(shell: Shell, host: Host) -> Non
     "body",
     [
         {},
-        {"headers": []},
-        {"headers": [[], []]},
+        {"headers": [], "receiver_hosts": ["*"]},
+        {"headers": [[], []], "receiver_hosts": ["*"]},
+        {"headers": [{"name": "x", "value": "v"}]},
+        {"headers": [{"name": "x", "value": "v"}], "receiver_hosts": [[], []]},
+        {"headers": [{"name": "x", "value": "v"}], "receiver_hosts": ["*", "x"]},
         {"headers": [{"name": "x", "value": "v"}], "receiver_hosts": ["https://x"]},
         {"headers": [{"name": "x", "value": "v"}], "receiver_hosts": ["x"] * 21},
     ],

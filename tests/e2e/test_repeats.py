@@ -456,7 +456,7 @@ def rotate_signing_secret(world: World) -> None:
 
 
 def set_custom_headers(world: World) -> None:
-    body = json.dumps({"headers": [{"name": "X-Api-Key", "value": "k"}]})
+    body = json.dumps({"headers": [{"name": "X-Api-Key", "value": "k"}], "receiver_hosts": ["*"]})
     for _ in range(2):
         assert world.calldock.http("POST", "/v1/customHeaders:set", body, world.account.token).status == 200
 

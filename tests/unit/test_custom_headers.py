@@ -27,6 +27,7 @@ def goes(url: str, *hosts: str) -> bool:
         pytest.param("https://crm.example.com:8443/", ["crm.example.com"], False, id="another port"),
         pytest.param("http://crm.example.com/", ["crm.example.com"], False, id="port 80 is another port"),
         pytest.param("http://crm.example.com/", ["crm.example.com:80"], True, id="named in the clear"),
+        pytest.param("http://crm.example.com:443/", ["crm.example.com"], False, id="named for https"),
         pytest.param("http://crm.local:8080/", ["x", "crm.local:8080"], True, id="one of several"),
         pytest.param("https://[2001:DB8::1]:8443/", ["[2001:db8::1]:8443"], True, id="an address"),
         pytest.param("no link", [], False, id="no link"),
@@ -56,13 +57,17 @@ def test_a_host_is_spelled_as_receivers_are(text: str, spelled: str) -> None:
     assert check_hosts([text]) == [spelled]
 
 
+def test_a_star_alone_stands_for_every_host() -> None:
+    assert check_hosts(["*"]) == []
+
+
 def test_a_host_is_named_once() -> None:
     assert check_hosts(["b", "a:80", "B:443", "a:80"]) == ["b", "a:80"]
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", ":80", "a:0", "a:65536", "a:x", "a/", "a/b", "https://a", "u@a", "a?b", "a#b", "a b", " a", "a\\b", "a\0", "a\n", "a\tb", "[::1", "2001:db8::1", "."],
+    ["", " ", ":80", "a:0", "a:65536", "a:x", "a/", "a/b", "https://a", "u@a", "a?b", "a#b", "a b", " a", "a\\b", "a\0", "a\n", "a\tb", "[::1", "2001:db8::1", ".", "*", "*.example.com"],
 )  # fmt: skip
 def test_what_is_no_host_is_refused(text: str) -> None:
     with pytest.raises(Refusal) as caught:

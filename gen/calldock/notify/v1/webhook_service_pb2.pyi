@@ -252,7 +252,7 @@ class ListCustomHeadersResponse(_message.Message):
 
     @_builtins.property
     def receiver_hosts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Output only. The hosts that get them, spelled as ListReceivers does. Empty: every host, over https."""
+        """Output only. The hosts that get them, spelled as ListReceivers does; `*` for every host, over https. Empty when there are no headers."""
 
     def __init__(
         self,
@@ -283,7 +283,7 @@ class SetCustomHeadersRequest(_message.Message):
 
     @_builtins.property
     def receiver_hosts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Optional. The hosts that get them, up to 20: each with its port where that is not 443 (`crm.local:80` for http://crm.local/). Empty: every host, over https."""
+        """Required. The hosts that get them, 1 to 20: each with its port where that is not 443 (`crm.local:80` for http://crm.local/). `*` alone: every host, over https."""
 
     def __init__(
         self,

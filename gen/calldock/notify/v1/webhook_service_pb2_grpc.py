@@ -96,7 +96,7 @@ class WebhookServiceServicer:
     def SetCustomHeaders(self, request, context):
         """Sets the headers that the account's notifications carry, and the hosts that get them, in place of what was set. Role: admin.
 
-        Values are kept sealed and shown to receivers alone. Over plain http they go only to hosts that are named in `receiver_hosts`. Safe to repeat.
+        Values are kept sealed and shown to receivers alone. Over plain http they go only to hosts whose port is named in `receiver_hosts`. Safe to repeat.
 
         Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a header of the transport or of the signature, for one that is named twice, and for what is no host.
         """

@@ -49,7 +49,7 @@ class WebhookServiceStub:
     SetCustomHeaders: _grpc.UnaryUnaryMultiCallable[_webhook_service_pb2.SetCustomHeadersRequest, _webhook_service_pb2.SetCustomHeadersResponse]
     """Sets the headers that the account's notifications carry, and the hosts that get them, in place of what was set. Role: admin.
 
-    Values are kept sealed and shown to receivers alone. Over plain http they go only to hosts that are named in `receiver_hosts`. Safe to repeat.
+    Values are kept sealed and shown to receivers alone. Over plain http they go only to hosts whose port is named in `receiver_hosts`. Safe to repeat.
 
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a header of the transport or of the signature, for one that is named twice, and for what is no host.
     """
@@ -77,7 +77,7 @@ class WebhookServiceAsyncStub(WebhookServiceStub):
     SetCustomHeaders: _aio.UnaryUnaryMultiCallable[_webhook_service_pb2.SetCustomHeadersRequest, _webhook_service_pb2.SetCustomHeadersResponse]  # type: ignore[assignment]
     """Sets the headers that the account's notifications carry, and the hosts that get them, in place of what was set. Role: admin.
 
-    Values are kept sealed and shown to receivers alone. Over plain http they go only to hosts that are named in `receiver_hosts`. Safe to repeat.
+    Values are kept sealed and shown to receivers alone. Over plain http they go only to hosts whose port is named in `receiver_hosts`. Safe to repeat.
 
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a header of the transport or of the signature, for one that is named twice, and for what is no host.
     """
@@ -126,7 +126,7 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_webhook_service_pb2.SetCustomHeadersResponse, _abc.Awaitable[_webhook_service_pb2.SetCustomHeadersResponse]]:
         """Sets the headers that the account's notifications carry, and the hosts that get them, in place of what was set. Role: admin.
 
-        Values are kept sealed and shown to receivers alone. Over plain http they go only to hosts that are named in `receiver_hosts`. Safe to repeat.
+        Values are kept sealed and shown to receivers alone. Over plain http they go only to hosts whose port is named in `receiver_hosts`. Safe to repeat.
 
         Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a header of the transport or of the signature, for one that is named twice, and for what is no host.
         """
