@@ -7,7 +7,7 @@ from datetime import timedelta
 import structlog
 
 from services.intake.peers import Media
-from services.intake.store.change_log import forget_changes
+from services.intake.store.change_log import FORGOTTEN_AT_ONCE, forget_changes
 from services.intake.store.garbage import calls_with_sources, drop_sources, due_keys, forget_keys
 from services.shared.backoff import jittered
 from services.shared.clock import Clock
@@ -34,7 +34,9 @@ class Discarding:
     async def discard_due(self) -> int:
         """Lets sources go whose time is over, and deletes what is due. Answers how many objects went; AT_ONCE when there may be more. Raises Trouble when media is away."""
         now = self._clock.now()
-        await self._db.write(forget_changes, now - CHANGES_KEPT)
+        while await self._db.write(forget_changes, now - CHANGES_KEPT) == FORGOTTEN_AT_ONCE:
+            # A day of many calls leaves more than one look would forget.
+            continue
         kept_until = now - self._source_keep
         ended = await self._db.read(calls_with_sources, kept_until, AT_ONCE)
         if ended:

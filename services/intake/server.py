@@ -131,7 +131,7 @@ COMPONENTS = {f"/{_CALLS}/UploadCalls": CALL_UPLOAD, f"/{_JSON}/UploadCallsJson"
 
 
 async def serve(settings: IntakeSettings) -> None:
-    """Runs intake until SIGTERM. Raises DatabaseInUse when another process owns the database, OSError when an address is taken."""
+    """Runs intake until SIGTERM. Raises CannotRun when it cannot: the database is not to be had, the key is not the one that credentials were sealed with; OSError when an address is taken."""
     clock = SystemClock()
     rng = random.Random()
     db = await open_database(settings, "intake", MIGRATIONS, FUNCTIONS)

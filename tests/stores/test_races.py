@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+import asyncpg  # type: ignore[import-untyped]
 import pytest
 from sqlalchemy import Connection, text
 
@@ -39,19 +40,31 @@ Write = tuple[Callable[..., Any], *tuple[Any, ...]]
 """A store function with what it is given."""
 
 
-@pytest.fixture
-async def intake(postgres_url: str) -> AsyncIterator[PostgresDatabase]:
-    async with a_postgres(postgres_url, "intake", INTAKE_MIGRATIONS) as db:
-        yield db
+class Meeting(PostgresDatabase):
+    """A database that transactions meet in, and where it is."""
+
+    def __init__(self, url: str, schema: str) -> None:
+        super().__init__(url, schema)
+        self.url = url
 
 
 @pytest.fixture
-async def notify(postgres_url: str) -> AsyncIterator[PostgresDatabase]:
-    async with a_postgres(postgres_url, "notify", NOTIFY_MIGRATIONS) as db:
+async def intake(postgres_url: str) -> AsyncIterator[Meeting]:
+    async with a_postgres(postgres_url, "intake", INTAKE_MIGRATIONS):
+        db = Meeting(postgres_url, "intake")
         yield db
+        await db.stop()
 
 
-async def meet(db: PostgresDatabase, first: Write, second: Write) -> tuple[Any, Any]:
+@pytest.fixture
+async def notify(postgres_url: str) -> AsyncIterator[Meeting]:
+    async with a_postgres(postgres_url, "notify", NOTIFY_MIGRATIONS):
+        db = Meeting(postgres_url, "notify")
+        yield db
+        await db.stop()
+
+
+async def meet(db: Meeting, first: Write, second: Write) -> tuple[Any, Any]:
     """Runs the first write up to its commit, then the second one until it has ended or waits for the first, then commits the first. Answers what each came to."""
 
     def run_and_wait(connection: Connection) -> Any:
@@ -71,11 +84,11 @@ async def meet(db: PostgresDatabase, first: Write, second: Write) -> tuple[Any, 
     return found[0], found[1]
 
 
-async def _is_over_or_waits(db: PostgresDatabase, task: "asyncio.Task[Any]") -> bool:
+async def _is_over_or_waits(db: Meeting, task: "asyncio.Task[Any]") -> bool:
     return task.done() or await _waiting(db, 2)
 
 
-async def _waiting(db: PostgresDatabase, count: int) -> bool:
+async def _waiting(db: Meeting, count: int) -> bool:
     def look(connection: Connection) -> int:
         found: int = connection.execute(text("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")).scalar_one()
         return found
@@ -90,14 +103,17 @@ async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
 
 
 @asynccontextmanager
-async def _closed_gate(db: PostgresDatabase) -> AsyncIterator[Callable[[], None]]:
+async def _closed_gate(db: Meeting) -> AsyncIterator[Callable[[], None]]:
     opened, closed = asyncio.Event(), asyncio.Event()
 
     async def hold() -> None:
-        async with db.connection() as connection:
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:gate)"), {"gate": GATE})
+        connection = await asyncpg.connect(db.url)
+        try:
+            await connection.execute(f"SELECT pg_advisory_lock({GATE})")
             closed.set()
             await opened.wait()
+        finally:
+            await connection.close()
 
     holding = asyncio.create_task(hold())
     await closed.wait()
@@ -108,7 +124,7 @@ async def _closed_gate(db: PostgresDatabase) -> AsyncIterator[Callable[[], None]
         await holding
 
 
-async def both_ways(db: PostgresDatabase, one: Write, two: Write, *, turned: bool) -> tuple[Any, Any]:
+async def both_ways(db: Meeting, one: Write, two: Write, *, turned: bool) -> tuple[Any, Any]:
     """Meets in either order; answers in the order of the arguments."""
     found = await meet(db, two, one) if turned else await meet(db, one, two)
     return (found[1], found[0]) if turned else found
@@ -117,13 +133,13 @@ async def both_ways(db: PostgresDatabase, one: Write, two: Write, *, turned: boo
 turned = pytest.mark.parametrize("turned", [False, True], ids=["one first", "the other first"])
 
 
-async def an_uploaded_call(db: PostgresDatabase) -> None:
+async def an_uploaded_call(db: Meeting) -> None:
     await db.write(create_account, a_new_account(), b"t" * 32, None, NOON)
     call = a_checked_call(wav_records=[a_wav_record()], callback=a_callback())
     await db.write(save_upload, ACCOUNT, [call], "", NOON)
 
 
-async def leased(db: PostgresDatabase, work: Any) -> Claim:
+async def leased(db: Meeting, work: Any) -> Claim:
     (found,) = await db.write(work.claim, stage=FETCH, most=1, after_account=0, now=NOON, lease_end=NOON + LEASE)
     assert isinstance(found, Claim)
     return found
@@ -143,7 +159,7 @@ def an_announcement(event_seq: int) -> Announcement:
 
 @turned
 async def test_what_is_announced_while_the_rest_is_handed_over_is_handed_over_too(
-    intake: PostgresDatabase, turned: bool
+    intake: Meeting, turned: bool
 ) -> None:
     await intake.write(announce, [an_announcement(0)], NOON)
     relayed = await leased(intake, OUTBOX_WORK)
@@ -155,7 +171,7 @@ async def test_what_is_announced_while_the_rest_is_handed_over_is_handed_over_to
 
 
 @turned
-async def test_a_call_is_cancelled_or_begun_and_never_both(intake: PostgresDatabase, turned: bool) -> None:
+async def test_a_call_is_cancelled_or_begun_and_never_both(intake: Meeting, turned: bool) -> None:
     await an_uploaded_call(intake)
     held = await leased(intake, CALL_WORK)
 
@@ -165,7 +181,7 @@ async def test_a_call_is_cancelled_or_begun_and_never_both(intake: PostgresDatab
 
 
 @turned
-async def test_two_uploads_of_one_call_store_one(intake: PostgresDatabase, turned: bool) -> None:
+async def test_two_uploads_of_one_call_store_one(intake: Meeting, turned: bool) -> None:
     await intake.write(create_account, a_new_account(), b"t" * 32, None, NOON)
     upload: Write = (save_upload, ACCOUNT, [a_checked_call(wav_records=[a_wav_record()])], "", NOON)
 
@@ -176,7 +192,7 @@ async def test_two_uploads_of_one_call_store_one(intake: PostgresDatabase, turne
 
 @turned
 async def test_a_notification_that_comes_while_the_one_before_is_settled_goes_next(
-    notify: PostgresDatabase, turned: bool
+    notify: Meeting, turned: bool
 ) -> None:
     await notify.write(enqueue, [a_notification(1)], NOON)
     (due,) = await claim(notify)
@@ -195,7 +211,7 @@ async def test_a_notification_that_comes_while_the_one_before_is_settled_goes_ne
 
 @turned
 async def test_a_redelivery_asked_for_while_another_one_of_its_call_is_settled_goes_too(
-    notify: PostgresDatabase, turned: bool
+    notify: Meeting, turned: bool
 ) -> None:
     await notify.write(enqueue, [a_notification(1), a_notification(2)], NOON)
     for _ in range(2):
@@ -214,7 +230,7 @@ async def test_a_redelivery_asked_for_while_another_one_of_its_call_is_settled_g
 
 
 @turned
-async def test_a_receiver_is_not_forgotten_while_it_is_used_anew(notify: PostgresDatabase, turned: bool) -> None:
+async def test_a_receiver_is_not_forgotten_while_it_is_used_anew(notify: Meeting, turned: bool) -> None:
     await notify.write(enqueue, [a_notification(1)], NOON)
     await settle_next(notify)
 
@@ -227,7 +243,7 @@ async def test_a_receiver_is_not_forgotten_while_it_is_used_anew(notify: Postgre
     assert due.due.receiver_id == receiver.receiver.receiver_id
 
 
-async def test_bounds_hold_over_two_who_claim_at_once(notify: PostgresDatabase) -> None:
+async def test_bounds_hold_over_two_who_claim_at_once(notify: Meeting) -> None:
     await notify.write(enqueue, [a_notification(1, call=number) for number in range(1, 101)], NOON)
     asking: Write = (claim_due, 100, Cursor(), LIMITS, NOON, NOON + LEASE, ())
 
@@ -236,7 +252,7 @@ async def test_bounds_hold_over_two_who_claim_at_once(notify: PostgresDatabase) 
     assert (len(one), len(two)) == (LIMITS.per_host, 0)
 
 
-async def test_failures_of_one_receiver_that_are_settled_at_once_all_count(notify: PostgresDatabase) -> None:
+async def test_failures_of_one_receiver_that_are_settled_at_once_all_count(notify: Meeting) -> None:
     await notify.write(enqueue, [a_notification(1, call=1), a_notification(1, call=2)], NOON)
     one, two = await claim(notify, most=2)
 

@@ -10,7 +10,21 @@ from functools import lru_cache
 from typing import Any
 
 import re2
-from sqlalchemy import ColumnElement, Connection, Select, String, and_, collate, false, func, or_, true
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    and_,
+    any_,
+    collate,
+    false,
+    func,
+    literal,
+    or_,
+    true,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from services.intake.filters import Comparison, Filter, Group, ListQuery, Operator
 from services.shared.db.dialects import is_postgresql
@@ -71,7 +85,9 @@ class Search:
         if not is_postgresql(self.connection):
             return func.calldock_regexp(pattern, column) == 1
         values = self.connection.execute(self.wanted.with_only_columns(column).distinct()).scalars()
-        return column.in_([value for value in values if sql_regexp(pattern, value)])
+        matching = [value for value in values if sql_regexp(pattern, value)]
+        # As one value: a statement has no room for as many as there may be.
+        return column == any_(literal(matching, ARRAY(String)))
 
     def _is_like(self, column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
         if not is_postgresql(self.connection):

@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -14,7 +13,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from services.shared.backoff import exponential, jittered
 from services.shared.errors import CannotRun, Trouble
@@ -101,10 +100,6 @@ class PostgresDatabase:
         except (OSError, PoolTimeout, TimeoutError) as error:
             raise Trouble("the database failed a read") from error
 
-    def connection(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """A connection with a transaction of its own, for what is not done by one function."""
-        return self._engine.begin()
-
     async def stop(self) -> None:
         """Closes the connections."""
         await self._engine.dispose()
@@ -115,8 +110,6 @@ class PostgresDatabase:
             pool_size=self._connections,
             max_overflow=0,
             pool_timeout=READ_LIMIT_S,
-            # One that died meanwhile is found out before it is used.
-            pool_pre_ping=False,
             connect_args={
                 "timeout": READ_LIMIT_S,
                 "command_timeout": WRITE_LIMIT_S,
