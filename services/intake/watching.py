@@ -1,17 +1,16 @@
 """Watching an account's calls: every change once, in the order of the commits, for as long as somebody looks."""
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 
 from services.intake.store.change_log import Change, changes_after, last_change
 from services.shared.clock import Clock
 from services.shared.db.database import Database
-from services.shared.errors import Busy, Trouble
+from services.shared.errors import Trouble
 from services.shared.identity import AccountId
 from services.shared.paging import page_token_below, read_number_token
+from services.shared.places import Places
 
 AT_ONCE = 200
 """Changes that are read together."""
@@ -59,7 +58,7 @@ class Watching:
         self._db = db
         self._bell = bell
         self._clock = clock
-        self._streams: Counter[int] = Counter()
+        self._places = Places("streams of changes", of_account=MOST_STREAMS)
         self._is_stopping = False
 
     async def watch(
@@ -68,9 +67,9 @@ class Watching:
         """Changes after the cursor, or from now on; first a sign that the watch has begun, and one whenever nothing has changed for 15 s.
 
         `admit` is asked from time to time whether the caller may still hear them, and raises Refusal. Raises Refusal for a cursor that is not of this account, or whose
-        changes are not kept any more; Busy for one stream too many; Trouble at a stop.
+        changes are not kept any more, and for one stream too many; Trouble at a stop.
         """
-        with self._one_more(account_id):
+        with self._places.one(account_id):
             seq = read_cursor(account_id, cursor)
             if seq is None:
                 seq = await self._db.read(last_change, account_id)
@@ -100,18 +99,6 @@ class Watching:
         """Ends all streams, each after what it has read."""
         self._is_stopping = True
         self._bell.ring()
-
-    @contextmanager
-    def _one_more(self, account_id: AccountId) -> Iterator[None]:
-        if self._streams[account_id] >= MOST_STREAMS:
-            raise Busy(f"account {account_id} has {MOST_STREAMS} streams of changes")
-        self._streams[account_id] += 1
-        try:
-            yield
-        finally:
-            self._streams[account_id] -= 1
-            if not self._streams[account_id]:
-                del self._streams[account_id]
 
 
 def cursor_of(account_id: AccountId, seq: int) -> str:

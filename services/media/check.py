@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 from services.media.download import Downloader, DownloadRefused, host_of
 from services.media.examine import warm_up
 from services.media.peers import Intake
-from services.media.places import Places
 from services.media.process import judge
 from services.media.receive import receive_file
 from services.media.room import DownloadRoom
@@ -25,6 +24,7 @@ from services.media.verdict import (
 )
 from services.shared.errors import Busy, Mnemonic, Refusal, Trouble
 from services.shared.identity import AccountId
+from services.shared.places import Places
 
 ALONE_TIMEOUT_S = 60.0
 WORKER_WAIT_S = 60.0

@@ -9,12 +9,12 @@ from tempfile import TemporaryDirectory
 import structlog
 
 from services.media.peers import Intake
-from services.media.places import Places
 from services.media.receive import receive_file
 from services.media.verdict import RecordingFormat
 from services.shared.errors import Mnemonic, Refusal, Trouble
 from services.shared.identity import AccountId
 from services.shared.objects import ObjectStore
+from services.shared.places import Places
 
 log = structlog.get_logger()
 

@@ -14,7 +14,6 @@ from services.media.fetch import Fetching
 from services.media.hand_over import HandingOver
 from services.media.listen import Listening
 from services.media.peers import Intake
-from services.media.places import Places
 from services.media.process import Processing
 from services.media.room import DownloadRoom
 from services.media.sandbox import Sandbox
@@ -26,6 +25,7 @@ from services.shared.egress import EgressGuard, trusting
 from services.shared.errors import CannotRun
 from services.shared.identity import Role
 from services.shared.objects import ObjectStore, open_store
+from services.shared.places import Places
 from services.shared.quota import metered
 from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_key_guard
 from services.shared.rpc.serve import Listener, until_stopped

@@ -2,9 +2,6 @@
 
 import asyncio
 import os
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from yarl import URL
 
@@ -18,7 +15,9 @@ from services.shared.clock import Clock
 from services.shared.db.database import Database
 from services.shared.egress import EgressGuard
 from services.shared.errors import Busy, Mnemonic, Refusal, Trouble
+from services.shared.identity import AccountId
 from services.shared.ids import uuid7
+from services.shared.places import Places
 
 EXT_ID = "calldock-test"
 AT_ONCE = 2
@@ -33,11 +32,11 @@ class Trials:
         self._guard = guard
         self._posting = posting
         self._clock = clock
-        self._running: Counter[int] = Counter()
+        self._places = Places("tests of receivers", of_account=AT_ONCE)
 
-    async def send(self, account_id: int, url: str, event_name: str) -> StoredNotification:
-        """Posts once, keeps it, and answers it with its attempt. Raises Refusal for a link that cannot be posted to, Busy for a third one at once."""
-        with self._one_more(account_id):
+    async def send(self, account_id: AccountId, url: str, event_name: str) -> StoredNotification:
+        """Posts once, keeps it, and answers it with its attempt. Raises Refusal for a link that cannot be posted to, and for a third one at once."""
+        with self._places.one(account_id):
             await self._check(url)
             now = self._clock.now()
             event = Event(
@@ -89,18 +88,6 @@ class Trials:
         except (OSError, Trouble):
             # No address, or none in time (which is an OSError too): the attempt says so.
             return
-
-    @contextmanager
-    def _one_more(self, account_id: int) -> Iterator[None]:
-        if self._running[account_id] >= AT_ONCE:
-            raise Busy(f"account {account_id} has {AT_ONCE} tests under way")
-        self._running[account_id] += 1
-        try:
-            yield
-        finally:
-            self._running[account_id] -= 1
-            if not self._running[account_id]:
-                del self._running[account_id]
 
 
 def _refused(url: str, why: str) -> Refusal:

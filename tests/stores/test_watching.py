@@ -13,7 +13,7 @@ from services.intake.watching import MOST_STREAMS, Bell, Told, Watching, cursor_
 from services.shared.clock import SystemClock
 from services.shared.db.database import Database
 from services.shared.db.postgres import PostgresDatabase
-from services.shared.errors import Busy, Mnemonic, Refusal, Trouble
+from services.shared.errors import Mnemonic, Refusal, Trouble
 from services.shared.identity import AccountId
 from tests.stores.conftest import a_postgres
 from tests.support.makers import NOON
@@ -123,8 +123,9 @@ async def test_an_account_has_so_many_streams_and_a_stop_ends_them(intake_db: Da
     for stream in streams:
         await anext(stream)
 
-    with pytest.raises(Busy):
+    with pytest.raises(Refusal) as caught:
         await anext(watching.watch(ACCOUNT, "", admitted))
+    assert caught.value.mnemonic == Mnemonic.LIMIT_EXCEEDED
     await streams.pop().aclose()
     streams.append(watching.watch(ACCOUNT, "", admitted))
     await anext(streams[-1])

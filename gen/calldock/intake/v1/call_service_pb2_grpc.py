@@ -124,7 +124,7 @@ class CallServiceServicer:
         with UNAVAILABLE when calldock stops, and with what a new request would hear when the token is no longer good.
 
         Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a cursor that is not of this account; OUT_OF_RANGE (INVALID_PARAMETER_VALUE) for one whose changes are not kept
-        any more, after 7 days: list the calls and go on from there; RESOURCE_EXHAUSTED for an 11th stream of the account at once at one server.
+        any more, after 7 days: list the calls and go on from there; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for an 11th stream of the account at once at one server.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -65,7 +65,7 @@ class CallServiceStub:
     with UNAVAILABLE when calldock stops, and with what a new request would hear when the token is no longer good.
 
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a cursor that is not of this account; OUT_OF_RANGE (INVALID_PARAMETER_VALUE) for one whose changes are not kept
-    any more, after 7 days: list the calls and go on from there; RESOURCE_EXHAUSTED for an 11th stream of the account at once at one server.
+    any more, after 7 days: list the calls and go on from there; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for an 11th stream of the account at once at one server.
     """
     CancelCall: _grpc.UnaryUnaryMultiCallable[_call_service_pb2.CancelCallRequest, _call_pb2.Call]
     """Stops a call before any work on its recordings began. No notification is sent; the `ext_id` may be uploaded again. Role: upload. Safe to repeat: a cancelled call is answered as it is.
@@ -114,7 +114,7 @@ class CallServiceAsyncStub(CallServiceStub):
     with UNAVAILABLE when calldock stops, and with what a new request would hear when the token is no longer good.
 
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a cursor that is not of this account; OUT_OF_RANGE (INVALID_PARAMETER_VALUE) for one whose changes are not kept
-    any more, after 7 days: list the calls and go on from there; RESOURCE_EXHAUSTED for an 11th stream of the account at once at one server.
+    any more, after 7 days: list the calls and go on from there; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for an 11th stream of the account at once at one server.
     """
     CancelCall: _aio.UnaryUnaryMultiCallable[_call_service_pb2.CancelCallRequest, _call_pb2.Call]  # type: ignore[assignment]
     """Stops a call before any work on its recordings began. No notification is sent; the `ext_id` may be uploaded again. Role: upload. Safe to repeat: a cancelled call is answered as it is.
@@ -190,7 +190,7 @@ class CallServiceServicer(metaclass=_abc_1.ABCMeta):
         with UNAVAILABLE when calldock stops, and with what a new request would hear when the token is no longer good.
 
         Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a cursor that is not of this account; OUT_OF_RANGE (INVALID_PARAMETER_VALUE) for one whose changes are not kept
-        any more, after 7 days: list the calls and go on from there; RESOURCE_EXHAUSTED for an 11th stream of the account at once at one server.
+        any more, after 7 days: list the calls and go on from there; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for an 11th stream of the account at once at one server.
         """
 
     @_abc_1.abstractmethod

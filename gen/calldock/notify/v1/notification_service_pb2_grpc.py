@@ -118,7 +118,7 @@ class NotificationServiceServicer:
         It is signed like any other, with the account's custom headers; its `ext_id` is `calldock-test` and its `call_session_id` 0. A repeat posts another one, with an id of
         its own.
 
-        Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a link that cannot be posted to, or whose address may not be dialled; RESOURCE_EXHAUSTED for a third one of
+        Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a link that cannot be posted to, or whose address may not be dialled; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for a third one of
         the account at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

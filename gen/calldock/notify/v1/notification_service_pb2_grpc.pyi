@@ -64,7 +64,7 @@ class NotificationServiceStub:
     It is signed like any other, with the account's custom headers; its `ext_id` is `calldock-test` and its `call_session_id` 0. A repeat posts another one, with an id of
     its own.
 
-    Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a link that cannot be posted to, or whose address may not be dialled; RESOURCE_EXHAUSTED for a third one of
+    Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a link that cannot be posted to, or whose address may not be dialled; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for a third one of
     the account at once.
     """
     ListReceivers: _grpc.UnaryUnaryMultiCallable[_notification_service_pb2.ListReceiversRequest, _notification_service_pb2.ListReceiversResponse]
@@ -105,7 +105,7 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     It is signed like any other, with the account's custom headers; its `ext_id` is `calldock-test` and its `call_session_id` 0. A repeat posts another one, with an id of
     its own.
 
-    Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a link that cannot be posted to, or whose address may not be dialled; RESOURCE_EXHAUSTED for a third one of
+    Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a link that cannot be posted to, or whose address may not be dialled; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for a third one of
     the account at once.
     """
     ListReceivers: _aio.UnaryUnaryMultiCallable[_notification_service_pb2.ListReceiversRequest, _notification_service_pb2.ListReceiversResponse]  # type: ignore[assignment]
@@ -173,7 +173,7 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         It is signed like any other, with the account's custom headers; its `ext_id` is `calldock-test` and its `call_session_id` 0. A repeat posts another one, with an id of
         its own.
 
-        Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a link that cannot be posted to, or whose address may not be dialled; RESOURCE_EXHAUSTED for a third one of
+        Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a link that cannot be posted to, or whose address may not be dialled; RESOURCE_EXHAUSTED (LIMIT_EXCEEDED) for a third one of
         the account at once.
         """
 

@@ -1,4 +1,4 @@
-"""Places for requests that carry whole files: so many at once for one account, so many in all."""
+"""Places for requests that are costly or long: so many at once for one account, so many in all."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +13,8 @@ RETRY_AFTER_S = 1.0
 class Places:
     """Counts what is under way. `what` is it in words, for a refusal: `checks of recordings`."""
 
-    def __init__(self, what: str, *, of_account: int, most: int) -> None:
+    def __init__(self, what: str, *, of_account: int, most: int | None = None) -> None:
+        """Without `most`, only accounts are bounded."""
         self._what = what
         self._most_of_account = of_account
         self._most = most
@@ -29,7 +30,7 @@ class Places:
                 params={"limit_type": f"{self._what} at once", "limit_max_value": str(self._most_of_account)},
                 retry_after_s=RETRY_AFTER_S,
             )
-        if self._of_account.total() >= self._most:
+        if self._most is not None and self._of_account.total() >= self._most:
             raise Busy(f"no more {self._what} fit at once")
         self._of_account[account_id] += 1
         try:
