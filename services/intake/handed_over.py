@@ -21,13 +21,14 @@ MOST_WAITING_BYTES = 20 * 1024**3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandedOver:
-    """A file in the object store: its key, size in bytes and SHA-256. `call_session_id` is the call that named it, `expire_time` until when one may."""
+    """A file in the object store: its key, size in bytes and digests. `call_session_id` is the call that named it, `expire_time` until when one may."""
 
     upload_id: str
     key: str
     format: RecordingFormat
     size_bytes: int
     sha256: str
+    sha512: str
     expire_time: datetime
     call_session_id: int | None
 

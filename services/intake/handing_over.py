@@ -19,10 +19,14 @@ class HandingOver:
         self._db = db
         self._clock = clock
 
-    async def register(self, account_id: AccountId, kind: RecordingFormat, size_bytes: int, sha256: str) -> HandedOver:
+    async def register(
+        self, account_id: AccountId, kind: RecordingFormat, size_bytes: int, sha256: str, sha512: str
+    ) -> HandedOver:
         """The file with an id that nobody guesses. Raises Refusal account_inactive, limit_exceeded."""
         upload_id = secrets.token_urlsafe(ID_BYTES)
-        return await self._db.write(register_file, account_id, upload_id, kind, size_bytes, sha256, self._clock.now())
+        return await self._db.write(
+            register_file, account_id, upload_id, kind, size_bytes, sha256, sha512, self._clock.now()
+        )
 
     async def drop(self, account_id: AccountId, upload_id: str) -> None:
         """Takes back a file that could not be stored."""

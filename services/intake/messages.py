@@ -238,6 +238,7 @@ def _add_record(message: call_pb2.Call, recording: StoredRecording) -> None:
         else ParseDict(row.audio_report, AudioReport(), ignore_unknown_fields=True),
         source_size_bytes=row.source_size_bytes,
         source_sha256=row.source_sha256,
+        source_sha512=row.source_sha512,
         audio_size_bytes=row.audio_size_bytes,
     )
     if row.format == RecordingFormat.WAV:

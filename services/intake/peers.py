@@ -115,7 +115,8 @@ class Media:
         with peer_trouble("media"):
             answer = await self._stub.FetchRecording(request, timeout=FETCH_DEADLINE_S, metadata=self._metadata)
         if answer.WhichOneof("outcome") == "source":
-            return Source(key=target_key, size_bytes=answer.source.size_bytes, sha256=answer.source.sha256)
+            source = answer.source
+            return Source(key=target_key, size_bytes=source.size_bytes, sha256=source.sha256, sha512=source.sha512)
         return _fault(answer.fault)
 
     async def process(self, recording: RecordingWork, target_key: str, tags: CallTags, audio: AudioSettings) -> Verdict:

@@ -39,11 +39,12 @@ class RecordingWork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A downloaded file: its key, size in bytes and SHA-256."""
+    """A downloaded file: its key, size in bytes and digests. `sha512` is empty when media did not take it."""
 
     key: str
     size_bytes: int
     sha256: str
+    sha512: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

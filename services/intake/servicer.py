@@ -290,7 +290,7 @@ class RecordingIndexServicer(recording_index_service_pb2_grpc.RecordingIndexServ
     ) -> recording_index_service_pb2.RegisteredUpload:
         kind = RecordingFormat(word_of(audio_pb2.RecordingFormat, request.format))
         file = await self._handing_over.register(
-            AccountId(request.account_id), kind, request.size_bytes, request.sha256
+            AccountId(request.account_id), kind, request.size_bytes, request.sha256, request.sha512
         )
         return recording_index_service_pb2.RegisteredUpload(
             upload_id=file.upload_id, key=file.key, expire_time=timestamp(file.expire_time)

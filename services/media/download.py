@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import hashlib
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ import aiohttp
 from yarl import URL
 
 from services.media.credential import HostCredential
+from services.media.digest import Digesting, Digests
 from services.media.verdict import AudioRules, ErrorCode, Fault, RecordingFormat
 from services.shared.addresses import AddressRefused
 from services.shared.egress import EgressGuard, open_session
@@ -30,10 +30,10 @@ _CONTENT_TYPES = {RecordingFormat.WAV: "audio/wav", RecordingFormat.MP3: "audio/
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """A file that is whole: its size in bytes and SHA-256."""
+    """A file that is whole: its size in bytes and its digests."""
 
     size_bytes: int
-    sha256: str
+    digests: Digests
 
 
 class DownloadRefused(Exception):
@@ -127,15 +127,15 @@ async def _receive(
         raise _too_large(f"{response.content_length:,} bytes by its Content-Length", max_size_bytes)
     # A server that does not say may send as much as is taken at all.
     take(max_size_bytes if response.content_length is None else response.content_length)
-    size, digest = 0, hashlib.sha256()
+    size, digesting = 0, Digesting()
     with _writing(target) as write:
         async for piece in response.content.iter_chunked(PIECE_BYTES):
             size += len(piece)
             if size > max_size_bytes:
                 raise _too_large(f"more than {max_size_bytes:,} bytes came", max_size_bytes)
-            digest.update(piece)
+            digesting.take(piece)
             write(piece)
-    return Downloaded(size, digest.hexdigest())
+    return Downloaded(size, digesting.digests())
 
 
 @contextmanager

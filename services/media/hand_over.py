@@ -57,9 +57,9 @@ class HandingOver:
             TemporaryDirectory(dir=self._scratch, prefix="put-") as folder,
         ):
             file = Path(folder) / "source"
-            sha256 = await receive_file(pieces, size_bytes, file, self._upload_timeout_s)
+            digests = await receive_file(pieces, size_bytes, file, self._upload_timeout_s)
             # Registered first: a file that was stored and is not known to anybody would stay for ever.
-            registered = await self._intake.register_upload(account_id, kind, size_bytes, sha256)
+            registered = await self._intake.register_upload(account_id, kind, size_bytes, digests)
             try:
                 await self._objects.put_file(registered.key, file)
             except Trouble:
@@ -68,7 +68,7 @@ class HandingOver:
         return Taken(
             record_url=f"{SCHEME}{registered.upload_id}",
             size_bytes=size_bytes,
-            sha256=sha256,
+            sha256=digests.sha256,
             expire_time=registered.expire_time,
         )
 

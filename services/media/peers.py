@@ -20,6 +20,7 @@ from calldock.media.v1.audio_pb2 import RulePolicy as RulePolicyMessage
 from pydantic import SecretStr
 
 from services.media.credential import HostCredential
+from services.media.digest import Digests
 from services.media.verdict import AudioRule, AudioRules, RecordingFormat, RulePolicy
 from services.shared.identity import AccountId
 from services.shared.rpc.callers import Callers
@@ -70,11 +71,15 @@ class Intake:
         return answer.key, RecordingFormat(word_of(RecordingFormatMessage, answer.format))
 
     async def register_upload(
-        self, account_id: AccountId, kind: RecordingFormat, size_bytes: int, sha256: str
+        self, account_id: AccountId, kind: RecordingFormat, size_bytes: int, digests: Digests
     ) -> Registered:
         """Announces a file that is about to be stored. Raises Refusal limit_exceeded."""
         request = RegisterUploadRequest(
-            account_id=account_id, format=value_of(RecordingFormatMessage, kind), size_bytes=size_bytes, sha256=sha256
+            account_id=account_id,
+            format=value_of(RecordingFormatMessage, kind),
+            size_bytes=size_bytes,
+            sha256=digests.sha256,
+            sha512=digests.sha512,
         )
         with peer_trouble("intake"):
             answer = await self._index.RegisterUpload(request, timeout=INTAKE_DEADLINE_S, metadata=self._metadata)

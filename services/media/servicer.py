@@ -67,7 +67,9 @@ class ProcessingServicer(processing_service_pb2_grpc.ProcessingServiceServicer):
             request.url, _FORMATS[request.format], request.target_key, read_rules(request.rules), credential
         )
         if isinstance(found, Downloaded):
-            source = processing_service_pb2.FetchedSource(size_bytes=found.size_bytes, sha256=found.sha256)
+            source = processing_service_pb2.FetchedSource(
+                size_bytes=found.size_bytes, sha256=found.digests.sha256, sha512=found.digests.sha512
+            )
             return processing_service_pb2.FetchRecordingResponse(source=source)
         return processing_service_pb2.FetchRecordingResponse(fault=_fault(found))
 

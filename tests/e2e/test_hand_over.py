@@ -75,6 +75,7 @@ def test_a_file_is_handed_over_named_judged_and_read_back(calldock: Calldock, ow
     shown = call[f"{kind}_records"][0]
     assert shown["record_url"] == url
     assert shown["recording"]["source_sha256"] == taken.json["sha256"] == hashlib.sha256(data).hexdigest()
+    assert shown["recording"]["source_sha512"] == hashlib.sha512(data).hexdigest()
     source = calldock.http("GET", f"/v1/recordings/{shown['recording']['recording_id']}/source", token=owner.token)
     assert (source.status, source.headers["content-type"], source.body) == (200, content_type, data)
     assert source.headers["content-length"] == str(len(data))

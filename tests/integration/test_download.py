@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from services.media.download import Downloader
+from services.media.digest import Digests
+from services.media.download import Downloaded, Downloader
 from services.media.fetch import Fetching
 from services.media.room import DownloadRoom
 from services.media.verdict import AudioRules, ErrorCode, Fault, RecordingFormat
@@ -68,7 +69,9 @@ async def test_a_good_file_lies_whole_under_its_key(host: Host, fetching: Fetchi
 
     found = await fetch(fetching, url)
 
-    assert (found.size_bytes, found.sha256) == (len(DATA), hashlib.sha256(DATA).hexdigest())  # type: ignore[attr-defined]
+    assert found == Downloaded(
+        len(DATA), Digests(sha256=hashlib.sha256(DATA).hexdigest(), sha512=hashlib.sha512(DATA).hexdigest())
+    )
     assert left_behind(tmp_path) == [tmp_path / "objects/1/1/1/1.wav"]
     assert (tmp_path / "objects/1/1/1/1.wav").read_bytes() == DATA
 

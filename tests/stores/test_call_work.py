@@ -68,7 +68,7 @@ async def rows(db: Database, sql: str) -> list[tuple[object, ...]]:
 
 
 def source(token: int) -> Source:
-    return Source(key=f"1/1/1/{token}.wav", size_bytes=10, sha256="a" * 64)
+    return Source(key=f"1/1/1/{token}.wav", size_bytes=10, sha256="a" * 64, sha512="b" * 128)
 
 
 def accepted(token: int) -> Verdict:

@@ -41,7 +41,9 @@ async def an_ended_call(db: Database, *, second_fault: str | None = "decode_erro
     fetch = await claim(db, FETCH)
     await db.write(begin_work, fetch, NOON)
     for number in (1, 2):
-        await db.write(save_source, fetch, [number], Source(key=f"1/1/{number}/1.wav", size_bytes=1, sha256="a"), NOON)
+        await db.write(
+            save_source, fetch, [number], Source(key=f"1/1/{number}/1.wav", size_bytes=1, sha256="a", sha512="b"), NOON
+        )
     await db.write(finish_fetch, fetch, NOON)
     process = await claim(db, PROCESS)
     good = Verdict(fault=None, report={"rules_version": RULES}, audio_key="1/1/1/2.mp3", audio_size_bytes=1)

@@ -31,7 +31,7 @@ async def hand_over(
     size_bytes: int = 1000,
     now: datetime = NOON,
 ) -> HandedOver:
-    return await db.write(register_file, account.account_id, upload_id, kind, size_bytes, "0" * 64, now)
+    return await db.write(register_file, account.account_id, upload_id, kind, size_bytes, "0" * 64, "1" * 128, now)
 
 
 def naming(*upload_ids: str, index: int = 0, ext_id: str = "call-1") -> CheckedCall:

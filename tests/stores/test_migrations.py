@@ -13,6 +13,7 @@ from services.intake.server import MIGRATIONS
 from services.intake.store.accounts import get_account, identify
 from services.intake.store.call_work import begin_work
 from services.intake.store.filtering import FUNCTIONS
+from services.intake.store.reading import get_call
 from services.intake.store.tables import CALL_WORK, FETCH
 from services.notify.server import MIGRATIONS as NOTIFY_MIGRATIONS
 from services.notify.store.queue import sweep_notifications
@@ -126,6 +127,7 @@ async def test_a_database_of_the_first_schema_is_brought_along(tmp_path: Path) -
             CALL_WORK.claim, stage=FETCH, most=1, after_account=0, now=NOON, lease_end=NOON + timedelta(seconds=30)
         )
         work = await db.write(begin_work, claim, NOON)
+        (recording,) = (await db.read(get_call, AccountId(1), 1)).recordings
     finally:
         db.close()
 
@@ -133,3 +135,4 @@ async def test_a_database_of_the_first_schema_is_brought_along(tmp_path: Path) -
     assert (identity.components, identity.has_limits) == (frozenset({"call_upload", "voice_analysis"}), False)
     assert work is not None
     assert (work.recordings[0].fetch_failures, work.new_time.microsecond) == (0, 77)
+    assert recording.row.source_sha512 == ""

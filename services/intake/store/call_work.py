@@ -81,6 +81,7 @@ def save_source(
         source_key=source.key,
         source_size_bytes=source.size_bytes,
         source_sha256=source.sha256,
+        source_sha512=source.sha512,
     )
     return True
 

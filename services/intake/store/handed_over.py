@@ -26,6 +26,7 @@ def register_file(
     kind: RecordingFormat,
     size_bytes: int,
     sha256: str,
+    sha512: str,
     now: datetime,
 ) -> HandedOver:
     """Notes a file that is about to be stored, and that it goes when no call names it in time. Raises Refusal account_inactive, limit_exceeded."""
@@ -50,6 +51,7 @@ def register_file(
         format=kind,
         size_bytes=size_bytes,
         sha256=sha256,
+        sha512=sha512,
         expire_time=now + KEEP,
         call_session_id=None,
     )
@@ -63,6 +65,7 @@ def register_file(
             format=kind,
             size_bytes=size_bytes,
             sha256=sha256,
+            sha512=sha512,
             expire_time=file.expire_time,
         )
     )
@@ -92,6 +95,7 @@ def load_files(connection: Connection, account_id: int, calls: Sequence[CheckedC
             format=RecordingFormat(row.format),
             size_bytes=row.size_bytes,
             sha256=row.sha256,
+            sha512=row.sha512,
             expire_time=row.expire_time,
             call_session_id=row.call_session_id,
         )

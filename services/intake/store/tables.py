@@ -256,6 +256,7 @@ class RecordingRow(Row, table=True):
     source_key: str | None = None
     source_size_bytes: int | None = Field(default=None, sa_column=Column(BigInteger))
     source_sha256: str = ""
+    source_sha512: str = ""
     audio_key: str | None = None
     audio_size_bytes: int | None = Field(default=None, sa_column=Column(BigInteger))
 
@@ -272,6 +273,7 @@ class HandedOverRow(Row, table=True):
     format: str
     size_bytes: int = Field(sa_column=Column(BigInteger, nullable=False))
     sha256: str
+    sha512: str
     expire_time: datetime = Field(sa_column=Column(Moment, nullable=False))
     call_session_id: int | None = Field(default=None, sa_column=Column(BigInteger))
 

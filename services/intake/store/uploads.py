@@ -314,12 +314,14 @@ def _source_of(file: HandedOver | None) -> dict[str, object]:
             "source_key": None,
             "source_size_bytes": None,
             "source_sha256": "",
+            "source_sha512": "",
         }
     return {
         "status": RecordingStatus.FETCHED,
         "source_key": file.key,
         "source_size_bytes": file.size_bytes,
         "source_sha256": file.sha256,
+        "source_sha512": file.sha512,
     }
 
 

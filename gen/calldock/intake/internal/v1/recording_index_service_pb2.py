@@ -29,7 +29,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n9calldock/intake/internal/v1/recording_index_service.proto\x12\x1b\x63\x61lldock.intake.internal.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x33\x63\x61lldock/media/internal/v1/processing_service.proto\x1a\x1d\x63\x61lldock/media/v1/audio.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"7\n\x14GetAudioRulesRequest\x12\x1f\n\naccount_id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\"[\n\x15GetAudioObjectRequest\x12\x1f\n\naccount_id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12!\n\x0crecording_id\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\"\\\n\x16GetSourceObjectRequest\x12\x1f\n\naccount_id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12!\n\x0crecording_id\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\"[\n\x0cSourceObject\x12\x11\n\x03key\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x38\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\".calldock.media.v1.RecordingFormatB\x04\xe2\x41\x01\x03\"\xbc\x01\n\x15RegisterUploadRequest\x12\x1f\n\naccount_id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12\x43\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\".calldock.media.v1.RecordingFormatB\x0f\xe2\x41\x01\x02\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x1f\n\nsize_bytes\x18\x03 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x00\x12\x1c\n\x06sha256\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\x98\x01@\"u\n\x10RegisteredUpload\x12\x17\n\tupload_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x11\n\x03key\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"T\n\x11\x44ropUploadRequest\x12\x1f\n\naccount_id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12\x1e\n\tupload_id\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x10\x01\"\x14\n\x12\x44ropUploadResponse\"U\n\x18GetHostCredentialRequest\x12\x1f\n\naccount_id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12\x18\n\x03url\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x10\x01\"a\n\x19GetHostCredentialResponse\x12\x44\n\ncredential\x18\x01 \x01(\x0b\x32*.calldock.media.internal.v1.HostCredentialB\x04\xe2\x41\x01\x03\" \n\x0b\x41udioObject\x12\x11\n\x03key\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x32\xcf\x05\n\x15RecordingIndexService\x12n\n\x0eGetAudioObject\x12\x32.calldock.intake.internal.v1.GetAudioObjectRequest\x1a(.calldock.intake.internal.v1.AudioObject\x12q\n\x0fGetSourceObject\x12\x33.calldock.intake.internal.v1.GetSourceObjectRequest\x1a).calldock.intake.internal.v1.SourceObject\x12s\n\x0eRegisterUpload\x12\x32.calldock.intake.internal.v1.RegisterUploadRequest\x1a-.calldock.intake.internal.v1.RegisteredUpload\x12m\n\nDropUpload\x12..calldock.intake.internal.v1.DropUploadRequest\x1a/.calldock.intake.internal.v1.DropUploadResponse\x12\x82\x01\n\x11GetHostCredential\x12\x35.calldock.intake.internal.v1.GetHostCredentialRequest\x1a\x36.calldock.intake.internal.v1.GetHostCredentialResponse\x12j\n\rGetAudioRules\x12\x31.calldock.intake.internal.v1.GetAudioRulesRequest\x1a&.calldock.media.internal.v1.AudioRulesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n9calldock/intake/internal/v1/recording_index_service.proto\x12\x1b\x63\x61lldock.intake.internal.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x33\x63\x61lldock/media/internal/v1/processing_service.proto\x1a\x1d\x63\x61lldock/media/v1/audio.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"7\n\x14GetAudioRulesRequest\x12\x1f\n\naccount_id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\"[\n\x15GetAudioObjectRequest\x12\x1f\n\naccount_id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12!\n\x0crecording_id\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\"\\\n\x16GetSourceObjectRequest\x12\x1f\n\naccount_id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12!\n\x0crecording_id\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\"[\n\x0cSourceObject\x12\x11\n\x03key\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x38\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\".calldock.media.v1.RecordingFormatB\x04\xe2\x41\x01\x03\"\xeb\x01\n\x15RegisterUploadRequest\x12\x1f\n\naccount_id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12\x43\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\".calldock.media.v1.RecordingFormatB\x0f\xe2\x41\x01\x02\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x1f\n\nsize_bytes\x18\x03 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x00\x12\x1c\n\x06sha256\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\x98\x01@\x12-\n\x06sha512\x18\x05 \x01(\tB\x1d\xe2\x41\x01\x01\xbaH\x16r\x14\x32\x12^([0-9a-f]{128})?$\"u\n\x10RegisteredUpload\x12\x17\n\tupload_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x11\n\x03key\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"T\n\x11\x44ropUploadRequest\x12\x1f\n\naccount_id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12\x1e\n\tupload_id\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x10\x01\"\x14\n\x12\x44ropUploadResponse\"U\n\x18GetHostCredentialRequest\x12\x1f\n\naccount_id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12\x18\n\x03url\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\xbaH\x04r\x02\x10\x01\"a\n\x19GetHostCredentialResponse\x12\x44\n\ncredential\x18\x01 \x01(\x0b\x32*.calldock.media.internal.v1.HostCredentialB\x04\xe2\x41\x01\x03\" \n\x0b\x41udioObject\x12\x11\n\x03key\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x32\xcf\x05\n\x15RecordingIndexService\x12n\n\x0eGetAudioObject\x12\x32.calldock.intake.internal.v1.GetAudioObjectRequest\x1a(.calldock.intake.internal.v1.AudioObject\x12q\n\x0fGetSourceObject\x12\x33.calldock.intake.internal.v1.GetSourceObjectRequest\x1a).calldock.intake.internal.v1.SourceObject\x12s\n\x0eRegisterUpload\x12\x32.calldock.intake.internal.v1.RegisterUploadRequest\x1a-.calldock.intake.internal.v1.RegisteredUpload\x12m\n\nDropUpload\x12..calldock.intake.internal.v1.DropUploadRequest\x1a/.calldock.intake.internal.v1.DropUploadResponse\x12\x82\x01\n\x11GetHostCredential\x12\x35.calldock.intake.internal.v1.GetHostCredentialRequest\x1a\x36.calldock.intake.internal.v1.GetHostCredentialResponse\x12j\n\rGetAudioRules\x12\x31.calldock.intake.internal.v1.GetAudioRulesRequest\x1a&.calldock.media.internal.v1.AudioRulesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,6 +58,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTERUPLOADREQUEST'].fields_by_name['size_bytes']._serialized_options = b'\342A\001\002\272H\004\"\002(\000'
   _globals['_REGISTERUPLOADREQUEST'].fields_by_name['sha256']._loaded_options = None
   _globals['_REGISTERUPLOADREQUEST'].fields_by_name['sha256']._serialized_options = b'\342A\001\002\272H\005r\003\230\001@'
+  _globals['_REGISTERUPLOADREQUEST'].fields_by_name['sha512']._loaded_options = None
+  _globals['_REGISTERUPLOADREQUEST'].fields_by_name['sha512']._serialized_options = b'\342A\001\001\272H\026r\0242\022^([0-9a-f]{128})?$'
   _globals['_REGISTEREDUPLOAD'].fields_by_name['upload_id']._loaded_options = None
   _globals['_REGISTEREDUPLOAD'].fields_by_name['upload_id']._serialized_options = b'\342A\001\003'
   _globals['_REGISTEREDUPLOAD'].fields_by_name['key']._loaded_options = None
@@ -85,19 +87,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SOURCEOBJECT']._serialized_start=513
   _globals['_SOURCEOBJECT']._serialized_end=604
   _globals['_REGISTERUPLOADREQUEST']._serialized_start=607
-  _globals['_REGISTERUPLOADREQUEST']._serialized_end=795
-  _globals['_REGISTEREDUPLOAD']._serialized_start=797
-  _globals['_REGISTEREDUPLOAD']._serialized_end=914
-  _globals['_DROPUPLOADREQUEST']._serialized_start=916
-  _globals['_DROPUPLOADREQUEST']._serialized_end=1000
-  _globals['_DROPUPLOADRESPONSE']._serialized_start=1002
-  _globals['_DROPUPLOADRESPONSE']._serialized_end=1022
-  _globals['_GETHOSTCREDENTIALREQUEST']._serialized_start=1024
-  _globals['_GETHOSTCREDENTIALREQUEST']._serialized_end=1109
-  _globals['_GETHOSTCREDENTIALRESPONSE']._serialized_start=1111
-  _globals['_GETHOSTCREDENTIALRESPONSE']._serialized_end=1208
-  _globals['_AUDIOOBJECT']._serialized_start=1210
-  _globals['_AUDIOOBJECT']._serialized_end=1242
-  _globals['_RECORDINGINDEXSERVICE']._serialized_start=1245
-  _globals['_RECORDINGINDEXSERVICE']._serialized_end=1964
+  _globals['_REGISTERUPLOADREQUEST']._serialized_end=842
+  _globals['_REGISTEREDUPLOAD']._serialized_start=844
+  _globals['_REGISTEREDUPLOAD']._serialized_end=961
+  _globals['_DROPUPLOADREQUEST']._serialized_start=963
+  _globals['_DROPUPLOADREQUEST']._serialized_end=1047
+  _globals['_DROPUPLOADRESPONSE']._serialized_start=1049
+  _globals['_DROPUPLOADRESPONSE']._serialized_end=1069
+  _globals['_GETHOSTCREDENTIALREQUEST']._serialized_start=1071
+  _globals['_GETHOSTCREDENTIALREQUEST']._serialized_end=1156
+  _globals['_GETHOSTCREDENTIALRESPONSE']._serialized_start=1158
+  _globals['_GETHOSTCREDENTIALRESPONSE']._serialized_end=1255
+  _globals['_AUDIOOBJECT']._serialized_start=1257
+  _globals['_AUDIOOBJECT']._serialized_end=1289
+  _globals['_RECORDINGINDEXSERVICE']._serialized_start=1292
+  _globals['_RECORDINGINDEXSERVICE']._serialized_end=2011
 # @@protoc_insertion_point(module_scope)

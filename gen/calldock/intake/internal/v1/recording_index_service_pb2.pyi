@@ -129,6 +129,7 @@ class RegisterUploadRequest(_message.Message):
     FORMAT_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
+    SHA512_FIELD_NUMBER: _builtins.int
     account_id: _builtins.int
     """Required. The account that hands it over."""
     format: _audio_pb2.RecordingFormat.ValueType
@@ -137,6 +138,8 @@ class RegisterUploadRequest(_message.Message):
     """Required. Its size in bytes."""
     sha256: _builtins.str
     """Required. Its SHA-256, 64 lower-case hexadecimal digits."""
+    sha512: _builtins.str
+    """Optional. Its SHA-512, 128 lower-case hexadecimal digits. Absent from a media that does not take it yet."""
     def __init__(
         self,
         *,
@@ -144,10 +147,11 @@ class RegisterUploadRequest(_message.Message):
         format: _audio_pb2.RecordingFormat.ValueType = ...,
         size_bytes: _builtins.int = ...,
         sha256: _builtins.str = ...,
+        sha512: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "format", b"format", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "format", b"format", "sha256", b"sha256", "sha512", b"sha512", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

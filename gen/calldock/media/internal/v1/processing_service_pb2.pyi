@@ -266,19 +266,23 @@ class FetchedSource(_message.Message):
 
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
+    SHA512_FIELD_NUMBER: _builtins.int
     size_bytes: _builtins.int
     """Output only. Its size in bytes."""
     sha256: _builtins.str
     """Output only. Its SHA-256, 64 lower-case hexadecimal digits."""
+    sha512: _builtins.str
+    """Output only. Its SHA-512, 128 lower-case hexadecimal digits."""
     def __init__(
         self,
         *,
         size_bytes: _builtins.int = ...,
         sha256: _builtins.str = ...,
+        sha512: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sha256", b"sha256", "sha512", b"sha512", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
