@@ -10,6 +10,7 @@ from services.intake.call import AccountClock
 from services.intake.call_rules import MAX_NAME
 from services.intake.phone import is_region
 from services.intake.points import Limits
+from services.intake.retention import Retention, check_retention
 from services.intake.wall_time import zone_of
 from services.shared.errors import Mnemonic, Refusal
 from services.shared.identity import AccountId, Role, is_within
@@ -47,6 +48,7 @@ class Account:
     limits: Limits
     allowed_networks: tuple[str, ...]
     audio: AudioSettings
+    retention: Retention
     create_time: datetime
 
     @property
@@ -98,6 +100,7 @@ class AccountChange:
     region: str | None = None
     allowed_networks: tuple[str, ...] | None = None
     audio: AudioSettings | None = None
+    retention: Retention | None = None
 
 
 MAX_NETWORKS = 100
@@ -111,6 +114,8 @@ def check_change(change: AccountChange, caller_address: str) -> AccountChange:
         _check_zone(change.time_zone)
     if change.region is not None:
         _check_region(change.region)
+    if change.retention is not None:
+        check_retention(change.retention)
     if change.allowed_networks is None:
         return change
     networks = tuple(_network(text, place) for place, text in enumerate(change.allowed_networks))

@@ -12,6 +12,7 @@ from services.intake.account import Account, AccountChange, NewToken, OperatorCh
 from services.intake.audio_settings import AudioSettings, RulePolicy, content_types, policies
 from services.intake.peers import policy_messages
 from services.intake.recording_host import RecordingHost, RequestHeader, basic, bearer, header
+from services.intake.retention import SPANS, Retention
 from services.shared.identity import Role
 from services.shared.rpc.values import named_fields, read_moment, timestamp, value_of, word_of
 
@@ -37,18 +38,22 @@ def account_message(account: Account) -> account_pb2.Account:
             policies=policy_messages(account.audio),
             version=account.audio.version,
         ),
+        retention=account_pb2.Retention(
+            **{name: span for name in SPANS if (span := getattr(account.retention, name)) is not None}
+        ),
     )
 
 
 def read_change(request: account_service_pb2.UpdateAccountRequest) -> AccountChange:
     """What is to change: what the mask names, or else what is set. Raises Refusal for a mask that names something else."""
     account = request.account
-    given: Mapping[str, str | tuple[str, ...] | AudioSettings] = {
+    given: Mapping[str, str | tuple[str, ...] | AudioSettings | Retention] = {
         "name": account.name,
         "time_zone": account.time_zone,
         "region": account.region,
         "allowed_networks": tuple(account.allowed_networks),
         "audio": _audio(account.audio),
+        "retention": _retention(account.retention),
     }
     named = named_fields(account, request.update_mask, tuple(given))
     return AccountChange(**{name: given[name] for name in named})  # type: ignore[arg-type]
@@ -123,6 +128,12 @@ def _audio(message: account_pb2.AudioSettings) -> AudioSettings:
                 for each in message.policies
             ]
         ),
+    )
+
+
+def _retention(message: account_pb2.Retention) -> Retention:
+    return Retention(
+        **{name: getattr(message, name).ToTimedelta() for name in SPANS if message.HasField(name)}  # type: ignore[arg-type]
     )
 
 

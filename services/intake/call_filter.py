@@ -21,6 +21,11 @@ class CallFilter:
     upload_time_before: datetime | None = None
 
     @property
+    def is_empty(self) -> bool:
+        """True when every call passes."""
+        return self == CallFilter()
+
+    @property
     def scope(self) -> str:
         """What marks the page tokens of the list under this filter: a token works for no other."""
         return f"calls {hashlib.sha256(repr(self).encode()).hexdigest()[:16]}"

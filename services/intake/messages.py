@@ -27,7 +27,7 @@ from services.intake.draft import (
     Unknown,
 )
 from services.intake.status import CallEvent, CallStatus
-from services.intake.store.change_log import Change
+from services.intake.store.change_log import DELETED, Change
 from services.intake.store.reading import StoredCall, StoredRecording
 from services.intake.store.uploads import Priority, UploadedCall
 from services.shared.clock import EPOCH
@@ -147,7 +147,7 @@ def read_priority(value: int) -> Priority:
     raise Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=("priority",), value=value, why="live or backfill is due")
 
 
-def read_filter(request: call_service_pb2.ListCallsRequest) -> CallFilter:
+def read_filter(request: call_service_pb2.ListCallsRequest | call_service_pb2.DeleteCallsRequest) -> CallFilter:
     """Which calls are asked for."""
 
     def moment(name: str) -> datetime | None:
@@ -170,11 +170,14 @@ def change_message(cursor: str, change: Change | None) -> call_service_pb2.Watch
     """A change of a call, or a sign of life."""
     if change is None:
         return call_service_pb2.WatchCallsResponse(cursor=cursor)
+    is_deleted = change.status == DELETED
     return call_service_pb2.WatchCallsResponse(
         cursor=cursor,
         change_time=timestamp(change.change_time),
-        status=value_of(call_pb2.CallStatus, change.status),
+        status=value_of(call_pb2.CallStatus, None if is_deleted else change.status),
         call=None if change.call is None else call_message(change.call),
+        call_session_id=change.call_session_id,
+        is_deleted=is_deleted,
     )
 
 

@@ -26,6 +26,8 @@ from calldock.media.v1.audio_pb2 import (
 from calldock.notify.internal.v1.delivery_service_pb2 import (
     EnqueueNotificationsRequest,
     EnsureSecretRequest,
+    EraseCallsRequest,
+    ForgetNotificationsRequest,
     NotificationDraft,
 )
 from calldock.notify.internal.v1.delivery_service_pb2_grpc import DeliveryServiceStub
@@ -155,7 +157,7 @@ class Media:
 
 
 class Notify:
-    """Takes notifications over. Raises Trouble when notify is away."""
+    """Takes notifications over, and forgets them. Raises Trouble when notify is away."""
 
     def __init__(self, address: str, key: SecretStr | None) -> None:
         self._channel = dial(address)
@@ -167,6 +169,23 @@ class Notify:
         request = EnqueueNotificationsRequest(notifications=[_notification(row) for row in notifications])
         with peer_trouble("notify"):
             await self._stub.EnqueueNotifications(request, timeout=NOTIFY_DEADLINE_S, metadata=self._metadata)
+
+    async def erase(self, call_session_ids: Sequence[int]) -> None:
+        """Returns when notify keeps nothing of the calls, and will take nothing of them over."""
+        request = EraseCallsRequest(call_session_ids=call_session_ids)
+        with peer_trouble("notify"):
+            await self._stub.EraseCalls(request, timeout=NOTIFY_DEADLINE_S, metadata=self._metadata)
+
+    async def forget(self, limits: Sequence[tuple[int, datetime]]) -> set[int]:
+        """Deletes notifications of accounts that ended before a moment. Answers the accounts that have more."""
+        accounts = [
+            ForgetNotificationsRequest.Forgetting(account_id=account_id, ended_before=timestamp(before))
+            for account_id, before in limits
+        ]
+        request = ForgetNotificationsRequest(accounts=accounts)
+        with peer_trouble("notify"):
+            answer = await self._stub.ForgetNotifications(request, timeout=NOTIFY_DEADLINE_S, metadata=self._metadata)
+        return set(answer.unfinished_account_ids)
 
     async def ensure_secret(self, account_id: int) -> str:
         """The account's signing secret, made when there is none."""

@@ -25,7 +25,8 @@ from services.intake.accounts import Accounts
 from services.intake.changing import Changes
 from services.intake.directory import DirectoryEntries
 from services.intake.directory_servicer import DirectoryServicer
-from services.intake.discarding import Discarding, discard_until_cancelled
+from services.intake.discarding import Discarding, repeat_until_cancelled
+from services.intake.erasing import Erasing
 from services.intake.fetching import Fetching
 from services.intake.handing_over import HandingOver
 from services.intake.hosts import RecordingHosts
@@ -37,6 +38,7 @@ from services.intake.processing import Processing
 from services.intake.quota import Quota
 from services.intake.readback import Readback
 from services.intake.relay import Relay
+from services.intake.retaining import Retaining
 from services.intake.servicer import (
     AccountServicer,
     AdminServicer,
@@ -100,6 +102,8 @@ ROLES = {
     f"/{_CALLS}/WatchCalls": Role.READ,
     f"/{_CALLS}/CancelCall": Role.UPLOAD,
     f"/{_CALLS}/ReprocessCall": Role.UPLOAD,
+    f"/{_CALLS}/DeleteCall": Role.UPLOAD,
+    f"/{_CALLS}/DeleteCalls": Role.ADMIN,
     f"/{_ACCOUNT}/GetAccount": Role.READ,
     f"/{_ACCOUNT}/UpdateAccount": Role.ADMIN,
     f"/{_ACCOUNT}/SetRecordingHost": Role.ADMIN,
@@ -145,7 +149,7 @@ async def serve(settings: IntakeSettings) -> None:
         bell = Bell()
         watching = Watching(db, bell, clock)
         loops = Loops(db, media, notify, hosts, settings, clock, rng, bell)
-        public, internal = _listeners(db, notify, hosts, settings, clock, loops.wake, watching)
+        public, internal = _listeners(db, notify, hosts, settings, clock, loops, watching)
         await internal.start((settings.internal_listen,))
         await public.start(settings.public_addresses)
         log.info("intake.started", public=settings.public_listen)
@@ -165,7 +169,7 @@ async def serve(settings: IntakeSettings) -> None:
 
 
 class Loops:
-    """Everything that intake does by itself: fetch, process, relay, sweep, discard."""
+    """Everything that intake does by itself: fetch, process, relay, sweep, discard, let go what is over."""
 
     def __init__(
         self,
@@ -190,7 +194,9 @@ class Loops:
         ) -> WorkLoop[Claim]:
             return WorkLoop(name, queue, handle, concurrency=concurrency, lease=lease, clock=clock, rng=rng)
 
-        self._discarding = Discarding(db, media, clock, timedelta(seconds=settings.source_keep_s))
+        self._calls_erased, self._objects_erased = asyncio.Event(), asyncio.Event()
+        self._discarding = Discarding(db, media, notify, clock)
+        self._retaining = Retaining(db, notify, clock, settings.retention, self.erased)
         to_fetch = WorkQueue(db, CALL_WORK, stage=FETCH, clock=clock, let_go=discard_let_go)
         to_process = WorkQueue(db, CALL_WORK, stage=PROCESS, clock=clock, let_go=discard_let_go)
         to_relay = WorkQueue(db, OUTBOX_WORK, stage=0, clock=clock)
@@ -207,6 +213,12 @@ class Loops:
             loop.wake()
         self._bell.ring()
 
+    def erased(self) -> None:
+        """Calls were erased: there may be objects to delete, and something for notify to forget."""
+        self._calls_erased.set()
+        self._objects_erased.set()
+        self._bell.ring()
+
     def stop(self) -> None:
         """Takes no more work."""
         for loop in self._loops:
@@ -215,11 +227,21 @@ class Loops:
     async def run(self) -> None:
         """Works until stopped; cancelling gives back what is held."""
         async with asyncio.TaskGroup() as group:
-            sweeping = group.create_task(sweep_until_cancelled(self._sweep, self.wake, self._rng))
-            discarding = group.create_task(discard_until_cancelled(self._discarding, self._rng))
+            upkeep = [group.create_task(sweep_until_cancelled(self._sweep, self.wake, self._rng))]
+            upkeep += [
+                group.create_task(repeat_until_cancelled(step, self._rng, asked))
+                for step, asked in (
+                    (self._discarding.discard_objects, self._objects_erased),
+                    (self._discarding.erase_in_notify, self._calls_erased),
+                    (self._discarding.forget_changes, None),
+                    (self._retaining.retain_audio, None),
+                    (self._retaining.retain_calls, None),
+                    (self._retaining.forget_ext_ids, None),
+                )
+            ]
             await asyncio.wait([group.create_task(loop.run()) for loop in self._loops])
-            sweeping.cancel()
-            discarding.cancel()
+            for task in upkeep:
+                task.cancel()
 
     async def _sweep(self) -> None:
         for call_session_id in await self._db.write(sweep_all_work, self._clock.now()):
@@ -232,11 +254,13 @@ def _listeners(
     hosts: RecordingHosts,
     settings: IntakeSettings,
     clock: Clock,
-    wake: Callable[[], None],
+    loops: Loops,
     watching: Watching,
 ) -> tuple[Listener, Listener]:
     accounts = Accounts(db, notify, clock)
-    uploads = Uploads(db, clock, max_calls=settings.max_calls_per_request, webhooks=settings.webhooks, stored=wake)
+    uploads = Uploads(
+        db, clock, max_calls=settings.max_calls_per_request, webhooks=settings.webhooks, stored=loops.wake
+    )
     readback = Readback(db)
     quota = Quota(db, clock)
     authenticate = IdentityCache(accounts.authenticate, clock).authenticate
@@ -251,7 +275,15 @@ def _listeners(
         max_request_bytes=settings.max_request_bytes * FRONT_DOOR_ROOM + ENVELOPE_BYTES,
     )
     call_service_pb2_grpc.add_CallServiceServicer_to_server(
-        CallServicer(uploads, readback, Changes(db, clock, wake), watching, admit), public.server
+        CallServicer(
+            uploads,
+            readback,
+            Changes(db, clock, loops.wake),
+            Erasing(db, clock, loops.erased),
+            watching,
+            admit,
+        ),
+        public.server,
     )
     account_service_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(accounts, hosts), public.server)
     entries = DirectoryEntries(db)

@@ -38,6 +38,7 @@ from services.intake.account_messages import (
 from services.intake.accounts import Accounts
 from services.intake.changing import Changes
 from services.intake.draft import RecordingFormat
+from services.intake.erasing import Erasing
 from services.intake.handing_over import HandingOver
 from services.intake.hosts import RecordingHosts
 from services.intake.messages import (
@@ -70,11 +71,18 @@ class CallServicer(call_service_pb2_grpc.CallServiceServicer):
     """CallService."""
 
     def __init__(
-        self, uploads: Uploads, readback: Readback, changes: Changes, watching: Watching, admit: Guard
+        self,
+        uploads: Uploads,
+        readback: Readback,
+        changes: Changes,
+        erasing: Erasing,
+        watching: Watching,
+        admit: Guard,
     ) -> None:
         """`admit` is asked again while a stream goes on."""
         self._uploads = uploads
         self._changes = changes
+        self._erasing = erasing
         self._readback = readback
         self._watching = watching
         self._admit = admit
@@ -130,6 +138,23 @@ class CallServicer(call_service_pb2_grpc.CallServiceServicer):
 
     async def ReprocessCall(self, request: call_service_pb2.ReprocessCallRequest, context: Context) -> call_pb2.Call:
         return call_message(await self._changes.reprocess(current_identity().account_id, request.call_session_id))
+
+    async def DeleteCall(
+        self, request: call_service_pb2.DeleteCallRequest, context: Context
+    ) -> call_service_pb2.DeleteCallResponse:
+        await self._erasing.delete(current_identity().account_id, request.call_session_id)
+        return call_service_pb2.DeleteCallResponse()
+
+    async def DeleteCalls(
+        self, request: call_service_pb2.DeleteCallsRequest, context: Context
+    ) -> call_service_pb2.DeleteCallsResponse:
+        account_id = current_identity().account_id
+        wanted = read_filter(request)
+        if request.validate_only:
+            return call_service_pb2.DeleteCallsResponse(matching_count=await self._erasing.count(account_id, wanted))
+        expected = request.expected_count if request.HasField("expected_count") else None
+        erased = await self._erasing.delete_matching(account_id, wanted, expected)
+        return call_service_pb2.DeleteCallsResponse(matching_count=erased.matching, deleted_count=erased.deleted)
 
 
 class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):

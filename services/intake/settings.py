@@ -6,6 +6,7 @@ from datetime import timedelta
 from pydantic import Field, SecretStr, field_validator
 
 from services.intake.recording import Retries
+from services.intake.retention import RetentionDefaults
 from services.shared.settings import (
     DEFAULT_MAX_REQUEST_BYTES,
     DatabaseSettings,
@@ -52,7 +53,19 @@ class IntakeSettings(WebhookSettings, DatabaseSettings):
         default=86_400.0,
         ge=0,
         le=365 * 86_400,
-        description="seconds that a downloaded file is kept after its call ended",
+        description="seconds that a downloaded file is kept after its call ended, where the account says nothing else",
+    )
+    ext_id_keep_s: float = Field(
+        default=365 * 86_400.0,
+        ge=0,
+        le=36_500 * 86_400,
+        description="seconds that the ext_id of a call is remembered which went by retention, where the account says nothing else",
+    )
+    retention_unchanged_s: float = Field(
+        default=86_400.0,
+        ge=0,
+        le=365 * 86_400,
+        description="seconds that a call stays as it is before retention may take it or its audio",
     )
 
     @field_validator("media_download_pauses_s")
@@ -61,6 +74,15 @@ class IntakeSettings(WebhookSettings, DatabaseSettings):
         if not all(0 <= float(pause) <= MAX_PAUSE_S for pause in split_list(text)):
             raise ValueError(f"pauses of 0 to {MAX_PAUSE_S:,} seconds, separated by commas, are due")
         return text
+
+    @property
+    def retention(self) -> RetentionDefaults:
+        """How long things are kept where accounts say nothing else."""
+        return RetentionDefaults(
+            sources=timedelta(seconds=self.source_keep_s),
+            ext_ids=timedelta(seconds=self.ext_id_keep_s),
+            unchanged=timedelta(seconds=self.retention_unchanged_s),
+        )
 
     @property
     def retries(self) -> Retries:

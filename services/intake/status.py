@@ -19,6 +19,10 @@ class CallStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+AT_REST = (CallStatus.PROCESSED, CallStatus.ERROR, CallStatus.CANCELLED)
+"""No work on the call is waiting or under way."""
+
+
 class CallEvent(StrEnum):
     """What a receiver may be told; the status word of a notification."""
 
@@ -34,6 +38,7 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
     UPLOADED_AGAIN = "uploaded_again"
     IGNORED_AFTER_FAILURES = "ignored_after_failures"
+    RETIRED = "retired"
 
 
 _MOVES: Mapping[CallStatus, frozenset[CallStatus]] = MappingProxyType(

@@ -91,7 +91,9 @@ class Uploads:
         if not refusals:
             return calls, refusals
         named = {drafts[index].draft.ext_id for refusal in refusals if isinstance(index := refusal.path[1], int)}
-        kept = await self._db.read(kept_ext_ids, account.account_id, [ext_id for ext_id in named if ext_id])
+        kept = await self._db.read(
+            kept_ext_ids, account.account_id, [ext_id for ext_id in named if ext_id], self._clock.now()
+        )
         if not kept:
             return calls, refusals
         repeats = {index for index, read in enumerate(drafts) if read.draft.ext_id in kept}

@@ -142,11 +142,18 @@ class DeliveryServicer(delivery_service_pb2_grpc.DeliveryServiceServicer):
         await self._enqueueing.enqueue([read_draft(draft) for draft in request.notifications])
         return delivery_service_pb2.EnqueueNotificationsResponse()
 
-    async def EraseCall(
-        self, request: delivery_service_pb2.EraseCallRequest, context: Context
-    ) -> delivery_service_pb2.EraseCallResponse:
-        await self._enqueueing.erase(request.call_session_id)
-        return delivery_service_pb2.EraseCallResponse()
+    async def EraseCalls(
+        self, request: delivery_service_pb2.EraseCallsRequest, context: Context
+    ) -> delivery_service_pb2.EraseCallsResponse:
+        await self._enqueueing.erase(request.call_session_ids)
+        return delivery_service_pb2.EraseCallsResponse()
+
+    async def ForgetNotifications(
+        self, request: delivery_service_pb2.ForgetNotificationsRequest, context: Context
+    ) -> delivery_service_pb2.ForgetNotificationsResponse:
+        wanted = [(each.account_id, read_moment(each.ended_before, "ended_before")) for each in request.accounts]
+        unfinished = await self._enqueueing.forget(wanted)
+        return delivery_service_pb2.ForgetNotificationsResponse(unfinished_account_ids=unfinished)
 
     async def EnsureSecret(
         self, request: delivery_service_pb2.EnsureSecretRequest, context: Context

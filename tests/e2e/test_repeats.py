@@ -31,8 +31,13 @@ from calldock.intake.v1.account_service_pb2 import (
     UpdateAccountRequest,
 )
 from calldock.intake.v1.account_service_pb2_grpc import AccountServiceStub
-from calldock.intake.v1.call_pb2 import CALL_EVENT_PROCESSED, CALL_STATUS_CANCELLED, CallDraft
-from calldock.intake.v1.call_service_pb2 import CancelCallRequest, ReprocessCallRequest, UploadCallsRequest
+from calldock.intake.v1.call_pb2 import CALL_EVENT_PROCESSED, CALL_STATUS_CANCELLED, CALL_STATUS_PROCESSED, CallDraft
+from calldock.intake.v1.call_service_pb2 import (
+    CancelCallRequest,
+    DeleteCallsRequest,
+    ReprocessCallRequest,
+    UploadCallsRequest,
+)
 from calldock.intake.v1.call_service_pb2_grpc import CallServiceStub
 from calldock.media.internal.v1.processing_service_pb2 import (
     AudioRules,
@@ -46,7 +51,8 @@ from calldock.media.v1.audio_pb2 import RECORDING_FORMAT_WAV
 from calldock.notify.internal.v1.delivery_service_pb2 import (
     EnqueueNotificationsRequest,
     EnsureSecretRequest,
-    EraseCallRequest,
+    EraseCallsRequest,
+    ForgetNotificationsRequest,
     NotificationDraft,
 )
 from calldock.notify.internal.v1.delivery_service_pb2_grpc import DeliveryServiceStub
@@ -118,6 +124,26 @@ def call_json_rpc(world: World) -> None:
 
     assert first == second
     assert len(world.calldock.http("GET", "/v1/calls", token=world.account.token).json["calls"]) == 1
+
+
+def delete_call(world: World) -> None:
+    number = world.calldock.upload(world.account, a_json_call()).json["calls"][0]["call_session_id"]
+
+    first, second = (world.calldock.http("DELETE", f"/v1/calls/{number}", token=world.account.token) for _ in range(2))
+
+    assert (first.status, second.status) == (200, 404)
+    assert not world.calldock.http("GET", "/v1/calls", token=world.account.token).json["calls"]
+
+
+def delete_calls(world: World) -> None:
+    world.calldock.upload(world.account, a_json_call(), a_json_call(ext_id="2"))
+    calls = CallServiceStub(world.calldock.channel)
+    request = DeleteCallsRequest(expected_count=2, statuses=[CALL_STATUS_PROCESSED])
+
+    first, second = (world.public(calls.DeleteCalls, request) for _ in range(2))
+
+    assert (first.matching_count, first.deleted_count) == (2, 2)
+    assert (second.matching_count, second.deleted_count) == (0, 0)
 
 
 def cancel_call(world: World) -> None:
@@ -368,7 +394,7 @@ def remove_recording_host(world: World) -> None:
     assert not world.public(accounts.ListRecordingHosts, ListRecordingHostsRequest()).recording_hosts
 
 
-def erase_call(world: World) -> None:
+def erase_calls(world: World) -> None:
     notify = DeliveryServiceStub(world.internal("notify"))
     number = 2 * 10**12 + world.account.account_id
     draft = NotificationDraft(
@@ -378,10 +404,22 @@ def erase_call(world: World) -> None:
     )  # fmt: skip
     draft.event_time.GetCurrentTime()
     for _ in range(2):
-        notify.EraseCall(EraseCallRequest(call_session_id=number), timeout=20)
+        notify.EraseCalls(EraseCallsRequest(call_session_ids=[number]), timeout=20)
         notify.EnqueueNotifications(EnqueueNotificationsRequest(notifications=[draft]), timeout=20)
 
     assert not world.calldock.http("GET", "/v1/notifications", token=world.account.token).json["notifications"]
+
+
+def forget_notifications(world: World) -> None:
+    a_buried_notification(world)
+    limit = ForgetNotificationsRequest.Forgetting(account_id=world.account.account_id)
+    limit.ended_before.FromSeconds(4_000_000_000)
+    notify = DeliveryServiceStub(world.internal("notify"))
+
+    first, second = (notify.ForgetNotifications(ForgetNotificationsRequest(accounts=[limit])) for _ in range(2))
+
+    assert first == second
+    assert notifications(world) == []
 
 
 def a_buried_notification(world: World) -> str:
@@ -478,6 +516,8 @@ REPEATS: dict[str, Callable[[World], None]] = {
     "CallJsonRpc": call_json_rpc,
     "CancelCall": cancel_call,
     "ReprocessCall": reprocess_call,
+    "DeleteCall": delete_call,
+    "DeleteCalls": delete_calls,
     "UpdateAccount": update_account,
     "CreateToken": create_token,
     "BlockToken": block_token,
@@ -496,7 +536,8 @@ REPEATS: dict[str, Callable[[World], None]] = {
     "DropUpload": drop_upload,
     "SetRecordingHost": set_recording_host,
     "RemoveRecordingHost": remove_recording_host,
-    "EraseCall": erase_call,
+    "EraseCalls": erase_calls,
+    "ForgetNotifications": forget_notifications,
     "RedeliverNotification": redeliver_notification,
     "RedeliverBuried": redeliver_buried,
     "SendTestNotification": send_test_notification,

@@ -9,13 +9,14 @@ from services.intake.handed_over import MOST_WAITING_BYTES, HandedOver
 from services.intake.recording import Fault, RecordingStatus, Verdict
 from services.intake.store.call_work import begin_work, finish_call, save_verdict
 from services.intake.store.changes import cancel_call, reprocess_call
-from services.intake.store.garbage import calls_with_sources, drop_sources, due_keys, forget_keys
+from services.intake.store.garbage import due_keys, forget_keys
 from services.intake.store.handed_over import register_file
+from services.intake.store.retention import kept_audio, let_audio_go
 from services.intake.store.tables import CALL_WORK, FETCH
 from services.intake.store.uploads import find_refusals
 from services.shared.db.database import Database
 from services.shared.errors import Refusal
-from tests.support.makers import NOON, a_checked_call, a_wav_record
+from tests.support.makers import AT_ONCE, NOON, a_checked_call, a_wav_record
 from tests.support.uploading import an_account, count, lookup, told, upload
 
 DAY = timedelta(days=1)
@@ -137,10 +138,10 @@ async def test_a_call_that_comes_again_without_its_file_lets_it_go(intake_db: Da
 async def test_a_file_whose_time_after_the_call_is_over_cannot_be_named_again(intake_db: Database) -> None:
     account = await an_account(intake_db)
     await hand_over(intake_db, account)
-    (made,) = await upload(intake_db, account, naming("f1"))
+    await upload(intake_db, account, naming("f1"))
     await end_in_error(intake_db)
 
-    await intake_db.write(drop_sources, [made.call_session_id], LATER, LATER)
+    await intake_db.write(let_audio_go, [1], AT_ONCE, LATER)
 
     assert await told(intake_db, account, naming("f1")) == [("wav_records.0.record_url", "entity_not_found")]
 
@@ -161,8 +162,9 @@ async def test_the_file_of_a_cancelled_call_goes_too(intake_db: Database) -> Non
     (made,) = await upload(intake_db, account, naming("f1"))
     await intake_db.write(cancel_call, account.account_id, made.call_session_id, NOON)
 
-    assert await intake_db.read(calls_with_sources, NOON, 10) == [made.call_session_id]
-    await intake_db.write(drop_sources, [made.call_session_id], NOON, LATER)
+    (kept,) = await intake_db.read(kept_audio, 0, 10, AT_ONCE, LATER)
+    assert kept.over == {file.key}
+    assert await intake_db.write(let_audio_go, [kept.recording_id], AT_ONCE, LATER) == 1
     assert await intake_db.read(due_keys, LATER, 10) == [file.key]
 
 
@@ -173,7 +175,7 @@ async def test_an_accepted_file_that_is_gone_keeps_its_verdict_when_the_call_is_
     await hand_over(intake_db, account)
     (made,) = await upload(intake_db, account, naming("f1"))
     await end(intake_db, Verdict(fault=None, report={"rules_version": 0}, audio_key="1/1/1/1.mp3", audio_size_bytes=1))
-    await intake_db.write(drop_sources, [made.call_session_id], LATER, LATER)
+    await intake_db.write(let_audio_go, [1], AT_ONCE, LATER)
 
     await intake_db.write(reprocess_call, account.account_id, made.call_session_id, LATER)
 

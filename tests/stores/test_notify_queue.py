@@ -6,7 +6,7 @@ import pytest
 
 from services.notify.store.lines import HELD_BACK
 from services.notify.store.queue import enqueue, sweep_notifications
-from services.notify.store.retention import erase_call, forget_ended
+from services.notify.store.retention import erase_calls, forget_ended
 from services.notify.store.tables import NOTIFY_WORK, work_key
 from services.shared.db.database import Database
 from tests.support.makers import NOON
@@ -144,7 +144,7 @@ async def test_an_erased_call_is_forgotten_for_good(notify_db: Database) -> None
     (under_way,) = await claim(notify_db)
 
     for _ in range(2):
-        await notify_db.write(erase_call, 1)
+        await notify_db.write(erase_calls, [1])
 
     assert not await settle(notify_db, under_way)
     assert await notify_db.write(enqueue, [a_notification(1), a_notification(3)], NOON) == 0

@@ -3,25 +3,29 @@
 import asyncio
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from services.intake.discarding import Discarding, discard_until_cancelled
+from services.intake.discarding import Discarding, repeat_until_cancelled
 from services.intake.recording import Fault, Retries, Source, Verdict, due, final
 from services.intake.store.call_work import finish_call, finish_fetch, save_failure, save_source, save_verdict
 from services.intake.store.changes import reprocess_call
-from services.intake.store.garbage import calls_with_sources, discard_keys, drop_sources, due_keys, forget_keys
+from services.intake.store.garbage import discard_keys, due_keys, forget_keys
+from services.intake.store.retention import kept_audio, let_audio_go
 from services.intake.store.tables import CALL_WORK, FETCH, PROCESS
 from services.shared.db.database import Database
 from services.shared.rpc.dial import PeerFailed
 from tests.stores.test_call_work import ACCOUNT, an_uploaded_call, begin, claim, rows, source, stored
-from tests.support.makers import NOON, HandClock
+from tests.support.makers import AT_ONCE, NOON, HandClock
 
 PASSING = Fault(code="http_status_download_error", message="the server answered 503", is_transient=True)
 STANDING = Fault(code="http_status_download_error", message="the server answered 404")
 RETRIES = Retries()
+DAY = timedelta(days=1)
+KEPT_A_DAY = replace(AT_ONCE, sources=DAY)
 
 
 @pytest.mark.parametrize(("failures", "pause_s"), [(0, 2), (1, 10), (2, 30)])
@@ -106,23 +110,24 @@ async def an_ended_call(db: Database, audio_key: str = "1/1/1/9.mp3") -> Source:
 
 async def test_a_downloaded_file_is_let_go_some_time_after_its_call_ended(intake_db: Database) -> None:
     kept = await an_ended_call(intake_db)
-    assert await intake_db.read(calls_with_sources, NOON - timedelta(seconds=1), 10) == []
-    assert await intake_db.read(calls_with_sources, NOON, 10) == [1]
+    early, due = NOON + DAY - timedelta(seconds=1), NOON + DAY
+    assert [each.over for each in await intake_db.read(kept_audio, 0, 10, KEPT_A_DAY, early)] == [set()]
+    assert [each.over for each in await intake_db.read(kept_audio, 0, 10, KEPT_A_DAY, due)] == [{kept.key}]
+    assert await intake_db.write(let_audio_go, [1], KEPT_A_DAY, early) == 0
 
-    await intake_db.write(drop_sources, [1], NOON, NOON)
+    assert await intake_db.write(let_audio_go, [1], KEPT_A_DAY, due) == 1
 
-    assert await intake_db.read(due_keys, NOON, 10) == [kept.key]
+    assert await intake_db.read(due_keys, due, 10) == [kept.key]
     assert await rows(intake_db, "SELECT source_key, audio_key FROM recordings") == [(None, "1/1/1/9.mp3")]
     await intake_db.write(forget_keys, [kept.key])
-    assert await intake_db.read(due_keys, NOON, 10) == []
+    assert await intake_db.read(due_keys, due, 10) == []
 
 
 async def test_a_file_that_is_listened_to_is_kept(intake_db: Database) -> None:
     await an_ended_call(intake_db, audio_key="source")
 
-    await intake_db.write(drop_sources, [1], NOON, NOON)
+    assert await intake_db.write(let_audio_go, [1], AT_ONCE, NOON) == 0
 
-    assert await intake_db.read(calls_with_sources, NOON, 10) == []
     assert await intake_db.read(due_keys, NOON, 10) == []
 
 
@@ -130,7 +135,7 @@ async def test_a_call_that_was_begun_anew_keeps_its_file(intake_db: Database) ->
     kept = await an_ended_call(intake_db)
     await intake_db.write(reprocess_call, ACCOUNT, 1, NOON)
 
-    await intake_db.write(drop_sources, [1], NOON, NOON)
+    assert await intake_db.write(let_audio_go, [1], AT_ONCE, NOON) == 0
 
     assert await rows(intake_db, "SELECT source_key FROM recordings") == [(kept.key,)]
 
@@ -164,8 +169,9 @@ class BrokenMedia:
 async def test_a_media_that_fails_at_deleting_does_not_end_the_loop(intake_db: Database) -> None:
     await intake_db.write(discard_keys, ["1/1/1/1.wav"], NOON)
     media: Any = BrokenMedia()
-    work = Discarding(intake_db, media, HandClock(), timedelta(days=1))
-    loop = asyncio.create_task(discard_until_cancelled(work, random.Random(1), pause=timedelta(0)))
+    unused: Any = None
+    work = Discarding(intake_db, media, unused, HandClock())
+    loop = asyncio.create_task(repeat_until_cancelled(work.discard_objects, random.Random(1), pause=timedelta(0)))
 
     async with asyncio.timeout(30):
         await media.asked_twice.wait()

@@ -1,6 +1,6 @@
 """Values that a test does not care about: each maker takes what it does care about by name."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -8,10 +8,15 @@ from services.intake.account import NewAccount
 from services.intake.call import AccountClock, CheckedCall
 from services.intake.call_rules import check_call
 from services.intake.draft import CallbackDraft, CallDraft, EmployeeChannel, RecordDraft
+from services.intake.retention import RetentionDefaults
 from services.intake.status import CallEvent
 
 MOSCOW = AccountClock(zone=ZoneInfo("Europe/Moscow"), region="RU")
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+
+
+AT_ONCE = RetentionDefaults(sources=timedelta(0), ext_ids=timedelta(days=365), unchanged=timedelta(0))
+"""Downloaded files go as soon as their call has ended."""
 
 
 def a_draft(**fields: Any) -> CallDraft:

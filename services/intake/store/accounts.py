@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -20,6 +20,7 @@ from services.intake.account import (
 )
 from services.intake.audio_settings import AudioSettings, audio_settings
 from services.intake.points import Limits
+from services.intake.retention import SPANS, Retention
 from services.intake.store.tables import AccountRow, AgentAccountRow, TagRow, TokenRow
 from services.shared.db.locks import Lock, take
 from services.shared.db.tables import table_of
@@ -133,6 +134,11 @@ def update_account(connection: Connection, account_id: AccountId, change: Accoun
     changed: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
     if change.audio is not None:
         changed |= _changed_audio(account_of(connection, account_id).audio, change.audio)
+    if change.retention is not None:
+        spans = {name: getattr(change.retention, name) for name in SPANS}
+        changed |= {
+            f"{name}_keep_s": None if span is None else span // timedelta(seconds=1) for name, span in spans.items()
+        }
     return _change(connection, account_id, changed)
 
 
@@ -249,5 +255,12 @@ def _account(row: Row[tuple[object, ...]]) -> Account:
         limits=Limits(minute=row.minute_limit, day=row.day_limit),
         allowed_networks=tuple(row.allowed_networks),
         audio=audio_settings(row.audio, row.audio_version),
+        retention=Retention(
+            **{
+                name: timedelta(seconds=seconds)
+                for name in SPANS
+                if (seconds := getattr(row, f"{name}_keep_s")) is not None
+            }
+        ),
         create_time=row.create_time,
     )

@@ -18,13 +18,16 @@ _changes = table_of(CallChangeRow)
 _seqs = table_of(ChangeSeqRow)
 
 FORGOTTEN_AT_ONCE = 500
+DELETED = "deleted"
+"""Stands for the status of a call that was erased."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A change of a call, and the call as it stands now; None for one that is gone."""
+    """A change of a call, and the call as it stands now; None for one that is gone. The status is one of `CallStatus`, or DELETED."""
 
     seq: int
+    call_session_id: int
     status: str
     change_time: datetime
     call: StoredCall | None
@@ -74,7 +77,13 @@ def changes_after(connection: Connection, account_id: AccountId, seq: int, most:
         call.row.call_session_id: call for call in load_calls(connection, list({row.call_session_id for row in rows}))
     }
     return [
-        Change(seq=row.seq, status=row.status, change_time=row.change_time, call=calls.get(row.call_session_id))
+        Change(
+            seq=row.seq,
+            call_session_id=row.call_session_id,
+            status=row.status,
+            change_time=row.change_time,
+            call=calls.get(row.call_session_id),
+        )
         for row in rows
     ]
 

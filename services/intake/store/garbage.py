@@ -3,32 +3,29 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, delete, select, update
+from sqlalchemy import Connection, delete, select
 
 from services.intake.draft import RecordingFormat
 from services.intake.handed_over import is_handed_over
 from services.intake.recording import object_key, source_extension
-from services.intake.status import CallStatus
-from services.intake.store.tables import PROCESS, CallRow, HandedOverRow, ObjectGarbageRow, RecordingRow
-from services.shared.db.tables import insert_missing, table_of
+from services.intake.store.tables import PROCESS, HandedOverRow, ObjectGarbageRow, RecordingRow
+from services.shared.db.dialects import Sql, rows_text
+from services.shared.db.tables import table_of
 from services.shared.db.work_table import Claim, Expired
 
 _garbage = table_of(ObjectGarbageRow)
 _recordings = table_of(RecordingRow)
-_calls = table_of(CallRow)
 _files = table_of(HandedOverRow)
-
-_is_only_source = _recordings.c.source_key.is_not(None) & (
-    _recordings.c.audio_key.is_(None) | (_recordings.c.audio_key != _recordings.c.source_key)
-)
 
 LATE_WRITES = timedelta(minutes=10)
 """How much longer a worker that lost its lease may still write: beyond every deadline of a step."""
 
 
 def discard_keys(connection: Connection, keys: Sequence[str], not_before: datetime) -> None:
-    """Notes keys to be deleted. A file among them that was handed over can be named no more."""
-    insert_missing(connection, _garbage, [{"key": key, "not_before": not_before} for key in sorted(set(keys))])
+    """Notes keys to be deleted; one that is noted already goes at the earlier of the two times. A file among them that was handed over can be named no more."""
+    if keys:
+        rows = [[key, not_before] for key in sorted(set(keys))]
+        connection.execute(_NOTE.on(connection), {"rows": rows_text(rows)})
     _forget_files(connection, keys)
 
 
@@ -90,32 +87,7 @@ def _forget_files(connection: Connection, keys: Sequence[str]) -> None:
         connection.execute(delete(_files).where(_files.c.key.in_(handed_over)))
 
 
-def calls_with_sources(connection: Connection, ended_before: datetime, most: int) -> list[int]:
-    """Calls that ended before a moment and still have a downloaded file, oldest first. A file that is listened to is not meant."""
-    wanted = (
-        select(_calls.c.call_session_id)
-        .join(_recordings, _calls.c.call_session_id == _recordings.c.call_session_id)
-        .where(_is_only_source, *_ended(ended_before))
-        .group_by(_calls.c.call_session_id)
-        .order_by(_calls.c.call_session_id)
-        .limit(most)
-    )
-    return list(connection.execute(wanted).scalars())
-
-
-def drop_sources(
-    connection: Connection, call_session_ids: Sequence[int], ended_before: datetime, now: datetime
-) -> None:
-    """Lets the downloaded files of these calls go; a call that was begun anew meanwhile keeps its own."""
-    ended = select(_calls.c.call_session_id).where(
-        _calls.c.call_session_id.in_(call_session_ids), *_ended(ended_before)
-    )
-    theirs = _is_only_source & _recordings.c.call_session_id.in_(ended)
-    keys = connection.execute(select(_recordings.c.source_key).where(theirs)).scalars().all()
-    discard_keys(connection, [key for key in keys if key is not None], now)
-    connection.execute(update(_recordings).where(theirs).values(source_key=None))
-
-
-def _ended(before: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    at_rest = (CallStatus.PROCESSED, CallStatus.ERROR, CallStatus.CANCELLED)
-    return _calls.c.status.in_(at_rest), _calls.c.status_time <= before
+_NOTE = Sql("""
+INSERT INTO object_garbage AS g (key, not_before) SELECT r[0]::text, r[1]::bigint FROM EACH(:rows) AS r WHERE true
+ON CONFLICT (key) DO UPDATE SET not_before = excluded.not_before WHERE g.not_before > excluded.not_before
+""")

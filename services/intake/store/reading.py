@@ -56,7 +56,15 @@ def list_calls(
     connection: Connection, account_id: AccountId, filter_: CallFilter, most: int, below: int | None
 ) -> list[StoredCall]:
     """The account's calls under a filter, newest first, up to `most`, with numbers below the given one."""
-    wanted = _of(account_id).order_by(_calls.c.call_session_id.desc()).limit(most)
+    wanted = calls_matching(account_id, filter_).order_by(_calls.c.call_session_id.desc()).limit(most)
+    if below is not None:
+        wanted = wanted.where(_calls.c.call_session_id < below)
+    return _with_parts(connection, wanted)
+
+
+def calls_matching(account_id: AccountId, filter_: CallFilter) -> "Select[tuple[object, ...]]":
+    """Selects the account's calls under a filter."""
+    wanted = _of(account_id)
     for column, compare, value in (
         (_calls.c.direction, operator.eq, filter_.direction),
         (_calls.c.is_lost, operator.eq, filter_.is_lost),
@@ -69,9 +77,7 @@ def list_calls(
             wanted = wanted.where(compare(column, value))
     if filter_.statuses:
         wanted = wanted.where(_calls.c.status.in_(filter_.statuses))
-    if below is not None:
-        wanted = wanted.where(_calls.c.call_session_id < below)
-    return _with_parts(connection, wanted)
+    return wanted
 
 
 def load_calls(connection: Connection, ids: Sequence[int]) -> list[StoredCall]:

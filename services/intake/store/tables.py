@@ -12,6 +12,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     UniqueConstraint,
+    text,
 )
 from sqlmodel import Field, SQLModel
 
@@ -19,6 +20,9 @@ from services.shared.db.tables import BIG_ID, Moment
 from services.shared.db.work_table import WorkTable, token_column, work_columns
 
 METADATA = MetaData()
+
+_KEPT = "source_key IS NOT NULL OR audio_key IS NOT NULL"
+_FORGETTING = "calls_keep_s IS NOT NULL OR payloads_keep_s IS NOT NULL"
 
 
 class Row(SQLModel):
@@ -31,7 +35,10 @@ class AccountRow(Row, table=True):
     """One customer of the installation."""
 
     __tablename__ = "accounts"
-    __table_args__: ClassVar[dict[str, object]] = {"sqlite_autoincrement": True}
+    __table_args__ = (
+        Index("accounts_retention", "account_id", sqlite_where=text(_FORGETTING), postgresql_where=text(_FORGETTING)),
+        {"sqlite_autoincrement": True},
+    )
 
     account_id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True))
     name: str
@@ -45,6 +52,11 @@ class AccountRow(Row, table=True):
     allowed_networks: list[str] = Field(sa_column=Column(JSON, nullable=False))
     audio: dict[str, object] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     audio_version: int = 1
+    calls_keep_s: int | None = Field(default=None, sa_column=Column(BigInteger))
+    recordings_keep_s: int | None = Field(default=None, sa_column=Column(BigInteger))
+    sources_keep_s: int | None = Field(default=None, sa_column=Column(BigInteger))
+    payloads_keep_s: int | None = Field(default=None, sa_column=Column(BigInteger))
+    ext_ids_keep_s: int | None = Field(default=None, sa_column=Column(BigInteger))
     request_id: str | None = Field(default=None, unique=True)
     create_time: datetime = Field(sa_column=Column(Moment, nullable=False))
 
@@ -174,6 +186,7 @@ class CallRow(Row, table=True):
     __table_args__ = (
         UniqueConstraint("account_id", "ext_id"),
         Index("calls_newest", "account_id", "call_session_id"),
+        Index("calls_start", "account_id", "start_time"),
         {"sqlite_autoincrement": True},
     )
 
@@ -237,7 +250,11 @@ class RecordingRow(Row, table=True):
     """A recording of a call. A key is set when the object under it is the one that counts; several rows of a call may share one."""
 
     __tablename__ = "recordings"
-    __table_args__ = (UniqueConstraint("call_session_id", "position"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        UniqueConstraint("call_session_id", "position"),
+        Index("recordings_kept", "recording_id", sqlite_where=text(_KEPT), postgresql_where=text(_KEPT)),
+        {"sqlite_autoincrement": True},
+    )
 
     recording_id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True))
     call_session_id: int = Field(sa_column=Column(BigInteger, nullable=False))
@@ -331,6 +348,30 @@ class CallChangeRow(Row, table=True):
     call_session_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     status: str
     change_time: datetime = Field(sa_column=Column(Moment, nullable=False))
+
+
+class ErasureRow(Row, table=True):
+    """A call that is gone, and that notify is yet to forget."""
+
+    __tablename__ = "erasures"
+
+    call_session_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    erase_time: datetime = Field(sa_column=Column(Moment, nullable=False))
+
+
+class RememberedExtIdRow(Row, table=True):
+    """The ext_id, as a hash, of a call that went by its account's retention."""
+
+    __tablename__ = "remembered_ext_ids"
+    __table_args__ = (
+        Index("remembered_ext_ids_time", "forget_time"),
+        {"sqlite_with_rowid": False},
+    )
+
+    account_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    ext_id_sha256: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    call_session_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    forget_time: datetime = Field(sa_column=Column(Moment, nullable=False))
 
 
 class ObjectGarbageRow(Row, table=True):

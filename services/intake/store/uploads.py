@@ -19,6 +19,7 @@ from services.intake.status import CallStatus, Outcome, store, upload_again
 from services.intake.store.accounts import get_account
 from services.intake.store.change_log import note_changes
 from services.intake.store.directory import create_employees, create_tags, load_state
+from services.intake.store.erasing import remembered_calls
 from services.intake.store.garbage import discard_objects
 from services.intake.store.handed_over import give_files
 from services.intake.store.outbox import announce
@@ -64,17 +65,18 @@ class _Storing:
     known: "Row[tuple[object, ...]] | None"
 
 
-def kept_ext_ids(connection: Connection, account_id: AccountId, ext_ids: Sequence[str]) -> set[str]:
-    """Those of the ext_ids whose call is stored and would stay as it is when it were uploaded again."""
+def kept_ext_ids(connection: Connection, account_id: AccountId, ext_ids: Sequence[str], now: datetime) -> set[str]:
+    """Those of the ext_ids whose call is known and would stay as it is when it were uploaded again."""
     known = _known_calls(connection, account_id, ext_ids)
-    return {ext_id for ext_id, row in known.items() if _outcome(row) in _KEPT}
+    kept = {ext_id for ext_id, row in known.items() if _outcome(row) in _KEPT}
+    return kept | remembered_calls(connection, account_id, [each for each in ext_ids if each not in known], now).keys()
 
 
 def find_refusals(
     connection: Connection, account_id: AccountId, calls: Sequence[CheckedCall], now: datetime
 ) -> list[Refusal]:
     """What the account's rules say against the calls, in the contract's order; stores nothing."""
-    firsts, known, outcomes = _sorted_out(connection, account_id, calls)
+    firsts, known, _, outcomes = _sorted_out(connection, account_id, calls, now)
     _, _, refusals = _checked_by_account(connection, account_id, firsts, known, outcomes, now)
     return refusals
 
@@ -89,13 +91,13 @@ def save_upload(
 ) -> list[UploadedCall]:
     """Stores the calls that are to be stored and answers for each, in their order. Raises Refusals, and stores nothing, when one breaks a rule of the account."""
     take(connection, Lock.ACCOUNT, account_id)
-    firsts, known, outcomes = _sorted_out(connection, account_id, calls, locked=True)
+    firsts, known, retired, outcomes = _sorted_out(connection, account_id, calls, now, locked=True)
     storing, state, refusals = _checked_by_account(connection, account_id, firsts, known, outcomes, now)
     if refusals:
         raise Refusals(refusals)
     wanted = [each.call for each in storing]
     tag_ids, employee_ids = _find_or_create(connection, account_id, wanted, state)
-    ids = {ext_id: int(row.call_session_id) for ext_id, row in known.items()}
+    ids = retired | {ext_id: int(row.call_session_id) for ext_id, row in known.items()}
     ids |= _insert_calls(connection, account_id, [each for each in storing if each.known is None], ext_request_id, now)
     files = {f"{SCHEME}{upload_id}": file for upload_id, file in state.handed_over.items()}
     kept = {file.key for file in files.values()}
@@ -111,14 +113,17 @@ def save_upload(
 
 
 def _sorted_out(
-    connection: Connection, account_id: AccountId, calls: Sequence[CheckedCall], *, locked: bool = False
-) -> tuple[dict[str, CheckedCall], "dict[str, Row[tuple[object, ...]]]", dict[str, Outcome]]:
-    """The first call of each ext_id, what is known of it, and what an upload does with it."""
+    connection: Connection, account_id: AccountId, calls: Sequence[CheckedCall], now: datetime, *, locked: bool = False
+) -> tuple[dict[str, CheckedCall], "dict[str, Row[tuple[object, ...]]]", dict[str, int], dict[str, Outcome]]:
+    """The first call of each ext_id, what is known of it, the numbers of those that are only remembered, and what an upload does with each."""
     known = _known_calls(connection, account_id, [call.ext_id for call in calls], locked=locked)
     firsts: dict[str, CheckedCall] = {}
     for call in calls:
         firsts.setdefault(call.ext_id, call)
-    return firsts, known, {ext_id: _outcome(known.get(ext_id)) for ext_id in firsts}
+    # After the calls that are there: what waited for one of them to be erased finds it here.
+    retired = remembered_calls(connection, account_id, [each for each in firsts if each not in known], now)
+    outcomes = {ext_id: Outcome.RETIRED if ext_id in retired else _outcome(known.get(ext_id)) for ext_id in firsts}
+    return firsts, known, retired, outcomes
 
 
 def _known_calls(
@@ -349,6 +354,14 @@ def _answers(
     for call in calls:
         is_first = firsts[call.ext_id] is call
         outcome = outcomes[call.ext_id] if is_first else Outcome.DUPLICATE
+        if outcomes[call.ext_id] is Outcome.RETIRED:
+            # What it said is not known any more.
+            answers.append(
+                UploadedCall(
+                    ext_id=call.ext_id, call_session_id=ids[call.ext_id], outcome=Outcome.RETIRED, differs=False
+                )
+            )
+            continue
         stored = known[call.ext_id].fingerprint if outcomes[call.ext_id] in _KEPT else firsts[call.ext_id].fingerprint
         answers.append(
             UploadedCall(
@@ -361,7 +374,7 @@ def _answers(
     return answers
 
 
-_KEPT = (Outcome.DUPLICATE, Outcome.IGNORED_AFTER_FAILURES)
+_KEPT = (Outcome.DUPLICATE, Outcome.IGNORED_AFTER_FAILURES, Outcome.RETIRED)
 """Outcomes that leave what is stored as it is."""
 
 

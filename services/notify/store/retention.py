@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, exists, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, select, update
 
 from services.notify.store.lines import lock_calls
 from services.notify.store.tables import (
@@ -26,32 +26,43 @@ FORGOTTEN_AT_ONCE = 200
 
 def forget_ended(connection: Connection, before: datetime) -> int:
     """Deletes up to 200 notifications that ended before then, with their attempts. Answers how many."""
+    return _forget(connection, _notifications.c.end_time < before)
+
+
+def forget_ended_of(connection: Connection, account_id: int, before: datetime) -> int:
+    """As `forget_ended`, of one account."""
+    return _forget(connection, (_notifications.c.account_id == account_id) & (_notifications.c.end_time < before))
+
+
+def erase_calls(connection: Connection, call_session_ids: Sequence[int]) -> None:
+    """Deletes all of these calls and keeps their numbers, so that nothing of them is taken over later."""
+    lock_calls(connection, call_session_ids)
+    lines = [work_key(call, is_redelivery=each) for call in call_session_ids for each in (False, True)]
+    NOTIFY_WORK.drop(connection, lines)
+    found = connection.execute(
+        select(_notifications.c.notification_id, _notifications.c.receiver_id).where(
+            _notifications.c.call_session_id.in_(call_session_ids)
+        )
+    ).all()
+    _delete(connection, [row.notification_id for row in found])
+    _drop_unused(connection, {row.receiver_id for row in found})
+    tombstones = [{"call_session_id": each, "settled_seq": 0, "is_erased": True} for each in call_session_ids]
+    insert_missing(connection, _call_order, tombstones)
+    connection.execute(
+        update(_call_order).where(_call_order.c.call_session_id.in_(call_session_ids)).values(is_erased=True)
+    )
+
+
+def _forget(connection: Connection, wanted: ColumnElement[bool]) -> int:
     found = connection.execute(
         select(_notifications.c.notification_id, _notifications.c.receiver_id)
-        .where(_notifications.c.end_time < before)
+        .where(wanted)
         .order_by(_notifications.c.end_time)
         .limit(FORGOTTEN_AT_ONCE)
     ).all()
     _delete(connection, [row.notification_id for row in found])
     _drop_unused(connection, {row.receiver_id for row in found})
     return len(found)
-
-
-def erase_call(connection: Connection, call_session_id: int) -> None:
-    """Deletes all of a call and keeps its number, so that nothing of it is taken over later."""
-    lock_calls(connection, [call_session_id])
-    NOTIFY_WORK.drop(connection, [work_key(call_session_id, is_redelivery=each) for each in (False, True)])
-    found = connection.execute(
-        select(_notifications.c.notification_id, _notifications.c.receiver_id).where(
-            _notifications.c.call_session_id == call_session_id
-        )
-    ).all()
-    _delete(connection, [row.notification_id for row in found])
-    _drop_unused(connection, {row.receiver_id for row in found})
-    insert_missing(connection, _call_order, [{"call_session_id": call_session_id, "settled_seq": 0, "is_erased": True}])
-    connection.execute(
-        update(_call_order).where(_call_order.c.call_session_id == call_session_id).values(is_erased=True)
-    )
 
 
 def _delete(connection: Connection, notification_ids: Sequence[str]) -> None:

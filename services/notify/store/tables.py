@@ -88,6 +88,13 @@ class NotificationRow(Row, table=True):
         Index("notifications_receiver", "receiver_id", "notification_id"),
         Index("notifications_end", "end_time", sqlite_where=text(_ENDED), postgresql_where=text(_ENDED)),
         Index(
+            "notifications_account_end",
+            "account_id",
+            "end_time",
+            sqlite_where=text(_ENDED),
+            postgresql_where=text(_ENDED),
+        ),
+        Index(
             "notifications_buried",
             "account_id",
             "end_time",

@@ -214,9 +214,10 @@ class WorkTable:
         """Puts the row off until then if the lease is still ours; False otherwise."""
         return self._change_held(connection, key, token, state=DELAYED, due=until)
 
-    def drop(self, connection: Connection, keys: Sequence[int]) -> None:
-        """Removes rows whoever holds them."""
-        connection.execute(delete(self.table).where(self.table.c.key.in_(keys)))
+    def drop(self, connection: Connection, keys: Sequence[int]) -> list[Expired]:
+        """Removes rows whoever holds them. Answers the leases that were held."""
+        gone = connection.execute(delete(self.table).where(self.table.c.key.in_(keys)).returning(self.table)).all()
+        return [self._expired(row) for row in gone if row.state == LEASED]
 
     def sweep(self, connection: Connection, now: datetime, *, most: int = 500) -> list[Expired]:
         """Makes delayed rows ready whose time has come, and frees leases that ran out; answers the latter. Counts each as an expiry."""
@@ -228,11 +229,7 @@ class WorkTable:
             .with_for_update(skip_locked=True)
         )
         rows = connection.execute(due).all()
-        expired = [
-            Expired(key=row.key, account_id=row.account_id, stage=row.stage, token=row.token, expiries=row.expiries + 1)
-            for row in rows
-            if row.state == LEASED
-        ]
+        expired = [self._expired(row, counted=1) for row in rows if row.state == LEASED]
         self._free(connection, [row.key for row in rows if row.state == DELAYED], now, counted=0)
         self._free(connection, [lease.key for lease in expired], now, counted=1)
         return expired
@@ -240,12 +237,19 @@ class WorkTable:
     def free_all(self, connection: Connection, now: datetime) -> list[Expired]:
         """Frees every lease, for the single owner of a database at its start: whoever held them is dead. Not counted as expiries."""
         rows = connection.execute(select(self.table).where(self.table.c.state == LEASED)).all()
-        freed = [
-            Expired(key=row.key, account_id=row.account_id, stage=row.stage, token=row.token, expiries=row.expiries)
-            for row in rows
-        ]
+        freed = [self._expired(row) for row in rows]
         self._free(connection, [lease.key for lease in freed], now, counted=0)
         return freed
+
+    @staticmethod
+    def _expired(row: Row[Any], *, counted: int = 0) -> Expired:
+        return Expired(
+            key=row.key,
+            account_id=row.account_id,
+            stage=row.stage,
+            token=row.token,
+            expiries=row.expiries + counted,
+        )
 
     @staticmethod
     def _ready(key: int, account_id: int, stage: int, now: datetime, priority: int = 0) -> dict[str, object]:

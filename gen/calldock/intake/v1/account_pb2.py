@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from calldock.media.v1 import audio_pb2 as calldock_dot_media_dot_v1_dot_audio__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n calldock/intake/v1/account.proto\x12\x12\x63\x61lldock.intake.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63\x61lldock/media/v1/audio.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xad\x03\n\x07\x41\x63\x63ount\x12\x18\n\naccount_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\ttime_zone\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06region\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12 \n\x12has_voice_analysis\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1e\n\x10\x61llowed_networks\x18\x07 \x03(\tB\x04\xe2\x41\x01\x01\x12\x17\n\tis_active\x18\x08 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1d\n\x0fhas_call_upload\x18\t \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1f\n\x0cminute_limit\x18\n \x01(\x03\x42\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x1c\n\tday_limit\x18\x0b \x01(\x03\x42\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12\x36\n\x05\x61udio\x18\x0c \x01(\x0b\x32!.calldock.intake.v1.AudioSettingsB\x04\xe2\x41\x01\x01\x42\x0f\n\r_minute_limitB\x0c\n\n_day_limit\"\xdb\x02\n\rAudioSettings\x12\x64\n\x11wav_content_types\x18\x01 \x03(\tBI\xe2\x41\x01\x01\xbaHB\x92\x01?\x10\x14\";r927^[A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,60}$\x12\x64\n\x11mp3_content_types\x18\x02 \x03(\tBI\xe2\x41\x01\x01\xbaHB\x92\x01?\x10\x14\";r927^[A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,60}$\x12#\n\x15takes_mp3_without_id3\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x42\n\x08policies\x18\x04 \x03(\x0b\x32\".calldock.media.v1.AudioRulePolicyB\x0c\xe2\x41\x01\x01\xbaH\x05\x92\x01\x02\x10\x04\x12\x15\n\x07version\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03*\\\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_ADMIN\x10\x01\x12\x0f\n\x0bROLE_UPLOAD\x10\x02\x12\r\n\tROLE_READ\x10\x03\x12\x0e\n\nROLE_AGENT\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n calldock/intake/v1/account.proto\x12\x12\x63\x61lldock.intake.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63\x61lldock/media/v1/audio.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x03\n\x07\x41\x63\x63ount\x12\x18\n\naccount_id\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\ttime_zone\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06region\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12 \n\x12has_voice_analysis\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x1e\n\x10\x61llowed_networks\x18\x07 \x03(\tB\x04\xe2\x41\x01\x01\x12\x17\n\tis_active\x18\x08 \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1d\n\x0fhas_call_upload\x18\t \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x1f\n\x0cminute_limit\x18\n \x01(\x03\x42\x04\xe2\x41\x01\x03H\x00\x88\x01\x01\x12\x1c\n\tday_limit\x18\x0b \x01(\x03\x42\x04\xe2\x41\x01\x03H\x01\x88\x01\x01\x12\x36\n\x05\x61udio\x18\x0c \x01(\x0b\x32!.calldock.intake.v1.AudioSettingsB\x04\xe2\x41\x01\x01\x12\x36\n\tretention\x18\r \x01(\x0b\x32\x1d.calldock.intake.v1.RetentionB\x04\xe2\x41\x01\x01\x42\x0f\n\r_minute_limitB\x0c\n\n_day_limit\"\xe1\x02\n\tRetention\x12@\n\x05\x63\x61lls\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x16\xe2\x41\x01\x01\xbaH\x0f\xaa\x01\x0c\"\x06\x08\x80\xbc\xe0\xdf\x0b\x32\x02\x08\x01\x12\x45\n\nrecordings\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x16\xe2\x41\x01\x01\xbaH\x0f\xaa\x01\x0c\"\x06\x08\x80\xbc\xe0\xdf\x0b\x32\x02\x08\x01\x12\x42\n\x07sources\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x16\xe2\x41\x01\x01\xbaH\x0f\xaa\x01\x0c\"\x06\x08\x80\xbc\xe0\xdf\x0b\x32\x02\x08\x01\x12\x43\n\x08payloads\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x16\xe2\x41\x01\x01\xbaH\x0f\xaa\x01\x0c\"\x06\x08\x80\xbc\xe0\xdf\x0b\x32\x02\x08\x01\x12\x42\n\x07\x65xt_ids\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x16\xe2\x41\x01\x01\xbaH\x0f\xaa\x01\x0c\"\x06\x08\x80\xbc\xe0\xdf\x0b\x32\x02\x08\x01\"\xdb\x02\n\rAudioSettings\x12\x64\n\x11wav_content_types\x18\x01 \x03(\tBI\xe2\x41\x01\x01\xbaHB\x92\x01?\x10\x14\";r927^[A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,60}$\x12\x64\n\x11mp3_content_types\x18\x02 \x03(\tBI\xe2\x41\x01\x01\xbaHB\x92\x01?\x10\x14\";r927^[A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,60}$\x12#\n\x15takes_mp3_without_id3\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x42\n\x08policies\x18\x04 \x03(\x0b\x32\".calldock.media.v1.AudioRulePolicyB\x0c\xe2\x41\x01\x01\xbaH\x05\x92\x01\x02\x10\x04\x12\x15\n\x07version\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x03*\\\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_ADMIN\x10\x01\x12\x0f\n\x0bROLE_UPLOAD\x10\x02\x12\r\n\tROLE_READ\x10\x03\x12\x0e\n\nROLE_AGENT\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,6 +60,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCOUNT'].fields_by_name['day_limit']._serialized_options = b'\342A\001\003'
   _globals['_ACCOUNT'].fields_by_name['audio']._loaded_options = None
   _globals['_ACCOUNT'].fields_by_name['audio']._serialized_options = b'\342A\001\001'
+  _globals['_ACCOUNT'].fields_by_name['retention']._loaded_options = None
+  _globals['_ACCOUNT'].fields_by_name['retention']._serialized_options = b'\342A\001\001'
+  _globals['_RETENTION'].fields_by_name['calls']._loaded_options = None
+  _globals['_RETENTION'].fields_by_name['calls']._serialized_options = b'\342A\001\001\272H\017\252\001\014\"\006\010\200\274\340\337\0132\002\010\001'
+  _globals['_RETENTION'].fields_by_name['recordings']._loaded_options = None
+  _globals['_RETENTION'].fields_by_name['recordings']._serialized_options = b'\342A\001\001\272H\017\252\001\014\"\006\010\200\274\340\337\0132\002\010\001'
+  _globals['_RETENTION'].fields_by_name['sources']._loaded_options = None
+  _globals['_RETENTION'].fields_by_name['sources']._serialized_options = b'\342A\001\001\272H\017\252\001\014\"\006\010\200\274\340\337\0132\002\010\001'
+  _globals['_RETENTION'].fields_by_name['payloads']._loaded_options = None
+  _globals['_RETENTION'].fields_by_name['payloads']._serialized_options = b'\342A\001\001\272H\017\252\001\014\"\006\010\200\274\340\337\0132\002\010\001'
+  _globals['_RETENTION'].fields_by_name['ext_ids']._loaded_options = None
+  _globals['_RETENTION'].fields_by_name['ext_ids']._serialized_options = b'\342A\001\001\272H\017\252\001\014\"\006\010\200\274\340\337\0132\002\010\001'
   _globals['_AUDIOSETTINGS'].fields_by_name['wav_content_types']._loaded_options = None
   _globals['_AUDIOSETTINGS'].fields_by_name['wav_content_types']._serialized_options = b'\342A\001\001\272HB\222\001?\020\024\";r927^[A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,60}$'
   _globals['_AUDIOSETTINGS'].fields_by_name['mp3_content_types']._loaded_options = None
@@ -69,10 +82,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUDIOSETTINGS'].fields_by_name['policies']._serialized_options = b'\342A\001\001\272H\005\222\001\002\020\004'
   _globals['_AUDIOSETTINGS'].fields_by_name['version']._loaded_options = None
   _globals['_AUDIOSETTINGS'].fields_by_name['version']._serialized_options = b'\342A\001\003'
-  _globals['_ROLE']._serialized_start=964
-  _globals['_ROLE']._serialized_end=1056
-  _globals['_ACCOUNT']._serialized_start=183
-  _globals['_ACCOUNT']._serialized_end=612
-  _globals['_AUDIOSETTINGS']._serialized_start=615
-  _globals['_AUDIOSETTINGS']._serialized_end=962
+  _globals['_ROLE']._serialized_start=1408
+  _globals['_ROLE']._serialized_end=1500
+  _globals['_ACCOUNT']._serialized_start=215
+  _globals['_ACCOUNT']._serialized_end=700
+  _globals['_RETENTION']._serialized_start=703
+  _globals['_RETENTION']._serialized_end=1056
+  _globals['_AUDIOSETTINGS']._serialized_start=1059
+  _globals['_AUDIOSETTINGS']._serialized_end=1406
 # @@protoc_insertion_point(module_scope)

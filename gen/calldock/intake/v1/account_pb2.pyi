@@ -6,6 +6,7 @@ isort:skip_file
 from calldock.media.v1 import audio_pb2 as _audio_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -71,6 +72,7 @@ class Account(_message.Message):
     MINUTE_LIMIT_FIELD_NUMBER: _builtins.int
     DAY_LIMIT_FIELD_NUMBER: _builtins.int
     AUDIO_FIELD_NUMBER: _builtins.int
+    RETENTION_FIELD_NUMBER: _builtins.int
     account_id: _builtins.int
     """Output only. Our number of the account. REST JSON shows it as a string."""
     name: _builtins.str
@@ -101,6 +103,10 @@ class Account(_message.Message):
     def audio(self) -> Global___AudioSettings:
         """Optional. Where its recordings are taken and judged otherwise than by the contract. A change replaces all of it, and is for recordings that are fetched or judged from then on."""
 
+    @_builtins.property
+    def retention(self) -> Global___Retention:
+        """Optional. How long what the account uploaded is kept. A change replaces all of it, and holds for what is here already."""
+
     def __init__(
         self,
         *,
@@ -116,10 +122,11 @@ class Account(_message.Message):
         minute_limit: _builtins.int | None = ...,
         day_limit: _builtins.int | None = ...,
         audio: Global___AudioSettings | None = ...,
+        retention: Global___Retention | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_day_limit", b"_day_limit", "_minute_limit", b"_minute_limit", "audio", b"audio", "create_time", b"create_time", "day_limit", b"day_limit", "minute_limit", b"minute_limit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_day_limit", b"_day_limit", "_minute_limit", b"_minute_limit", "audio", b"audio", "create_time", b"create_time", "day_limit", b"day_limit", "minute_limit", b"minute_limit", "retention", b"retention"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_day_limit", b"_day_limit", "_minute_limit", b"_minute_limit", "account_id", b"account_id", "allowed_networks", b"allowed_networks", "audio", b"audio", "create_time", b"create_time", "day_limit", b"day_limit", "has_call_upload", b"has_call_upload", "has_voice_analysis", b"has_voice_analysis", "is_active", b"is_active", "minute_limit", b"minute_limit", "name", b"name", "region", b"region", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_day_limit", b"_day_limit", "_minute_limit", b"_minute_limit", "account_id", b"account_id", "allowed_networks", b"allowed_networks", "audio", b"audio", "create_time", b"create_time", "day_limit", b"day_limit", "has_call_upload", b"has_call_upload", "has_voice_analysis", b"has_voice_analysis", "is_active", b"is_active", "minute_limit", b"minute_limit", "name", b"name", "region", b"region", "retention", b"retention", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__day_limit: _TypeAlias = _typing.Literal["day_limit"]  # noqa: Y015
     _WhichOneofArgType__day_limit: _TypeAlias = _typing.Literal["_day_limit", b"_day_limit"]  # noqa: Y015
@@ -131,6 +138,54 @@ class Account(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__minute_limit) -> _WhichOneofReturnType__minute_limit | None: ...
 
 Global___Account: _TypeAlias = Account  # noqa: Y015
+
+@_typing.final
+class Retention(_message.Message):
+    """How long an account's calls, and what belongs to them, are kept: whole seconds, from 1 s to 36,500 days. Empty: as the operator has it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLS_FIELD_NUMBER: _builtins.int
+    RECORDINGS_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
+    PAYLOADS_FIELD_NUMBER: _builtins.int
+    EXT_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def calls(self) -> _duration_pb2.Duration:
+        """Optional. How long a call is kept after it began; then it is erased with all that belongs to it, but not before a day (a setting of the operator) has gone since its last change. Absent: until it is deleted."""
+
+    @_builtins.property
+    def recordings(self) -> _duration_pb2.Duration:
+        """Optional. How long the audio of a call is kept after the call began, by the same rule: what was downloaded and what is listened to. The call stays, with its verdict. Absent: as long as the call."""
+
+    @_builtins.property
+    def sources(self) -> _duration_pb2.Duration:
+        """Optional. How long downloaded files are kept after their call ended, beside what is listened to. Absent: a day (a setting of the operator)."""
+
+    @_builtins.property
+    def payloads(self) -> _duration_pb2.Duration:
+        """Optional. How long notifications are kept, with their payloads and attempts, after they were delivered or buried. Absent, or longer than it: 30 days (a setting of the operator)."""
+
+    @_builtins.property
+    def ext_ids(self) -> _duration_pb2.Duration:
+        """Optional. How long the `ext_id` of a call that went by `calls` is remembered, as a hash: so long an upload of it stores nothing and answers `OUTCOME_RETIRED`. Absent: a year (a setting of the operator). A call that was deleted is forgotten at once."""
+
+    def __init__(
+        self,
+        *,
+        calls: _duration_pb2.Duration | None = ...,
+        recordings: _duration_pb2.Duration | None = ...,
+        sources: _duration_pb2.Duration | None = ...,
+        payloads: _duration_pb2.Duration | None = ...,
+        ext_ids: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "ext_ids", b"ext_ids", "payloads", b"payloads", "recordings", b"recordings", "sources", b"sources"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "ext_ids", b"ext_ids", "payloads", b"payloads", "recordings", b"recordings", "sources", b"sources"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Retention: _TypeAlias = Retention  # noqa: Y015
 
 @_typing.final
 class AudioSettings(_message.Message):

@@ -52,7 +52,7 @@ class UpdateAccountRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Optional. Which fields to change, of `name`, `time_zone`, `region`, `allowed_networks`, `audio`. Absent: those that the request sets."""
+        """Optional. Which fields to change, of `name`, `time_zone`, `region`, `allowed_networks`, `audio`, `retention`. Absent: those that the request sets."""
 
     def __init__(
         self,

@@ -29,7 +29,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%calldock/intake/v1/call_service.proto\x12\x12\x63\x61lldock.intake.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63\x61lldock/intake/v1/call.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\x01\n\x12UploadCallsRequest\x12\x38\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x1d.calldock.intake.v1.CallDraftB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1b\n\rvalidate_only\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x42\n\x08priority\x18\x03 \x01(\x0e\x32\".calldock.intake.v1.UploadPriorityB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\"\x8b\x01\n\x13UploadCallsResponse\x12\x35\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32 .calldock.intake.v1.UploadedCallB\x04\xe2\x41\x01\x03\x12=\n\nviolations\x18\x02 \x03(\x0b\x32#.calldock.intake.v1.UploadViolationB\x04\xe2\x41\x01\x03\"W\n\x0fUploadViolation\x12\x13\n\x05\x66ield\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06reason\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\"\xac\x02\n\x0cUploadedCall\x12\x14\n\x06\x65xt_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x63\x61ll_session_id\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12?\n\x07outcome\x18\x03 \x01(\x0e\x32(.calldock.intake.v1.UploadedCall.OutcomeB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x64iffers\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x03\"\x8e\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_CREATED\x10\x01\x12\x15\n\x11OUTCOME_DUPLICATE\x10\x02\x12\x1a\n\x16OUTCOME_UPLOADED_AGAIN\x10\x03\x12\"\n\x1eOUTCOME_IGNORED_AFTER_FAILURES\x10\x04\"9\n\x0eGetCallRequest\x12\'\n\x0f\x63\x61ll_session_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"@\n\x11LookupCallRequest\x12+\n\x06\x65xt_id\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xbaH\x14r\x0f\x18\xff\x01\x32\n^[^\\x00]*$\xc8\x01\x01\"<\n\x11\x43\x61ncelCallRequest\x12\'\n\x0f\x63\x61ll_session_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"?\n\x14ReprocessCallRequest\x12\'\n\x0f\x63\x61ll_session_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"\xf7\x03\n\x10ListCallsRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80 \x12G\n\x08statuses\x18\x03 \x03(\x0e\x32\x1e.calldock.intake.v1.CallStatusB\x15\xe2\x41\x01\x01\xbaH\x0e\x92\x01\x0b\x10\x05\"\x07\x82\x01\x04\x10\x01 \x00\x12>\n\tdirection\x18\x04 \x01(\x0e\x32\x1d.calldock.intake.v1.DirectionB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\x07is_lost\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x39\n\x0fstart_time_from\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12;\n\x11start_time_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12:\n\x10upload_time_from\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12<\n\x12upload_time_before\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x42\n\n\x08_is_lost\"}\n\x11ListCallsResponse\x12-\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x18.calldock.intake.v1.CallB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0cwatch_cursor\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\"1\n\x11WatchCallsRequest\x12\x1c\n\x06\x63ursor\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80 \"\xc5\x01\n\x12WatchCallsResponse\x12\x14\n\x06\x63ursor\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63hange_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x34\n\x06status\x18\x03 \x01(\x0e\x32\x1e.calldock.intake.v1.CallStatusB\x04\xe2\x41\x01\x03\x12,\n\x04\x63\x61ll\x18\x04 \x01(\x0b\x32\x18.calldock.intake.v1.CallB\x04\xe2\x41\x01\x03*i\n\x0eUploadPriority\x12\x1f\n\x1bUPLOAD_PRIORITY_UNSPECIFIED\x10\x00\x12\x18\n\x14UPLOAD_PRIORITY_LIVE\x10\x01\x12\x1c\n\x18UPLOAD_PRIORITY_BACKFILL\x10\x02\x32\xaf\x06\n\x0b\x43\x61llService\x12^\n\x0bUploadCalls\x12&.calldock.intake.v1.UploadCallsRequest\x1a\'.calldock.intake.v1.UploadCallsResponse\x12l\n\x07GetCall\x12\".calldock.intake.v1.GetCallRequest\x1a\x18.calldock.intake.v1.Call\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/calls/{call_session_id}\x12g\n\nLookupCall\x12%.calldock.intake.v1.LookupCallRequest\x1a\x18.calldock.intake.v1.Call\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/calls:lookup\x12k\n\tListCalls\x12$.calldock.intake.v1.ListCallsRequest\x1a%.calldock.intake.v1.ListCallsResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/calls\x12v\n\nWatchCalls\x12%.calldock.intake.v1.WatchCallsRequest\x1a&.calldock.intake.v1.WatchCallsResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/calls:watch0\x01\x12|\n\nCancelCall\x12%.calldock.intake.v1.CancelCallRequest\x1a\x18.calldock.intake.v1.Call\"-\x82\xd3\xe4\x93\x02\'\"\"/v1/calls/{call_session_id}:cancel:\x01*\x12\x85\x01\n\rReprocessCall\x12(.calldock.intake.v1.ReprocessCallRequest\x1a\x18.calldock.intake.v1.Call\"0\x82\xd3\xe4\x93\x02*\"%/v1/calls/{call_session_id}:reprocess:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%calldock/intake/v1/call_service.proto\x12\x12\x63\x61lldock.intake.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63\x61lldock/intake/v1/call.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\x01\n\x12UploadCallsRequest\x12\x38\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x1d.calldock.intake.v1.CallDraftB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1b\n\rvalidate_only\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x42\n\x08priority\x18\x03 \x01(\x0e\x32\".calldock.intake.v1.UploadPriorityB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\"\x8b\x01\n\x13UploadCallsResponse\x12\x35\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32 .calldock.intake.v1.UploadedCallB\x04\xe2\x41\x01\x03\x12=\n\nviolations\x18\x02 \x03(\x0b\x32#.calldock.intake.v1.UploadViolationB\x04\xe2\x41\x01\x03\"W\n\x0fUploadViolation\x12\x13\n\x05\x66ield\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06reason\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\"\xc1\x02\n\x0cUploadedCall\x12\x14\n\x06\x65xt_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x63\x61ll_session_id\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12?\n\x07outcome\x18\x03 \x01(\x0e\x32(.calldock.intake.v1.UploadedCall.OutcomeB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x64iffers\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x03\"\xa3\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_CREATED\x10\x01\x12\x15\n\x11OUTCOME_DUPLICATE\x10\x02\x12\x1a\n\x16OUTCOME_UPLOADED_AGAIN\x10\x03\x12\"\n\x1eOUTCOME_IGNORED_AFTER_FAILURES\x10\x04\x12\x13\n\x0fOUTCOME_RETIRED\x10\x05\"9\n\x0eGetCallRequest\x12\'\n\x0f\x63\x61ll_session_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"@\n\x11LookupCallRequest\x12+\n\x06\x65xt_id\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xbaH\x14r\x0f\x18\xff\x01\x32\n^[^\\x00]*$\xc8\x01\x01\"<\n\x11\x43\x61ncelCallRequest\x12\'\n\x0f\x63\x61ll_session_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"?\n\x14ReprocessCallRequest\x12\'\n\x0f\x63\x61ll_session_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"<\n\x11\x44\x65leteCallRequest\x12\'\n\x0f\x63\x61ll_session_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"\x14\n\x12\x44\x65leteCallResponse\"\xf7\x03\n\x10ListCallsRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80 \x12G\n\x08statuses\x18\x03 \x03(\x0e\x32\x1e.calldock.intake.v1.CallStatusB\x15\xe2\x41\x01\x01\xbaH\x0e\x92\x01\x0b\x10\x05\"\x07\x82\x01\x04\x10\x01 \x00\x12>\n\tdirection\x18\x04 \x01(\x0e\x32\x1d.calldock.intake.v1.DirectionB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\x07is_lost\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x39\n\x0fstart_time_from\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12;\n\x11start_time_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12:\n\x10upload_time_from\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12<\n\x12upload_time_before\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x42\n\n\x08_is_lost\"\x91\x04\n\x12\x44\x65leteCallsRequest\x12\x1b\n\rvalidate_only\x18\x01 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12(\n\x0e\x65xpected_count\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12G\n\x08statuses\x18\x03 \x03(\x0e\x32\x1e.calldock.intake.v1.CallStatusB\x15\xe2\x41\x01\x01\xbaH\x0e\x92\x01\x0b\x10\x05\"\x07\x82\x01\x04\x10\x01 \x00\x12>\n\tdirection\x18\x04 \x01(\x0e\x32\x1d.calldock.intake.v1.DirectionB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\x07is_lost\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x39\n\x0fstart_time_from\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12;\n\x11start_time_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12:\n\x10upload_time_from\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12<\n\x12upload_time_before\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x42\x11\n\x0f_expected_countB\n\n\x08_is_lost\"P\n\x13\x44\x65leteCallsResponse\x12\x1c\n\x0ematching_count\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1b\n\rdeleted_count\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\"}\n\x11ListCallsResponse\x12-\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x18.calldock.intake.v1.CallB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0cwatch_cursor\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\"1\n\x11WatchCallsRequest\x12\x1c\n\x06\x63ursor\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80 \"\xfe\x01\n\x12WatchCallsResponse\x12\x14\n\x06\x63ursor\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63hange_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x34\n\x06status\x18\x03 \x01(\x0e\x32\x1e.calldock.intake.v1.CallStatusB\x04\xe2\x41\x01\x03\x12,\n\x04\x63\x61ll\x18\x04 \x01(\x0b\x32\x18.calldock.intake.v1.CallB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x63\x61ll_session_id\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x18\n\nis_deleted\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x03*i\n\x0eUploadPriority\x12\x1f\n\x1bUPLOAD_PRIORITY_UNSPECIFIED\x10\x00\x12\x18\n\x14UPLOAD_PRIORITY_LIVE\x10\x01\x12\x1c\n\x18UPLOAD_PRIORITY_BACKFILL\x10\x02\x32\xaf\x08\n\x0b\x43\x61llService\x12^\n\x0bUploadCalls\x12&.calldock.intake.v1.UploadCallsRequest\x1a\'.calldock.intake.v1.UploadCallsResponse\x12l\n\x07GetCall\x12\".calldock.intake.v1.GetCallRequest\x1a\x18.calldock.intake.v1.Call\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/calls/{call_session_id}\x12g\n\nLookupCall\x12%.calldock.intake.v1.LookupCallRequest\x1a\x18.calldock.intake.v1.Call\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/calls:lookup\x12k\n\tListCalls\x12$.calldock.intake.v1.ListCallsRequest\x1a%.calldock.intake.v1.ListCallsResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/calls\x12v\n\nWatchCalls\x12%.calldock.intake.v1.WatchCallsRequest\x1a&.calldock.intake.v1.WatchCallsResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/calls:watch0\x01\x12|\n\nCancelCall\x12%.calldock.intake.v1.CancelCallRequest\x1a\x18.calldock.intake.v1.Call\"-\x82\xd3\xe4\x93\x02\'\"\"/v1/calls/{call_session_id}:cancel:\x01*\x12\x85\x01\n\rReprocessCall\x12(.calldock.intake.v1.ReprocessCallRequest\x1a\x18.calldock.intake.v1.Call\"0\x82\xd3\xe4\x93\x02*\"%/v1/calls/{call_session_id}:reprocess:\x01*\x12\x80\x01\n\nDeleteCall\x12%.calldock.intake.v1.DeleteCallRequest\x1a&.calldock.intake.v1.DeleteCallResponse\"#\x82\xd3\xe4\x93\x02\x1d*\x1b/v1/calls/{call_session_id}\x12{\n\x0b\x44\x65leteCalls\x12&.calldock.intake.v1.DeleteCallsRequest\x1a\'.calldock.intake.v1.DeleteCallsResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/v1/calls:delete:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -68,6 +68,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANCELCALLREQUEST'].fields_by_name['call_session_id']._serialized_options = b'\342A\001\002\272H\007\"\002(\001\310\001\001'
   _globals['_REPROCESSCALLREQUEST'].fields_by_name['call_session_id']._loaded_options = None
   _globals['_REPROCESSCALLREQUEST'].fields_by_name['call_session_id']._serialized_options = b'\342A\001\002\272H\007\"\002(\001\310\001\001'
+  _globals['_DELETECALLREQUEST'].fields_by_name['call_session_id']._loaded_options = None
+  _globals['_DELETECALLREQUEST'].fields_by_name['call_session_id']._serialized_options = b'\342A\001\002\272H\007\"\002(\001\310\001\001'
   _globals['_LISTCALLSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTCALLSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
   _globals['_LISTCALLSREQUEST'].fields_by_name['page_token']._loaded_options = None
@@ -86,6 +88,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTCALLSREQUEST'].fields_by_name['upload_time_from']._serialized_options = b'\342A\001\001'
   _globals['_LISTCALLSREQUEST'].fields_by_name['upload_time_before']._loaded_options = None
   _globals['_LISTCALLSREQUEST'].fields_by_name['upload_time_before']._serialized_options = b'\342A\001\001'
+  _globals['_DELETECALLSREQUEST'].fields_by_name['validate_only']._loaded_options = None
+  _globals['_DELETECALLSREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
+  _globals['_DELETECALLSREQUEST'].fields_by_name['expected_count']._loaded_options = None
+  _globals['_DELETECALLSREQUEST'].fields_by_name['expected_count']._serialized_options = b'\342A\001\001\272H\004\"\002(\000'
+  _globals['_DELETECALLSREQUEST'].fields_by_name['statuses']._loaded_options = None
+  _globals['_DELETECALLSREQUEST'].fields_by_name['statuses']._serialized_options = b'\342A\001\001\272H\016\222\001\013\020\005\"\007\202\001\004\020\001 \000'
+  _globals['_DELETECALLSREQUEST'].fields_by_name['direction']._loaded_options = None
+  _globals['_DELETECALLSREQUEST'].fields_by_name['direction']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
+  _globals['_DELETECALLSREQUEST'].fields_by_name['is_lost']._loaded_options = None
+  _globals['_DELETECALLSREQUEST'].fields_by_name['is_lost']._serialized_options = b'\342A\001\001'
+  _globals['_DELETECALLSREQUEST'].fields_by_name['start_time_from']._loaded_options = None
+  _globals['_DELETECALLSREQUEST'].fields_by_name['start_time_from']._serialized_options = b'\342A\001\001'
+  _globals['_DELETECALLSREQUEST'].fields_by_name['start_time_before']._loaded_options = None
+  _globals['_DELETECALLSREQUEST'].fields_by_name['start_time_before']._serialized_options = b'\342A\001\001'
+  _globals['_DELETECALLSREQUEST'].fields_by_name['upload_time_from']._loaded_options = None
+  _globals['_DELETECALLSREQUEST'].fields_by_name['upload_time_from']._serialized_options = b'\342A\001\001'
+  _globals['_DELETECALLSREQUEST'].fields_by_name['upload_time_before']._loaded_options = None
+  _globals['_DELETECALLSREQUEST'].fields_by_name['upload_time_before']._serialized_options = b'\342A\001\001'
+  _globals['_DELETECALLSRESPONSE'].fields_by_name['matching_count']._loaded_options = None
+  _globals['_DELETECALLSRESPONSE'].fields_by_name['matching_count']._serialized_options = b'\342A\001\003'
+  _globals['_DELETECALLSRESPONSE'].fields_by_name['deleted_count']._loaded_options = None
+  _globals['_DELETECALLSRESPONSE'].fields_by_name['deleted_count']._serialized_options = b'\342A\001\003'
   _globals['_LISTCALLSRESPONSE'].fields_by_name['calls']._loaded_options = None
   _globals['_LISTCALLSRESPONSE'].fields_by_name['calls']._serialized_options = b'\342A\001\003'
   _globals['_LISTCALLSRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
@@ -102,6 +126,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHCALLSRESPONSE'].fields_by_name['status']._serialized_options = b'\342A\001\003'
   _globals['_WATCHCALLSRESPONSE'].fields_by_name['call']._loaded_options = None
   _globals['_WATCHCALLSRESPONSE'].fields_by_name['call']._serialized_options = b'\342A\001\003'
+  _globals['_WATCHCALLSRESPONSE'].fields_by_name['call_session_id']._loaded_options = None
+  _globals['_WATCHCALLSRESPONSE'].fields_by_name['call_session_id']._serialized_options = b'\342A\001\003'
+  _globals['_WATCHCALLSRESPONSE'].fields_by_name['is_deleted']._loaded_options = None
+  _globals['_WATCHCALLSRESPONSE'].fields_by_name['is_deleted']._serialized_options = b'\342A\001\003'
   _globals['_CALLSERVICE'].methods_by_name['GetCall']._loaded_options = None
   _globals['_CALLSERVICE'].methods_by_name['GetCall']._serialized_options = b'\202\323\344\223\002\035\022\033/v1/calls/{call_session_id}'
   _globals['_CALLSERVICE'].methods_by_name['LookupCall']._loaded_options = None
@@ -114,8 +142,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CALLSERVICE'].methods_by_name['CancelCall']._serialized_options = b'\202\323\344\223\002\'\"\"/v1/calls/{call_session_id}:cancel:\001*'
   _globals['_CALLSERVICE'].methods_by_name['ReprocessCall']._loaded_options = None
   _globals['_CALLSERVICE'].methods_by_name['ReprocessCall']._serialized_options = b'\202\323\344\223\002*\"%/v1/calls/{call_session_id}:reprocess:\001*'
-  _globals['_UPLOADPRIORITY']._serialized_start=2065
-  _globals['_UPLOADPRIORITY']._serialized_end=2170
+  _globals['_CALLSERVICE'].methods_by_name['DeleteCall']._loaded_options = None
+  _globals['_CALLSERVICE'].methods_by_name['DeleteCall']._serialized_options = b'\202\323\344\223\002\035*\033/v1/calls/{call_session_id}'
+  _globals['_CALLSERVICE'].methods_by_name['DeleteCalls']._loaded_options = None
+  _globals['_CALLSERVICE'].methods_by_name['DeleteCalls']._serialized_options = b'\202\323\344\223\002\025\"\020/v1/calls:delete:\001*'
+  _globals['_UPLOADPRIORITY']._serialized_start=2841
+  _globals['_UPLOADPRIORITY']._serialized_end=2946
   _globals['_UPLOADCALLSREQUEST']._serialized_start=218
   _globals['_UPLOADCALLSREQUEST']._serialized_end=393
   _globals['_UPLOADCALLSRESPONSE']._serialized_start=396
@@ -123,25 +155,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPLOADVIOLATION']._serialized_start=537
   _globals['_UPLOADVIOLATION']._serialized_end=624
   _globals['_UPLOADEDCALL']._serialized_start=627
-  _globals['_UPLOADEDCALL']._serialized_end=927
+  _globals['_UPLOADEDCALL']._serialized_end=948
   _globals['_UPLOADEDCALL_OUTCOME']._serialized_start=785
-  _globals['_UPLOADEDCALL_OUTCOME']._serialized_end=927
-  _globals['_GETCALLREQUEST']._serialized_start=929
-  _globals['_GETCALLREQUEST']._serialized_end=986
-  _globals['_LOOKUPCALLREQUEST']._serialized_start=988
-  _globals['_LOOKUPCALLREQUEST']._serialized_end=1052
-  _globals['_CANCELCALLREQUEST']._serialized_start=1054
-  _globals['_CANCELCALLREQUEST']._serialized_end=1114
-  _globals['_REPROCESSCALLREQUEST']._serialized_start=1116
-  _globals['_REPROCESSCALLREQUEST']._serialized_end=1179
-  _globals['_LISTCALLSREQUEST']._serialized_start=1182
-  _globals['_LISTCALLSREQUEST']._serialized_end=1685
-  _globals['_LISTCALLSRESPONSE']._serialized_start=1687
-  _globals['_LISTCALLSRESPONSE']._serialized_end=1812
-  _globals['_WATCHCALLSREQUEST']._serialized_start=1814
-  _globals['_WATCHCALLSREQUEST']._serialized_end=1863
-  _globals['_WATCHCALLSRESPONSE']._serialized_start=1866
-  _globals['_WATCHCALLSRESPONSE']._serialized_end=2063
-  _globals['_CALLSERVICE']._serialized_start=2173
-  _globals['_CALLSERVICE']._serialized_end=2988
+  _globals['_UPLOADEDCALL_OUTCOME']._serialized_end=948
+  _globals['_GETCALLREQUEST']._serialized_start=950
+  _globals['_GETCALLREQUEST']._serialized_end=1007
+  _globals['_LOOKUPCALLREQUEST']._serialized_start=1009
+  _globals['_LOOKUPCALLREQUEST']._serialized_end=1073
+  _globals['_CANCELCALLREQUEST']._serialized_start=1075
+  _globals['_CANCELCALLREQUEST']._serialized_end=1135
+  _globals['_REPROCESSCALLREQUEST']._serialized_start=1137
+  _globals['_REPROCESSCALLREQUEST']._serialized_end=1200
+  _globals['_DELETECALLREQUEST']._serialized_start=1202
+  _globals['_DELETECALLREQUEST']._serialized_end=1262
+  _globals['_DELETECALLRESPONSE']._serialized_start=1264
+  _globals['_DELETECALLRESPONSE']._serialized_end=1284
+  _globals['_LISTCALLSREQUEST']._serialized_start=1287
+  _globals['_LISTCALLSREQUEST']._serialized_end=1790
+  _globals['_DELETECALLSREQUEST']._serialized_start=1793
+  _globals['_DELETECALLSREQUEST']._serialized_end=2322
+  _globals['_DELETECALLSRESPONSE']._serialized_start=2324
+  _globals['_DELETECALLSRESPONSE']._serialized_end=2404
+  _globals['_LISTCALLSRESPONSE']._serialized_start=2406
+  _globals['_LISTCALLSRESPONSE']._serialized_end=2531
+  _globals['_WATCHCALLSREQUEST']._serialized_start=2533
+  _globals['_WATCHCALLSREQUEST']._serialized_end=2582
+  _globals['_WATCHCALLSRESPONSE']._serialized_start=2585
+  _globals['_WATCHCALLSRESPONSE']._serialized_end=2839
+  _globals['_CALLSERVICE']._serialized_start=2949
+  _globals['_CALLSERVICE']._serialized_end=4020
 # @@protoc_insertion_point(module_scope)

@@ -159,6 +159,8 @@ class UploadedCall(_message.Message):
         """The call had ended in error or was cancelled; the new upload replaced it and is processed afresh."""
         OUTCOME_IGNORED_AFTER_FAILURES: UploadedCall._Outcome.ValueType  # 4
         """The call had ended in error after its third upload; nothing changed."""
+        OUTCOME_RETIRED: UploadedCall._Outcome.ValueType  # 5
+        """The call was here until its time was over by the account's retention, and its `ext_id` is still remembered; nothing was stored. `call_session_id` is what it had."""
 
     class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
         """What an upload can do with a call that passed its checks."""
@@ -173,6 +175,8 @@ class UploadedCall(_message.Message):
     """The call had ended in error or was cancelled; the new upload replaced it and is processed afresh."""
     OUTCOME_IGNORED_AFTER_FAILURES: UploadedCall.Outcome.ValueType  # 4
     """The call had ended in error after its third upload; nothing changed."""
+    OUTCOME_RETIRED: UploadedCall.Outcome.ValueType  # 5
+    """The call was here until its time was over by the account's retention, and its `ext_id` is still remembered; nothing was stored. `call_session_id` is what it had."""
 
     EXT_ID_FIELD_NUMBER: _builtins.int
     CALL_SESSION_ID_FIELD_NUMBER: _builtins.int
@@ -291,6 +295,45 @@ class ReprocessCallRequest(_message.Message):
 Global___ReprocessCallRequest: _TypeAlias = ReprocessCallRequest  # noqa: Y015
 
 @_typing.final
+class DeleteCallRequest(_message.Message):
+    """Names the call to erase."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_SESSION_ID_FIELD_NUMBER: _builtins.int
+    call_session_id: _builtins.int
+    """Required. Our number of the call."""
+    def __init__(
+        self,
+        *,
+        call_session_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_session_id", b"call_session_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteCallRequest: _TypeAlias = DeleteCallRequest  # noqa: Y015
+
+@_typing.final
+class DeleteCallResponse(_message.Message):
+    """It is gone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteCallResponse: _TypeAlias = DeleteCallResponse  # noqa: Y015
+
+@_typing.final
 class ListCallsRequest(_message.Message):
     """Asks for a page of calls. Filters are joined by and; one that is absent lets everything through."""
 
@@ -357,6 +400,103 @@ class ListCallsRequest(_message.Message):
 Global___ListCallsRequest: _TypeAlias = ListCallsRequest  # noqa: Y015
 
 @_typing.final
+class DeleteCallsRequest(_message.Message):
+    """Which calls to erase: filters as in `ListCallsRequest`, at least one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    EXPECTED_COUNT_FIELD_NUMBER: _builtins.int
+    STATUSES_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    IS_LOST_FIELD_NUMBER: _builtins.int
+    START_TIME_FROM_FIELD_NUMBER: _builtins.int
+    START_TIME_BEFORE_FIELD_NUMBER: _builtins.int
+    UPLOAD_TIME_FROM_FIELD_NUMBER: _builtins.int
+    UPLOAD_TIME_BEFORE_FIELD_NUMBER: _builtins.int
+    validate_only: _builtins.bool
+    """Optional. True counts the calls that match and erases nothing. Default false."""
+    expected_count: _builtins.int
+    """Required unless `validate_only`. How many calls match as far as the caller knows. REST JSON takes a number or a string."""
+    direction: _call_pb2.Direction.ValueType
+    """Optional. Only calls of this direction."""
+    is_lost: _builtins.bool
+    """Optional. Only lost calls, or only successful ones."""
+    @_builtins.property
+    def statuses(self) -> _containers.RepeatedScalarFieldContainer[_call_pb2.CallStatus.ValueType]:
+        """Optional. Only calls that stand at one of these."""
+
+    @_builtins.property
+    def start_time_from(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Only calls that began at this moment or later."""
+
+    @_builtins.property
+    def start_time_before(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Only calls that began before this moment."""
+
+    @_builtins.property
+    def upload_time_from(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Only calls that were uploaded at this moment or later."""
+
+    @_builtins.property
+    def upload_time_before(self) -> _timestamp_pb2.Timestamp:
+        """Optional. Only calls that were uploaded before this moment."""
+
+    def __init__(
+        self,
+        *,
+        validate_only: _builtins.bool = ...,
+        expected_count: _builtins.int | None = ...,
+        statuses: _abc.Iterable[_call_pb2.CallStatus.ValueType] | None = ...,
+        direction: _call_pb2.Direction.ValueType = ...,
+        is_lost: _builtins.bool | None = ...,
+        start_time_from: _timestamp_pb2.Timestamp | None = ...,
+        start_time_before: _timestamp_pb2.Timestamp | None = ...,
+        upload_time_from: _timestamp_pb2.Timestamp | None = ...,
+        upload_time_before: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_count", b"_expected_count", "_is_lost", b"_is_lost", "expected_count", b"expected_count", "is_lost", b"is_lost", "start_time_before", b"start_time_before", "start_time_from", b"start_time_from", "upload_time_before", b"upload_time_before", "upload_time_from", b"upload_time_from"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_count", b"_expected_count", "_is_lost", b"_is_lost", "direction", b"direction", "expected_count", b"expected_count", "is_lost", b"is_lost", "start_time_before", b"start_time_before", "start_time_from", b"start_time_from", "statuses", b"statuses", "upload_time_before", b"upload_time_before", "upload_time_from", b"upload_time_from", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected_count: _TypeAlias = _typing.Literal["expected_count"]  # noqa: Y015
+    _WhichOneofArgType__expected_count: _TypeAlias = _typing.Literal["_expected_count", b"_expected_count"]  # noqa: Y015
+    _WhichOneofReturnType__is_lost: _TypeAlias = _typing.Literal["is_lost"]  # noqa: Y015
+    _WhichOneofArgType__is_lost: _TypeAlias = _typing.Literal["_is_lost", b"_is_lost"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_count) -> _WhichOneofReturnType__expected_count | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__is_lost) -> _WhichOneofReturnType__is_lost | None: ...
+
+Global___DeleteCallsRequest: _TypeAlias = DeleteCallsRequest  # noqa: Y015
+
+@_typing.final
+class DeleteCallsResponse(_message.Message):
+    """How many calls matched, and how many of them are gone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MATCHING_COUNT_FIELD_NUMBER: _builtins.int
+    DELETED_COUNT_FIELD_NUMBER: _builtins.int
+    matching_count: _builtins.int
+    """Output only. The calls that matched before any was erased. REST JSON shows it as a string."""
+    deleted_count: _builtins.int
+    """Output only. The calls that were erased by this request. REST JSON shows it as a string."""
+    def __init__(
+        self,
+        *,
+        matching_count: _builtins.int = ...,
+        deleted_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted_count", b"deleted_count", "matching_count", b"matching_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteCallsResponse: _TypeAlias = DeleteCallsResponse  # noqa: Y015
+
+@_typing.final
 class ListCallsResponse(_message.Message):
     """A page of calls."""
 
@@ -420,17 +560,23 @@ class WatchCallsResponse(_message.Message):
     CHANGE_TIME_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     CALL_FIELD_NUMBER: _builtins.int
+    CALL_SESSION_ID_FIELD_NUMBER: _builtins.int
+    IS_DELETED_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
     """Output only. What comes after this is asked for by this cursor."""
     status: _call_pb2.CallStatus.ValueType
-    """Output only. The call's status after this change."""
+    """Output only. The call's status after this change. Unspecified when it was erased."""
+    call_session_id: _builtins.int
+    """Output only. Our number of the call. REST JSON shows it as a string. 0 in a sign of life."""
+    is_deleted: _builtins.bool
+    """Output only. True when this change is that the call was erased, by DeleteCall, DeleteCalls or the account's retention."""
     @_builtins.property
     def change_time(self) -> _timestamp_pb2.Timestamp:
-        """Output only. When the change took place. Absent without a call."""
+        """Output only. When the change took place. Absent in a sign of life."""
 
     @_builtins.property
     def call(self) -> _call_pb2.Call:
-        """Output only. The call as it stands when it is told, which may be beyond this change. Absent when nothing has changed."""
+        """Output only. The call as it stands when it is told, which may be beyond this change. Absent in a sign of life, and when the call is gone by now."""
 
     def __init__(
         self,
@@ -439,10 +585,12 @@ class WatchCallsResponse(_message.Message):
         change_time: _timestamp_pb2.Timestamp | None = ...,
         status: _call_pb2.CallStatus.ValueType = ...,
         call: _call_pb2.Call | None = ...,
+        call_session_id: _builtins.int = ...,
+        is_deleted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "change_time", b"change_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "change_time", b"change_time", "cursor", b"cursor", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "call_session_id", b"call_session_id", "change_time", b"change_time", "cursor", b"cursor", "is_deleted", b"is_deleted", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

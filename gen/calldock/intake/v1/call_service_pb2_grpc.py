@@ -71,6 +71,16 @@ class CallServiceStub:
                 request_serializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.ReprocessCallRequest.SerializeToString,
                 response_deserializer=calldock_dot_intake_dot_v1_dot_call__pb2.Call.FromString,
                 _registered_method=True)
+        self.DeleteCall = channel.unary_unary(
+                '/calldock.intake.v1.CallService/DeleteCall',
+                request_serializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.DeleteCallRequest.SerializeToString,
+                response_deserializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.DeleteCallResponse.FromString,
+                _registered_method=True)
+        self.DeleteCalls = channel.unary_unary(
+                '/calldock.intake.v1.CallService/DeleteCalls',
+                request_serializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.DeleteCallsRequest.SerializeToString,
+                response_deserializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.DeleteCallsResponse.FromString,
+                _registered_method=True)
 
 
 class CallServiceServicer:
@@ -120,7 +130,7 @@ class CallServiceServicer:
         """Streams the account's calls as they are stored and as they change: every change once, in the order in which they were committed. Role: read.
 
         Begins with the first change after `cursor`, or with the next one. Each message has the cursor to go on from after a break; with the `watch_cursor` of a list, list and
-        stream fit together without a gap. At the REST door each message is a line of JSON. A message without a call comes first, and when nothing has changed for 15 s. The stream ends
+        stream fit together without a gap. At the REST door each message is a line of JSON. A message without `call_session_id` comes first, and when nothing has changed for 15 s. The stream ends
         with UNAVAILABLE when calldock stops, and with what a new request would hear when the token is no longer good.
 
         Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a cursor that is not of this account; OUT_OF_RANGE (INVALID_PARAMETER_VALUE) for one whose changes are not kept
@@ -143,6 +153,28 @@ class CallServiceServicer:
         """Judges the recordings of a call that ended anew: those that were refused, and those that were accepted under other audio rules. Files that are kept are not downloaded again; the old report stays until the new verdict. Not counted as an upload; events are told again. Role: upload. Safe to repeat: a call that waits or is in process is answered as it is.
 
         Errors: NOT_FOUND (ENTITY_NOT_FOUND); FAILED_PRECONDITION (INVALID_PARAMETER_VALUE) for a cancelled call.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteCall(self, request, context):
+        """Erases a call, whatever it stands at: from the answer on nobody reads it, work on it stops, and no further notification of it is sent; its files and what notify kept of it go soon after. Its `ext_id` is forgotten and may come again as a new call. Role: upload.
+
+        A repeat answers NOT_FOUND, which says that it is gone. A notification that is under way may still arrive.
+
+        Errors: NOT_FOUND (ENTITY_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteCalls(self, request, context):
+        """Erases the calls that match a filter, as DeleteCall does with one, oldest first, for up to about 10 s: while `deleted_count` is less than `matching_count`, ask again. Role: admin.
+
+        Counts first: with `validate_only` that is all it does. The count that is known goes into `expected_count` of the request that erases: when more calls match than that, nothing is erased. Safe to repeat: what is gone does not match any more.
+
+        Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED) without any filter or without `expected_count`; FAILED_PRECONDITION (INVALID_PARAMETER_VALUE) when more calls match than expected.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -185,6 +217,16 @@ def add_CallServiceServicer_to_server(servicer, server):
                     servicer.ReprocessCall,
                     request_deserializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.ReprocessCallRequest.FromString,
                     response_serializer=calldock_dot_intake_dot_v1_dot_call__pb2.Call.SerializeToString,
+            ),
+            'DeleteCall': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteCall,
+                    request_deserializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.DeleteCallRequest.FromString,
+                    response_serializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.DeleteCallResponse.SerializeToString,
+            ),
+            'DeleteCalls': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteCalls,
+                    request_deserializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.DeleteCallsRequest.FromString,
+                    response_serializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.DeleteCallsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -377,6 +419,60 @@ class CallService:
             '/calldock.intake.v1.CallService/ReprocessCall',
             calldock_dot_intake_dot_v1_dot_call__service__pb2.ReprocessCallRequest.SerializeToString,
             calldock_dot_intake_dot_v1_dot_call__pb2.Call.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteCall(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.intake.v1.CallService/DeleteCall',
+            calldock_dot_intake_dot_v1_dot_call__service__pb2.DeleteCallRequest.SerializeToString,
+            calldock_dot_intake_dot_v1_dot_call__service__pb2.DeleteCallResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteCalls(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.intake.v1.CallService/DeleteCalls',
+            calldock_dot_intake_dot_v1_dot_call__service__pb2.DeleteCallsRequest.SerializeToString,
+            calldock_dot_intake_dot_v1_dot_call__service__pb2.DeleteCallsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -61,7 +61,7 @@ class CallServiceStub:
     """Streams the account's calls as they are stored and as they change: every change once, in the order in which they were committed. Role: read.
 
     Begins with the first change after `cursor`, or with the next one. Each message has the cursor to go on from after a break; with the `watch_cursor` of a list, list and
-    stream fit together without a gap. At the REST door each message is a line of JSON. A message without a call comes first, and when nothing has changed for 15 s. The stream ends
+    stream fit together without a gap. At the REST door each message is a line of JSON. A message without `call_session_id` comes first, and when nothing has changed for 15 s. The stream ends
     with UNAVAILABLE when calldock stops, and with what a new request would hear when the token is no longer good.
 
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a cursor that is not of this account; OUT_OF_RANGE (INVALID_PARAMETER_VALUE) for one whose changes are not kept
@@ -76,6 +76,20 @@ class CallServiceStub:
     """Judges the recordings of a call that ended anew: those that were refused, and those that were accepted under other audio rules. Files that are kept are not downloaded again; the old report stays until the new verdict. Not counted as an upload; events are told again. Role: upload. Safe to repeat: a call that waits or is in process is answered as it is.
 
     Errors: NOT_FOUND (ENTITY_NOT_FOUND); FAILED_PRECONDITION (INVALID_PARAMETER_VALUE) for a cancelled call.
+    """
+    DeleteCall: _grpc.UnaryUnaryMultiCallable[_call_service_pb2.DeleteCallRequest, _call_service_pb2.DeleteCallResponse]
+    """Erases a call, whatever it stands at: from the answer on nobody reads it, work on it stops, and no further notification of it is sent; its files and what notify kept of it go soon after. Its `ext_id` is forgotten and may come again as a new call. Role: upload.
+
+    A repeat answers NOT_FOUND, which says that it is gone. A notification that is under way may still arrive.
+
+    Errors: NOT_FOUND (ENTITY_NOT_FOUND).
+    """
+    DeleteCalls: _grpc.UnaryUnaryMultiCallable[_call_service_pb2.DeleteCallsRequest, _call_service_pb2.DeleteCallsResponse]
+    """Erases the calls that match a filter, as DeleteCall does with one, oldest first, for up to about 10 s: while `deleted_count` is less than `matching_count`, ask again. Role: admin.
+
+    Counts first: with `validate_only` that is all it does. The count that is known goes into `expected_count` of the request that erases: when more calls match than that, nothing is erased. Safe to repeat: what is gone does not match any more.
+
+    Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED) without any filter or without `expected_count`; FAILED_PRECONDITION (INVALID_PARAMETER_VALUE) when more calls match than expected.
     """
 
 @_typing.type_check_only
@@ -110,7 +124,7 @@ class CallServiceAsyncStub(CallServiceStub):
     """Streams the account's calls as they are stored and as they change: every change once, in the order in which they were committed. Role: read.
 
     Begins with the first change after `cursor`, or with the next one. Each message has the cursor to go on from after a break; with the `watch_cursor` of a list, list and
-    stream fit together without a gap. At the REST door each message is a line of JSON. A message without a call comes first, and when nothing has changed for 15 s. The stream ends
+    stream fit together without a gap. At the REST door each message is a line of JSON. A message without `call_session_id` comes first, and when nothing has changed for 15 s. The stream ends
     with UNAVAILABLE when calldock stops, and with what a new request would hear when the token is no longer good.
 
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a cursor that is not of this account; OUT_OF_RANGE (INVALID_PARAMETER_VALUE) for one whose changes are not kept
@@ -125,6 +139,20 @@ class CallServiceAsyncStub(CallServiceStub):
     """Judges the recordings of a call that ended anew: those that were refused, and those that were accepted under other audio rules. Files that are kept are not downloaded again; the old report stays until the new verdict. Not counted as an upload; events are told again. Role: upload. Safe to repeat: a call that waits or is in process is answered as it is.
 
     Errors: NOT_FOUND (ENTITY_NOT_FOUND); FAILED_PRECONDITION (INVALID_PARAMETER_VALUE) for a cancelled call.
+    """
+    DeleteCall: _aio.UnaryUnaryMultiCallable[_call_service_pb2.DeleteCallRequest, _call_service_pb2.DeleteCallResponse]  # type: ignore[assignment]
+    """Erases a call, whatever it stands at: from the answer on nobody reads it, work on it stops, and no further notification of it is sent; its files and what notify kept of it go soon after. Its `ext_id` is forgotten and may come again as a new call. Role: upload.
+
+    A repeat answers NOT_FOUND, which says that it is gone. A notification that is under way may still arrive.
+
+    Errors: NOT_FOUND (ENTITY_NOT_FOUND).
+    """
+    DeleteCalls: _aio.UnaryUnaryMultiCallable[_call_service_pb2.DeleteCallsRequest, _call_service_pb2.DeleteCallsResponse]  # type: ignore[assignment]
+    """Erases the calls that match a filter, as DeleteCall does with one, oldest first, for up to about 10 s: while `deleted_count` is less than `matching_count`, ask again. Role: admin.
+
+    Counts first: with `validate_only` that is all it does. The count that is known goes into `expected_count` of the request that erases: when more calls match than that, nothing is erased. Safe to repeat: what is gone does not match any more.
+
+    Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED) without any filter or without `expected_count`; FAILED_PRECONDITION (INVALID_PARAMETER_VALUE) when more calls match than expected.
     """
 
 class CallServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -186,7 +214,7 @@ class CallServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams the account's calls as they are stored and as they change: every change once, in the order in which they were committed. Role: read.
 
         Begins with the first change after `cursor`, or with the next one. Each message has the cursor to go on from after a break; with the `watch_cursor` of a list, list and
-        stream fit together without a gap. At the REST door each message is a line of JSON. A message without a call comes first, and when nothing has changed for 15 s. The stream ends
+        stream fit together without a gap. At the REST door each message is a line of JSON. A message without `call_session_id` comes first, and when nothing has changed for 15 s. The stream ends
         with UNAVAILABLE when calldock stops, and with what a new request would hear when the token is no longer good.
 
         Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a cursor that is not of this account; OUT_OF_RANGE (INVALID_PARAMETER_VALUE) for one whose changes are not kept
@@ -213,6 +241,32 @@ class CallServiceServicer(metaclass=_abc_1.ABCMeta):
         """Judges the recordings of a call that ended anew: those that were refused, and those that were accepted under other audio rules. Files that are kept are not downloaded again; the old report stays until the new verdict. Not counted as an upload; events are told again. Role: upload. Safe to repeat: a call that waits or is in process is answered as it is.
 
         Errors: NOT_FOUND (ENTITY_NOT_FOUND); FAILED_PRECONDITION (INVALID_PARAMETER_VALUE) for a cancelled call.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteCall(
+        self,
+        request: _call_service_pb2.DeleteCallRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_call_service_pb2.DeleteCallResponse, _abc.Awaitable[_call_service_pb2.DeleteCallResponse]]:
+        """Erases a call, whatever it stands at: from the answer on nobody reads it, work on it stops, and no further notification of it is sent; its files and what notify kept of it go soon after. Its `ext_id` is forgotten and may come again as a new call. Role: upload.
+
+        A repeat answers NOT_FOUND, which says that it is gone. A notification that is under way may still arrive.
+
+        Errors: NOT_FOUND (ENTITY_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteCalls(
+        self,
+        request: _call_service_pb2.DeleteCallsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_call_service_pb2.DeleteCallsResponse, _abc.Awaitable[_call_service_pb2.DeleteCallsResponse]]:
+        """Erases the calls that match a filter, as DeleteCall does with one, oldest first, for up to about 10 s: while `deleted_count` is less than `matching_count`, ask again. Role: admin.
+
+        Counts first: with `validate_only` that is all it does. The count that is known goes into `expected_count` of the request that erases: when more calls match than that, nothing is erased. Safe to repeat: what is gone does not match any more.
+
+        Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED) without any filter or without `expected_count`; FAILED_PRECONDITION (INVALID_PARAMETER_VALUE) when more calls match than expected.
         """
 
 def add_CallServiceServicer_to_server(servicer: CallServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

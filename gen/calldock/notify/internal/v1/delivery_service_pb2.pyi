@@ -127,30 +127,32 @@ class NotificationDraft(_message.Message):
 Global___NotificationDraft: _TypeAlias = NotificationDraft  # noqa: Y015
 
 @_typing.final
-class EraseCallRequest(_message.Message):
-    """Names a call."""
+class EraseCallsRequest(_message.Message):
+    """Names calls."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    CALL_SESSION_ID_FIELD_NUMBER: _builtins.int
-    call_session_id: _builtins.int
-    """Required. The call."""
+    CALL_SESSION_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def call_session_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Required. 1 to 500 calls."""
+
     def __init__(
         self,
         *,
-        call_session_id: _builtins.int = ...,
+        call_session_ids: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_session_id", b"call_session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_session_ids", b"call_session_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___EraseCallRequest: _TypeAlias = EraseCallRequest  # noqa: Y015
+Global___EraseCallsRequest: _TypeAlias = EraseCallsRequest  # noqa: Y015
 
 @_typing.final
-class EraseCallResponse(_message.Message):
-    """It is forgotten."""
+class EraseCallsResponse(_message.Message):
+    """They are forgotten."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -163,7 +165,81 @@ class EraseCallResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___EraseCallResponse: _TypeAlias = EraseCallResponse  # noqa: Y015
+Global___EraseCallsResponse: _TypeAlias = EraseCallsResponse  # noqa: Y015
+
+@_typing.final
+class ForgetNotificationsRequest(_message.Message):
+    """Which notifications to delete."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Forgetting(_message.Message):
+        """An account's share."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+        ENDED_BEFORE_FIELD_NUMBER: _builtins.int
+        account_id: _builtins.int
+        """Required. The account."""
+        @_builtins.property
+        def ended_before(self) -> _timestamp_pb2.Timestamp:
+            """Required. Its notifications that were delivered or buried before then."""
+
+        def __init__(
+            self,
+            *,
+            account_id: _builtins.int = ...,
+            ended_before: _timestamp_pb2.Timestamp | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["ended_before", b"ended_before"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "ended_before", b"ended_before"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ACCOUNTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def accounts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ForgetNotificationsRequest.Forgetting]:
+        """Required. 1 to 100 accounts."""
+
+    def __init__(
+        self,
+        *,
+        accounts: _abc.Iterable[Global___ForgetNotificationsRequest.Forgetting] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ForgetNotificationsRequest: _TypeAlias = ForgetNotificationsRequest  # noqa: Y015
+
+@_typing.final
+class ForgetNotificationsResponse(_message.Message):
+    """What was deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNFINISHED_ACCOUNT_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def unfinished_account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Output only. The accounts of which there is more to delete."""
+
+    def __init__(
+        self,
+        *,
+        unfinished_account_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["unfinished_account_ids", b"unfinished_account_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ForgetNotificationsResponse: _TypeAlias = ForgetNotificationsResponse  # noqa: Y015
 
 @_typing.final
 class EnsureSecretRequest(_message.Message):

@@ -40,10 +40,15 @@ class DeliveryServiceStub:
                 request_serializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EnqueueNotificationsRequest.SerializeToString,
                 response_deserializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EnqueueNotificationsResponse.FromString,
                 _registered_method=True)
-        self.EraseCall = channel.unary_unary(
-                '/calldock.notify.internal.v1.DeliveryService/EraseCall',
-                request_serializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EraseCallRequest.SerializeToString,
-                response_deserializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EraseCallResponse.FromString,
+        self.EraseCalls = channel.unary_unary(
+                '/calldock.notify.internal.v1.DeliveryService/EraseCalls',
+                request_serializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EraseCallsRequest.SerializeToString,
+                response_deserializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EraseCallsResponse.FromString,
+                _registered_method=True)
+        self.ForgetNotifications = channel.unary_unary(
+                '/calldock.notify.internal.v1.DeliveryService/ForgetNotifications',
+                request_serializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.ForgetNotificationsRequest.SerializeToString,
+                response_deserializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.ForgetNotificationsResponse.FromString,
                 _registered_method=True)
         self.EnsureSecret = channel.unary_unary(
                 '/calldock.notify.internal.v1.DeliveryService/EnsureSecret',
@@ -66,10 +71,17 @@ class DeliveryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def EraseCall(self, request, context):
-        """Forgets a call for good: its notifications, their attempts and their work go, and none is taken over later. Safe to repeat.
+    def EraseCalls(self, request, context):
+        """Forgets calls for good: their notifications, the attempts and the work of these go, and none is taken over later. Safe to repeat.
 
         A POST that is under way may still arrive; nothing of it is kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ForgetNotifications(self, request, context):
+        """Deletes notifications that ended before a moment, of accounts that keep them for less than notify does. Safe to repeat. Deletes up to 200 of an account at a time: asked again, it goes on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -90,10 +102,15 @@ def add_DeliveryServiceServicer_to_server(servicer, server):
                     request_deserializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EnqueueNotificationsRequest.FromString,
                     response_serializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EnqueueNotificationsResponse.SerializeToString,
             ),
-            'EraseCall': grpc.unary_unary_rpc_method_handler(
-                    servicer.EraseCall,
-                    request_deserializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EraseCallRequest.FromString,
-                    response_serializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EraseCallResponse.SerializeToString,
+            'EraseCalls': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseCalls,
+                    request_deserializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EraseCallsRequest.FromString,
+                    response_serializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EraseCallsResponse.SerializeToString,
+            ),
+            'ForgetNotifications': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForgetNotifications,
+                    request_deserializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.ForgetNotificationsRequest.FromString,
+                    response_serializer=calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.ForgetNotificationsResponse.SerializeToString,
             ),
             'EnsureSecret': grpc.unary_unary_rpc_method_handler(
                     servicer.EnsureSecret,
@@ -140,7 +157,7 @@ class DeliveryService:
             _registered_method=True)
 
     @staticmethod
-    def EraseCall(request,
+    def EraseCalls(request,
             target,
             options=(),
             channel_credentials=None,
@@ -153,9 +170,36 @@ class DeliveryService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/calldock.notify.internal.v1.DeliveryService/EraseCall',
-            calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EraseCallRequest.SerializeToString,
-            calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EraseCallResponse.FromString,
+            '/calldock.notify.internal.v1.DeliveryService/EraseCalls',
+            calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EraseCallsRequest.SerializeToString,
+            calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.EraseCallsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForgetNotifications(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.notify.internal.v1.DeliveryService/ForgetNotifications',
+            calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.ForgetNotificationsRequest.SerializeToString,
+            calldock_dot_notify_dot_internal_dot_v1_dot_delivery__service__pb2.ForgetNotificationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

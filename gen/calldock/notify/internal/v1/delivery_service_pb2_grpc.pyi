@@ -39,11 +39,13 @@ class DeliveryServiceStub:
     Notifications of one call are posted in the order of `seq`. One that arrives ahead of its predecessor is held back until that one has come and gone. Those of a call that
     was erased are passed over.
     """
-    EraseCall: _grpc.UnaryUnaryMultiCallable[_delivery_service_pb2.EraseCallRequest, _delivery_service_pb2.EraseCallResponse]
-    """Forgets a call for good: its notifications, their attempts and their work go, and none is taken over later. Safe to repeat.
+    EraseCalls: _grpc.UnaryUnaryMultiCallable[_delivery_service_pb2.EraseCallsRequest, _delivery_service_pb2.EraseCallsResponse]
+    """Forgets calls for good: their notifications, the attempts and the work of these go, and none is taken over later. Safe to repeat.
 
     A POST that is under way may still arrive; nothing of it is kept.
     """
+    ForgetNotifications: _grpc.UnaryUnaryMultiCallable[_delivery_service_pb2.ForgetNotificationsRequest, _delivery_service_pb2.ForgetNotificationsResponse]
+    """Deletes notifications that ended before a moment, of accounts that keep them for less than notify does. Safe to repeat. Deletes up to 200 of an account at a time: asked again, it goes on."""
     EnsureSecret: _grpc.UnaryUnaryMultiCallable[_delivery_service_pb2.EnsureSecretRequest, _delivery_service_pb2.EnsureSecretResponse]
     """Answers the account's newest HMAC secret that is in use, and makes the account's first secret when it has none. Safe to repeat: the secret stays the same."""
 
@@ -58,11 +60,13 @@ class DeliveryServiceAsyncStub(DeliveryServiceStub):
     Notifications of one call are posted in the order of `seq`. One that arrives ahead of its predecessor is held back until that one has come and gone. Those of a call that
     was erased are passed over.
     """
-    EraseCall: _aio.UnaryUnaryMultiCallable[_delivery_service_pb2.EraseCallRequest, _delivery_service_pb2.EraseCallResponse]  # type: ignore[assignment]
-    """Forgets a call for good: its notifications, their attempts and their work go, and none is taken over later. Safe to repeat.
+    EraseCalls: _aio.UnaryUnaryMultiCallable[_delivery_service_pb2.EraseCallsRequest, _delivery_service_pb2.EraseCallsResponse]  # type: ignore[assignment]
+    """Forgets calls for good: their notifications, the attempts and the work of these go, and none is taken over later. Safe to repeat.
 
     A POST that is under way may still arrive; nothing of it is kept.
     """
+    ForgetNotifications: _aio.UnaryUnaryMultiCallable[_delivery_service_pb2.ForgetNotificationsRequest, _delivery_service_pb2.ForgetNotificationsResponse]  # type: ignore[assignment]
+    """Deletes notifications that ended before a moment, of accounts that keep them for less than notify does. Safe to repeat. Deletes up to 200 of an account at a time: asked again, it goes on."""
     EnsureSecret: _aio.UnaryUnaryMultiCallable[_delivery_service_pb2.EnsureSecretRequest, _delivery_service_pb2.EnsureSecretResponse]  # type: ignore[assignment]
     """Answers the account's newest HMAC secret that is in use, and makes the account's first secret when it has none. Safe to repeat: the secret stays the same."""
 
@@ -82,15 +86,23 @@ class DeliveryServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
-    def EraseCall(
+    def EraseCalls(
         self,
-        request: _delivery_service_pb2.EraseCallRequest,
+        request: _delivery_service_pb2.EraseCallsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_delivery_service_pb2.EraseCallResponse, _abc.Awaitable[_delivery_service_pb2.EraseCallResponse]]:
-        """Forgets a call for good: its notifications, their attempts and their work go, and none is taken over later. Safe to repeat.
+    ) -> _typing.Union[_delivery_service_pb2.EraseCallsResponse, _abc.Awaitable[_delivery_service_pb2.EraseCallsResponse]]:
+        """Forgets calls for good: their notifications, the attempts and the work of these go, and none is taken over later. Safe to repeat.
 
         A POST that is under way may still arrive; nothing of it is kept.
         """
+
+    @_abc_1.abstractmethod
+    def ForgetNotifications(
+        self,
+        request: _delivery_service_pb2.ForgetNotificationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_delivery_service_pb2.ForgetNotificationsResponse, _abc.Awaitable[_delivery_service_pb2.ForgetNotificationsResponse]]:
+        """Deletes notifications that ended before a moment, of accounts that keep them for less than notify does. Safe to repeat. Deletes up to 200 of an account at a time: asked again, it goes on."""
 
     @_abc_1.abstractmethod
     def EnsureSecret(
