@@ -64,7 +64,7 @@ def test_of_an_erased_call_nothing_is_left(calldock: Calldock, erasing: Account,
     callback = {"url": host.hook, "events": ["processed", "in_process", "error"]}
     (number,) = numbers(calldock.upload(erasing, with_recording(host, "gone", callback=callback)))
     host.wait(lambda: len(host.heard["gone"]) == 2)
-    until(lambda: files_of(calldock, erasing))
+    until(lambda: len(files_of(calldock, erasing)) > 0)
 
     assert delete(calldock, erasing, number) == 200
 

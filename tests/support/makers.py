@@ -76,13 +76,16 @@ def a_json_call(**fields: Any) -> dict[str, Any]:
 
 
 class HandClock:
-    """A clock that stands."""
+    """A clock that stands, until it is set."""
 
     def __init__(self, now: datetime = NOON) -> None:
         self._now = now
 
     def now(self) -> datetime:
         return self._now
+
+    def set(self, now: datetime) -> None:
+        self._now = now
 
     def monotonic(self) -> float:
         return 0.0
