@@ -14,9 +14,12 @@ from services.intake.events import Announcement
 from services.intake.server import MIGRATIONS as INTAKE_MIGRATIONS
 from services.intake.status import CallEvent
 from services.intake.store.accounts import create_account
-from services.intake.store.call_work import begin_work
+from services.intake.store.call_work import begin_work, save_source
 from services.intake.store.changes import cancel_call
+from services.intake.store.erasing import delete_call, retire_calls
+from services.intake.store.garbage import due_keys
 from services.intake.store.outbox import announce, pending, settle
+from services.intake.store.sales import NewSale, add_sale
 from services.intake.store.tables import CALL_WORK, FETCH, OUTBOX_WORK
 from services.intake.store.uploads import save_upload
 from services.notify.server import MIGRATIONS as NOTIFY_MIGRATIONS
@@ -24,14 +27,16 @@ from services.notify.store.claims import Cursor, claim_due
 from services.notify.store.queue import enqueue, settle_attempts
 from services.notify.store.receivers import list_receivers
 from services.notify.store.redelivery import redeliver
-from services.notify.store.retention import forget_ended
+from services.notify.store.retention import erase_calls, forget_ended
 from services.shared.db.postgres import PostgresDatabase
 from services.shared.db.work_table import Claim
 from services.shared.errors import Refusal
 from services.shared.identity import AccountId
 from tests.stores.conftest import a_postgres
+from tests.stores.test_call_work import source
 from tests.support.makers import NOON, a_callback, a_checked_call, a_new_account, a_wav_record
 from tests.support.notifying import DOWN, FAILED, LEASE, LIMITS, RULES, a_notification, a_settling, claim, settle_next
+from tests.support.uploading import count
 
 ACCOUNT = AccountId(1)
 GATE = 4711
@@ -264,3 +269,63 @@ async def test_failures_of_one_receiver_that_are_settled_at_once_all_count(notif
 
     (receiver,) = await notify.read(list_receivers, 1)
     assert receiver.receiver.health.failures == 2
+
+
+@turned
+async def test_a_file_that_comes_while_its_call_is_erased_is_garbage(intake: Meeting, turned: bool) -> None:
+    await an_uploaded_call(intake)
+    held = await leased(intake, CALL_WORK)
+    file = source(held.token)
+
+    erased, kept = await both_ways(
+        intake, (delete_call, ACCOUNT, 1, NOON), (save_source, held, [1], file, NOON), turned=turned
+    )
+
+    assert (erased, kept) == (None, turned)
+    assert file.key in await intake.read(due_keys, NOON, 10)
+
+
+@turned
+async def test_a_sale_goes_with_its_call_or_is_refused(intake: Meeting, turned: bool) -> None:
+    await an_uploaded_call(intake)
+    sale = NewSale(call_session_id=1, sale_time=NOON + timedelta(days=1), transaction_value=1.0, comment="")
+
+    _, sold = await both_ways(intake, (delete_call, ACCOUNT, 1, NOON), (add_sale, ACCOUNT, sale), turned=turned)
+
+    assert isinstance(sold, Refusal) is not turned
+    assert [await count(intake, table) for table in ("sales", "call_tags")] == [0, 0]
+
+
+@turned
+async def test_an_upload_that_meets_the_erasure_of_its_call_finds_it_or_makes_it_anew(
+    intake: Meeting, turned: bool
+) -> None:
+    await intake.write(create_account, a_new_account(), b"t" * 32, None, NOON)
+    upload: Write = (save_upload, ACCOUNT, [a_checked_call()], "", NOON)
+    await intake.write(*upload)
+
+    _, (answer,) = await both_ways(intake, (delete_call, ACCOUNT, 1, NOON), upload, turned=turned)
+
+    assert answer.outcome == ("duplicate" if turned else "created")
+    assert await count(intake, "calls") == (0 if turned else 1)
+
+
+@turned
+async def test_an_upload_that_meets_the_retirement_of_its_call_saves_it_or_hears_of_it(
+    intake: Meeting, turned: bool
+) -> None:
+    await an_uploaded_call(intake)
+    await intake.write(cancel_call, ACCOUNT, 1, NOON)
+    upload: Write = (save_upload, ACCOUNT, [a_checked_call(wav_records=[a_wav_record()])], "", NOON)
+    retire: Write = (retire_calls, ACCOUNT, [1], NOON, NOON, timedelta(days=1), NOON)
+
+    retired, (answer,) = await both_ways(intake, retire, upload, turned=turned)
+
+    assert (retired, answer.outcome) == ((0, "uploaded_again") if turned else (1, "retired"))
+
+
+@turned
+async def test_a_notification_that_comes_while_its_call_is_erased_is_not_kept(notify: Meeting, turned: bool) -> None:
+    await both_ways(notify, (enqueue, [a_notification(1)], NOON), (erase_calls, [1]), turned=turned)
+
+    assert await count(notify, "notifications") == 0
