@@ -302,7 +302,7 @@ async def test_an_upload_that_meets_the_erasure_of_its_call_finds_it_or_makes_it
 ) -> None:
     await intake.write(create_account, a_new_account(), b"t" * 32, None, NOON)
     upload: Write = (save_upload, ACCOUNT, [a_checked_call()], "", NOON)
-    await intake.write(*upload)
+    await intake.write(save_upload, ACCOUNT, [a_checked_call()], "", NOON)
 
     _, (answer,) = await both_ways(intake, (delete_call, ACCOUNT, 1, NOON), upload, turned=turned)
 

@@ -45,7 +45,8 @@ async def a_forgetting_account(db: Database, **spans: timedelta) -> Account:
 
 
 def a_retaining(db: Database, now: datetime, notify: Any = None, defaults: RetentionDefaults = DEFAULTS) -> Retaining:
-    return Retaining(db, notify or Notify(), HandClock(now), defaults, lambda: None)
+    asked: Any = notify or Notify()
+    return Retaining(db, asked, HandClock(now), defaults, lambda: None)
 
 
 async def retain(db: Database, now: datetime) -> None:
