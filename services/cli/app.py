@@ -13,6 +13,7 @@ from services.cli import accounts, calls, tokens
 from services.cli.call_files import Report, report_path
 from services.cli.connect import DEFAULT_DATA_DIR, CommandFailed, explain, front_door, internal_channel
 from services.cli.directory_commands import DIRECTORY
+from services.cli.export_command import export_calls
 from services.cli.instance import CannotStart, InstanceRunning, KeyMissing
 from services.cli.local_files import file_of_calls
 from services.cli.options import DataDir, Json, Token, Url
@@ -37,6 +38,7 @@ tokens_app = typer.Typer(help="An account's access tokens.", no_args_is_help=Tru
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(tokens_app, name="tokens")
 app.add_typer(calls_app, name="calls")
+calls_app.command("export")(export_calls)
 for _name, _commands in (*DIRECTORY.items(), *WEBHOOKS.items()):
     app.add_typer(_commands, name=_name)
 

@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from services.cli.connect import CommandFailed
+from services.cli.formula_guard import unguarded
 
 ERROR_COLUMN = "upload_error"
 """The column, or member, in which a report says what is wrong. It is passed over when the report is uploaded."""
+
+EXPORT_COLUMN = "call_session_id"
+"""What only an export has: its cells are guarded against being run as formulas (docs/export.md)."""
 
 _PHONE_NUMBERS = ("calling_phone_number", "called_phone_number")
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -134,6 +138,7 @@ def _read_csv(path: Path) -> Iterator[FileCall]:
         rows = csv.DictReader(file, delimiter=delimiter, restkey="", strict=False)
         if not rows.fieldnames or "ext_id" not in rows.fieldnames:
             raise CommandFailed(f"{path.name}: the first line must name the fields, ext_id among them")
+        read = unguarded if EXPORT_COLUMN in rows.fieldnames else str
         for row in rows:
             raw = {name: value for name, value in row.items() if name and name != ERROR_COLUMN}
             if row.get(""):
@@ -142,7 +147,7 @@ def _read_csv(path: Path) -> Iterator[FileCall]:
             call: dict[str, Any] = {}
             try:
                 for name, cell in raw.items():
-                    _put(call, name, cell or "")
+                    _put(call, name, read(cell or ""))
             except ValueError as error:
                 yield FileCall(rows.line_num, raw, None, str(error))
                 continue

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import grpc
-from calldock.intake.v1.call_pb2 import Call, CallStatus, Direction, Mp3Record, Recording, RecordingStatus, WavRecord
+from calldock.intake.v1.call_pb2 import Call, CallStatus, Direction, Recording, RecordingStatus
 from calldock.intake.v1.call_service_pb2 import (
     GetCallRequest,
     ListCallsRequest,
@@ -21,6 +21,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from services.cli.connect import DEADLINE_S, CommandFailed, Door, as_dict
+from services.cli.vcon import records_of
 from services.shared.rpc.values import word_of
 
 PAGE = 1000
@@ -110,11 +111,6 @@ def _print_change(console: Console, told: WatchCallsResponse, *, as_json: bool) 
         number, ext_id, start, direction, caller, dialled, _, error = _row(told.call)
         status = word_of(CallStatus, told.status)
         console.print(f"{number}  {start}  {direction:3}  {caller} > {dialled}  {status} {error}  {ext_id}", markup=False, highlight=False)  # fmt: skip
-
-
-def records_of(call: Call) -> list[WavRecord | Mp3Record]:
-    """The call's recordings of either kind, in upload order."""
-    return [*call.wav_records, *call.mp3_records]
 
 
 def error_word(call: Call) -> str:

@@ -22,6 +22,8 @@ DEADLINE_S = 30.0
 TRIES = 8
 FIRST_PAUSE = timedelta(seconds=0.2)
 LONGEST_PAUSE = timedelta(seconds=5)
+LONGEST_ASKED_PAUSE = timedelta(seconds=65)
+"""What calldock may ask to wait for: the next minute, for an account whose points of this one are spent."""
 _AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 T = TypeVar("T")
@@ -69,16 +71,27 @@ def front_door(data_dir: Path, url: str | None, token: str | None) -> Door:
     return Door(channel, (("authorization", f"Bearer {token}"),))
 
 
-def asked_until_there(ask: Callable[[], T]) -> T:
-    """Asks, and asks again while calldock is away or has no room, for about half a minute. Raises RpcError for every other failure, and for the last."""
+def asked_until_there(ask: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:
+    """Asks, and asks again while calldock is away or has no room, for about half a minute, or for as long as it says when that is a minute at most. Raises RpcError for every other failure, and for the last."""
     for attempt in range(TRIES - 1):
         try:
             return ask()
         except grpc.RpcError as error:
-            if error.code() not in _AWAY:
+            asked = _asked_pause(error)
+            if error.code() not in _AWAY or asked > LONGEST_ASKED_PAUSE:
                 raise
-            time.sleep(exponential(attempt + 1, FIRST_PAUSE, LONGEST_PAUSE).total_seconds())
+            sleep(max(asked, exponential(attempt + 1, FIRST_PAUSE, LONGEST_PAUSE)).total_seconds())
     return ask()
+
+
+def _asked_pause(error: grpc.RpcError) -> timedelta:
+    """How long the answer asks to wait; nothing when it does not say."""
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    retry = error_details_pb2.RetryInfo()
+    for detail in status.details if status is not None else ():
+        if detail.Unpack(retry):
+            return timedelta(seconds=retry.retry_delay.ToMilliseconds() / 1000)
+    return timedelta()
 
 
 def as_dict(message: Message) -> dict[str, object]:

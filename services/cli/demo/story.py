@@ -19,11 +19,12 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from services.cli.calls import error_word, figures, records_of
+from services.cli.calls import error_word, figures
 from services.cli.demo.doors import Doors
 from services.cli.demo.outside import Outside, outside
 from services.cli.demo.plot import Scene, scenes
 from services.cli.up import Instance, running
+from services.cli.vcon import records_of
 from services.shared.rpc.values import word_of
 
 PATIENCE_S = 45.0

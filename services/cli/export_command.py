@@ -1,0 +1,180 @@
+"""The options of `calldock calls export`, and what it says at its end."""
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from calldock.intake.v1.call_pb2 import CallStatus, Direction
+from calldock.intake.v1.call_service_pb2 import ListCallsRequest
+from rich.console import Console
+from rich.markup import escape
+
+from services.cli.connect import DEFAULT_DATA_DIR, front_door
+from services.cli.export import Exported, ExportFormat, OneCall, RecordingsWord, export
+from services.cli.export_output import STDOUT, NobodyReads
+from services.cli.moments import moment_of
+from services.cli.options import DataDir, Json, Token, Url
+from services.cli.vcon import NO_DOMAIN
+from services.shared.clock import SystemClock
+from services.shared.rpc.values import timestamp, value_of
+
+_ENDINGS = {
+    ".vcon.jsonl": ExportFormat.VCON,
+    ".vcon.json": ExportFormat.VCON,
+    ".vcon": ExportFormat.VCON,
+    ".csv": ExportFormat.CSV,
+    ".jsonl": ExportFormat.JSONL,
+    ".ndjson": ExportFormat.JSONL,
+}
+
+
+class CallStatusWord(StrEnum):
+    """Where a call stands."""
+
+    NEW = "new"
+    IN_PROCESS = "in_process"
+    PROCESSED = "processed"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+
+
+class DirectionWord(StrEnum):
+    """Which side dialled."""
+
+    IN = "in"
+    OUT = "out"
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return moment_of(text, SystemClock().now())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def export_calls(
+    file: Annotated[
+        Path,
+        typer.Argument(help="File to write: .csv, .jsonl, .vcon.jsonl; for vCons also a folder; - is standard output."),
+    ],
+    call: Annotated[
+        str | None, typer.Argument(help="Only this call: its call_session_id; with --ext-id, its ext_id.")
+    ] = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    url: Url = None,
+    token: Token = None,
+    ext_id: Annotated[bool, typer.Option("--ext-id", help="CALL is the account's own id.")] = False,
+    format_: Annotated[
+        ExportFormat | None, typer.Option("--format", help="What to write; by the file's ending when not given.")
+    ] = None,
+    recordings: Annotated[
+        RecordingsWord, typer.Option(help="Recordings as links, within the vCons, or not at all.")
+    ] = RecordingsWord.LINK,
+    status: Annotated[
+        list[CallStatusWord] | None, typer.Option(help="Only calls that stand there; repeatable.")
+    ] = None,
+    direction: Annotated[DirectionWord | None, typer.Option(help="Only calls of this direction.")] = None,
+    lost: Annotated[
+        bool | None, typer.Option("--lost/--answered", help="Only lost calls, or only successful ones.")
+    ] = None,
+    from_: Annotated[
+        datetime | None,
+        typer.Option(
+            "--from",
+            parser=_moment,
+            metavar="MOMENT",
+            help="Only calls that began at it or later, such as 2026-11-02T10:00:00Z or 3d (three days ago).",
+        ),
+    ] = None,
+    before: Annotated[
+        datetime | None,
+        typer.Option("--before", parser=_moment, metavar="MOMENT", help="Only calls that began before it."),
+    ] = None,
+    uploaded_from: Annotated[
+        datetime | None,
+        typer.Option("--uploaded-from", parser=_moment, metavar="MOMENT", help="Only calls uploaded at it or later."),
+    ] = None,
+    uploaded_before: Annotated[
+        datetime | None,
+        typer.Option("--uploaded-before", parser=_moment, metavar="MOMENT", help="Only calls uploaded before it."),
+    ] = None,
+    domain: Annotated[
+        str, typer.Option(envvar="CALLDOCK_VCON_DOMAIN", help="Your domain, from which vCons' uuids are made.")
+    ] = NO_DOMAIN,
+    json_output: Json = False,
+) -> None:
+    """Writes the account's calls into a file: CSV or JSON lines that `calldock upload` reads back, or vCons.
+
+    The file comes to its name whole or not at all. Several vCons go a line each into one file, or a file each into a folder.
+    """
+    form = _format(file, format_, is_one=call is not None)
+    if recordings is RecordingsWord.INLINE and form is not ExportFormat.VCON:
+        raise typer.BadParameter(f"{form} has no place for files: inline is for vCons", param_hint="--recordings")
+    filters = ListCallsRequest(
+        statuses=[value_of(CallStatus, each) for each in status or ()],
+        direction=value_of(Direction, direction),
+        is_lost=lost,
+        start_time_from=timestamp(from_) if from_ else None,
+        start_time_before=timestamp(before) if before else None,
+        upload_time_from=timestamp(uploaded_from) if uploaded_from else None,
+        upload_time_before=timestamp(uploaded_before) if uploaded_before else None,
+    )
+    if call is not None and filters != ListCallsRequest():
+        raise typer.BadParameter("one call needs no filter: leave CALL out, or the filters")
+    if call is None and ext_id:
+        raise typer.BadParameter("whose? Name the call after the file", param_hint="--ext-id")
+    asked = filters if call is None else OneCall(name=call, is_ext_id=ext_id)
+    door = front_door(data_dir, url, token)
+    try:
+        done = export(door, file, asked, form, recordings, domain=domain, console=Console(stderr=True))
+    except NobodyReads:
+        # Nor must Python's own last flush find the pipe closed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(1) from None
+    _print_done(done, file, recordings, as_json=json_output)
+
+
+def _format(path: Path, asked: ExportFormat | None, *, is_one: bool) -> ExportFormat:
+    """What to write into the file. Raises BadParameter when nobody says, or when it does not fit."""
+    if path == STDOUT:
+        if asked is None:
+            raise typer.BadParameter(
+                "standard output has no ending: say which, csv, jsonl or vcon", param_hint="--format"
+            )
+        return asked
+    name = path.name.lower()
+    if path.is_dir():
+        if asked not in (None, ExportFormat.VCON):
+            raise typer.BadParameter(f"{path} is a folder, which holds vCons: name a file for {asked}")
+        return ExportFormat.VCON
+    by_ending = next((form for ending, form in _ENDINGS.items() if name.endswith(ending)), None)
+    form = asked or by_ending
+    if form is None:
+        raise typer.BadParameter(f"{path.name} ends in none of {', '.join(_ENDINGS)}: say --format csv, jsonl or vcon")
+    if form is ExportFormat.VCON and not is_one and name.endswith((".vcon", ".json")):
+        raise typer.BadParameter(
+            f"{path.name} is for one vCon: several go into a .vcon.jsonl, or a folder that is there"
+        )
+    return form
+
+
+def _print_done(done: Exported, path: Path, recordings: RecordingsWord, *, as_json: bool) -> None:
+    """On standard output, or beside an export that goes there."""
+    console = Console(stderr=path == STDOUT, soft_wrap=True, highlight=False)
+    if as_json:
+        told = {**asdict(done), "file": None if path == STDOUT else str(path)}
+        console.print(json.dumps(told, ensure_ascii=False), markup=False)
+        return
+    console.print(f"{done.calls:,} calls with {done.recordings:,} recordings in {escape(str(path))}")
+    if done.recordings_without_content and recordings is RecordingsWord.LINK:
+        console.print(
+            f"{done.recordings_without_content:,} recordings are there without a link: handed over as files, not downloaded, or by http. --recordings inline takes the files themselves."
+        )
+    elif done.recordings_without_content:
+        console.print(f"{done.recordings_without_content:,} recordings are there without their file: it is not kept.")
