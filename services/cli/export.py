@@ -21,11 +21,13 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from services.cli import vcon
 from services.cli.connect import DEADLINE_S, CommandFailed, Door, as_dict, asked_until_there
 from services.cli.export_csv import CsvRows
-from services.cli.export_output import STDOUT, whole_file
-from services.cli.export_recordings import RecordingFiles, base64url
+from services.cli.export_output import STDOUT, whole_file, write_whole
+from services.cli.export_recordings import RecordingFiles, base64url, is_same_file
 from services.cli.vcon import Content, Inlined, Linked, records_of, vcon_of
 
 PAGE = 1000
+RECORDINGS_ENDING = ".recordings"
+"""Of the folder of files beside an export: `calls.recordings` for calls.csv."""
 VCON_ENDING = ".vcon.json"
 """Of the files in a folder of vCons: its number before it."""
 
@@ -42,6 +44,7 @@ class RecordingsWord(StrEnum):
     """What an export has of recordings."""
 
     LINK = "link"
+    FILES = "files"
     INLINE = "inline"
     NONE = "none"
 
@@ -135,6 +138,8 @@ def export(
                 if recordings is RecordingsWord.NONE and form is not ExportFormat.VCON:
                     call.ClearField("wav_records")
                     call.ClearField("mp3_records")
+                elif recordings is RecordingsWord.FILES:
+                    _take_files(door, call, path, done)
                 yield call
                 done.calls += 1
                 done.recordings += len(records_of(call))
@@ -151,6 +156,22 @@ def export(
                 writer = _VconWriter(door, recordings, domain, done)
                 _export_vcons(path, selected(), writer, is_document=isinstance(asked, OneCall))
     return done
+
+
+def _take_files(door: Door, call: Call, path: Path, done: Exported) -> None:
+    """Puts the files of a call's recordings, as they came, into the folder beside the export, and names them instead of their links. One that is there already is not fetched again."""
+    folder = path.with_name(f"{path.stem}{RECORDINGS_ENDING}")
+    for record in records_of(call):
+        number = record.recording.recording_id
+        target = folder / f"{number}.{'wav' if isinstance(record, WavRecord) else 'mp3'}"
+        if not is_same_file(target, record.recording.source_sha512):
+            with ExitStack() as kept:
+                file = RecordingFiles(door, kept).source(record)
+                if file is None:
+                    done.recordings_without_content += 1
+                    continue
+                write_whole(target, file)
+        record.record_url = f"{folder.name}/{target.name}"
 
 
 def _export_csv(path: Path, calls: Iterator[Call]) -> None:
@@ -236,4 +257,4 @@ def _link(record: WavRecord | Mp3Record) -> Linked | None:
     known = record.recording
     if not record.record_url.lower().startswith("https://") or not known.source_sha512:
         return None
-    return Linked(url=record.record_url, sha512=known.source_sha512, mediatype=vcon.mediatype(record))
+    return Linked(url=record.record_url, sha512=known.source_sha512)

@@ -13,7 +13,6 @@ import typer
 from calldock.intake.v1.call_pb2 import CallStatus, Direction
 from calldock.intake.v1.call_service_pb2 import ListCallsRequest
 from rich.console import Console
-from rich.markup import escape
 
 from services.cli.connect import DEFAULT_DATA_DIR, front_door
 from services.cli.export import Exported, ExportFormat, OneCall, RecordingsWord, export
@@ -74,7 +73,8 @@ def export_calls(
         ExportFormat | None, typer.Option("--format", help="What to write; by the file's ending when not given.")
     ] = None,
     recordings: Annotated[
-        RecordingsWord, typer.Option(help="Recordings as links, within the vCons, or not at all.")
+        RecordingsWord,
+        typer.Option(help="Recordings as links, as files in a folder beside, within vCons, or not at all."),
     ] = RecordingsWord.LINK,
     status: Annotated[
         list[CallStatusWord] | None, typer.Option(help="Only calls that stand there; repeatable.")
@@ -114,8 +114,7 @@ def export_calls(
     The file comes to its name whole or not at all. Several vCons go a line each into one file, or a file each into a folder.
     """
     form = _format(file, format_, is_one=call is not None)
-    if recordings is RecordingsWord.INLINE and form is not ExportFormat.VCON:
-        raise typer.BadParameter(f"{form} has no place for files: inline is for vCons", param_hint="--recordings")
+    _check_recordings(recordings, form, file)
     filters = ListCallsRequest(
         statuses=[value_of(CallStatus, each) for each in status or ()],
         direction=value_of(Direction, direction),
@@ -164,17 +163,32 @@ def _format(path: Path, asked: ExportFormat | None, *, is_one: bool) -> ExportFo
     return form
 
 
+def _check_recordings(recordings: RecordingsWord, form: ExportFormat, path: Path) -> None:
+    """Raises BadParameter for a way that the format has no place for."""
+    is_vcon = form is ExportFormat.VCON
+    if recordings is RecordingsWord.INLINE and not is_vcon:
+        why = f"{form} has no place for them: files puts them into a folder beside; inline is for vCons"
+        raise typer.BadParameter(why, param_hint="--recordings")
+    if recordings is RecordingsWord.FILES and (is_vcon or path == STDOUT):
+        why = "inline puts them into the vCons" if is_vcon else "standard output has no folder beside it"
+        raise typer.BadParameter(why, param_hint="--recordings")
+
+
 def _print_done(done: Exported, path: Path, recordings: RecordingsWord, *, as_json: bool) -> None:
     """On standard output, or beside an export that goes there."""
-    console = Console(stderr=path == STDOUT, soft_wrap=True, highlight=False)
+    is_beside = path == STDOUT
     if as_json:
-        told = {**asdict(done), "file": None if path == STDOUT else str(path)}
-        console.print(json.dumps(told, ensure_ascii=False), markup=False)
-        return
-    console.print(f"{done.calls:,} calls with {done.recordings:,} recordings in {escape(str(path))}")
-    if done.recordings_without_content and recordings is RecordingsWord.LINK:
-        console.print(
-            f"{done.recordings_without_content:,} recordings are there without a link: handed over as files, not downloaded, or by http. --recordings inline takes the files themselves."
+        typer.echo(
+            json.dumps({**asdict(done), "file": None if is_beside else str(path)}, ensure_ascii=False), err=is_beside
         )
-    elif done.recordings_without_content:
-        console.print(f"{done.recordings_without_content:,} recordings are there without their file: it is not kept.")
+        return
+    typer.echo(f"{done.calls:,} calls with {done.recordings:,} recordings in {path}", err=is_beside)
+    without = done.recordings_without_content
+    if without and recordings is RecordingsWord.LINK:
+        why = "handed over as files, not downloaded, or by http: --recordings inline takes the files themselves"
+        typer.echo(f"{without:,} recordings are there without a link, {why}", err=is_beside)
+    elif without:
+        typer.echo(
+            f"{without:,} recordings are there without their file: it is not kept any more, or never came",
+            err=is_beside,
+        )

@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
@@ -65,6 +66,14 @@ class RecordingFiles:
         if file.tell() != size_bytes or (sha512 and digest.hexdigest() != sha512):
             raise CommandFailed(f"recording {recording_id} came otherwise than calldock stored it: try again")
         return file
+
+
+def is_same_file(path: Path, sha512: str) -> bool:
+    """Whether a file is there already."""
+    if not sha512 or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha512").hexdigest() == sha512
 
 
 def base64url(file: IO[bytes]) -> Iterator[str]:

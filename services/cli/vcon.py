@@ -34,7 +34,6 @@ class Linked:
 
     url: str
     sha512: str
-    mediatype: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,20 +152,14 @@ def _dialog(call: Call, people: _People, contents: Mapping[int, Content]) -> lis
             # The contract does not say why nobody spoke: `failed` is what stands for an unknown reason (4.3.11).
             return [{"type": "incomplete", **whole, "disposition": "failed"}]
         return [{"type": "recording", **whole}]
-    first = 1 if len(records) > 1 else 0
     recordings = [_recording(record, people, start, contents.get(record.recording.recording_id)) for record in records]
-    if not first:
-        return recordings
-    places = [first + place for place in range(len(records))]
-    recording_set = {"type": "recording-set", **whole, "recordings": places}
-    moves = _transfers(records, people, places, start) if call.is_transfer else []
-    return [recording_set, *({**recording, "recording_set": 0} for recording in recordings), *moves]
+    return [*recordings, *(_transfers(records, people, start) if call.is_transfer else ())]
 
 
 def _recording(record: WavRecord | Mp3Record, people: _People, start: str, content: Content | None) -> Json:
     employee = people.employee(record)
     parties, channels = _heard(record, employee, people.customer)
-    dialog: Json = {"type": "recording", "start": start, "parties": parties}
+    dialog: Json = {"type": "recording", "start": start, "parties": parties, "mediatype": mediatype(record)}
     originator = people.originator(employee)
     if channels[0] != originator:
         dialog["originator"] = originator
@@ -175,7 +168,7 @@ def _recording(record: WavRecord | Mp3Record, people: _People, start: str, conte
         dialog["duration"] = report.duration.ToMilliseconds() / 1000
     match content:
         case Linked():
-            dialog |= {"mediatype": content.mediatype, "url": content.url, "content_hash": content_hash(content.sha512)}
+            dialog |= {"url": content.url, "content_hash": content_hash(content.sha512)}
         case Inlined():
             dialog |= {"mediatype": content.mediatype, "filename": content.filename}
             dialog |= {"encoding": "base64url", "body": content.body}
@@ -199,14 +192,14 @@ def _heard(
     return both, both
 
 
-def _transfers(records: Sequence[WavRecord | Mp3Record], people: _People, places: list[int], start: str) -> list[Json]:
-    """A transfer (4.3.14) for each employee that followed another one."""
+def _transfers(records: Sequence[WavRecord | Mp3Record], people: _People, start: str) -> list[Json]:
+    """A transfer (4.3.14) for each employee that followed another one. The recordings stand first in the dialog."""
     found = []
     for place, (before, after) in enumerate(pairwise(records)):
         transferor, target = people.employee(before), people.employee(after)
         if transferor != target:
             roles = {"transferee": people.customer, "transferor": transferor, "transfer_target": target}
-            talks = {"original": places[place], "target_dialog": places[place + 1]}
+            talks = {"original": place, "target_dialog": place + 1}
             found.append({"type": "transfer", "start": start, **roles, **talks})
     return found
 

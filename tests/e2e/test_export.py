@@ -124,6 +124,29 @@ def test_an_export_is_uploaded_into_another_account_and_comes_out_the_same(day: 
     assert day.calldock.http("GET", "/v1/calls:lookup?ext_id=lost", token=other.token).json["comment"] == HOSTILE
 
 
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_files_move_with_their_calls_and_are_fetched_once(day: Day, tmp_path: Path, host: Host, form: str) -> None:
+    path, folder = tmp_path / f"calls.{form}", tmp_path / "calls.recordings"
+    other = an_account(day.calldock, f"Moves {form}")
+
+    told = day.export(path, "--recordings", "files", "--json")
+    written = {each.name: each.stat().st_mtime_ns for each in folder.iterdir()}
+    hits = dict(host.hits)
+    uploaded = day.calldock.cli("upload", str(path), "--token", other.token, "--json")
+    again = day.export(path, "--recordings", "files", "--json")
+
+    # Of the six, the dead link gave nothing.
+    assert json.loads(told.stdout)["recordings_without_content"] == 1, told.stderr
+    assert sorted(each.read_bytes() for each in folder.iterdir()) == sorted([WAV, WAV, WAV, MONO, MP3])
+    assert json.loads(uploaded.stdout)["created"] == 7, uploaded.stderr
+    assert again.returncode == 0, again.stderr
+    assert {each.name: each.stat().st_mtime_ns for each in folder.iterdir()} == written
+    until(lambda: ended(day.calldock, other))
+    assert {name for name in host.hits if host.hits[name] != hits.get(name, 0)} == {"/export/none.wav"}
+    moved = day.calldock.http("GET", "/v1/calls:lookup?ext_id=handed", token=other.token).json
+    assert moved["wav_records"][0]["recording"]["status"] == "RECORDING_STATUS_ACCEPTED"
+
+
 def test_a_csv_runs_nothing_in_a_spreadsheet_and_is_for_its_owner_alone(day: Day, tmp_path: Path) -> None:
     path = tmp_path / "calls.csv"
     assert day.export(path).returncode == 0
@@ -197,7 +220,7 @@ def test_vcons_link_recordings_with_the_hash_of_what_the_link_gives(day: Day, tm
         (dialog,) = recordings(found[ext_id])
         assert "url" not in dialog
     assert found["lost"]["dialog"][0]["type"] == "incomplete"
-    assert [each["type"] for each in found["wav"]["dialog"]] == ["recording-set", "recording", "recording", "transfer"]
+    assert [each["type"] for each in found["wav"]["dialog"]] == ["recording", "recording", "transfer"]
     assert found["wav"]["analysis"][0]["body"]["channels"][0]["segments"] != []
     assert "2 recordings are there without a link" in done.stdout
 
@@ -246,6 +269,8 @@ def test_vcons_may_come_a_file_each_and_are_the_same_at_every_export(day: Day, t
         (["-"], 2, "say which, csv, jsonl or vcon"),
         (["calls.vcon"], 2, "several go into a .vcon.jsonl"),
         (["calls.csv", "--recordings", "inline"], 2, "inline is for vCons"),
+        (["calls.vcon.jsonl", "--recordings", "files"], 2, "inline puts them into the vCons"),
+        (["-", "--format", "csv", "--recordings", "files"], 2, "has no folder beside it"),
         (["calls.csv", "1", "--lost"], 2, "needs no filter"),
         (["calls.csv", "--ext-id"], 2, "Name the call after the file"),
         (["calls.csv", "--from", "noon"], 2, "is no moment such as"),

@@ -7,7 +7,7 @@ import pytest
 from calldock.intake.v1.call_pb2 import Call
 from jsonschema import Draft202012Validator
 
-from services.cli.vcon import MP3, WAV, Content, Inlined, Linked, call_uuid, content_hash, vcon_of
+from services.cli.vcon import MP3, Content, Inlined, Linked, call_uuid, content_hash, vcon_of
 from tests.support.calls import a_call
 from tests.support.vcon_schema import VCON_SCHEMA, dangling
 
@@ -34,7 +34,7 @@ def good_vcon(call: Call, contents: dict[int, Content] | None = None) -> dict[st
 
 def test_an_inbound_wav_by_link() -> None:
     call = a_call(comment="from the form", tags=["new"], wav_records=[a_wav(9)], visitor_session_id="5")
-    linked = Linked(url="https://r/9", sha512=SHA512, mediatype=WAV)
+    linked = Linked(url="https://r/9", sha512=SHA512)
 
     vcon = good_vcon(call, {9: linked})
 
@@ -77,25 +77,24 @@ def test_an_inline_mp3_of_an_outbound_call() -> None:
     assert [party.get("name") for party in vcon["parties"]] == ["Anna", None, "calldock"]
 
 
-def test_a_transferred_call_is_a_set_of_recordings_and_a_transfer() -> None:
+def test_a_transferred_call_has_its_recordings_and_a_transfer() -> None:
     records = [a_wav(9), a_wav(10, "RIGHT", employee_id="5", employee_name="Boris")]
 
     vcon = good_vcon(a_call(is_transfer=True, wav_records=records))
 
-    whole, first, second, transfer = vcon["dialog"]
-    assert (whole["type"], whole["recordings"], whole["duration"], whole["parties"]) == ("recording-set", [1, 2], 90, [0, 1, 2])  # fmt: skip
+    first, second, transfer = vcon["dialog"]
     assert (first["parties"], second["parties"]) == ([1, 0], [0, 2])
-    assert (first["recording_set"], "originator" in second) == (0, False)
+    assert (first["originator"], "originator" in second) == (0, False)
     assert {name: transfer[name] for name in ("type", "transferee", "transferor", "transfer_target", "original", "target_dialog")} == {
-        "type": "transfer", "transferee": 0, "transferor": 1, "transfer_target": 2, "original": 1, "target_dialog": 2,
+        "type": "transfer", "transferee": 0, "transferor": 1, "transfer_target": 2, "original": 0, "target_dialog": 1,
     }  # fmt: skip
-    assert [report["dialog"] for report in vcon["analysis"]] == [1, 2]
+    assert [report["dialog"] for report in vcon["analysis"]] == [0, 1]
 
 
 def test_one_employee_twice_is_no_transfer_and_one_party() -> None:
     vcon = good_vcon(a_call(is_transfer=True, wav_records=[a_wav(9), a_wav(10)]))
 
-    assert [each["type"] for each in vcon["dialog"]] == ["recording-set", "recording", "recording"]
+    assert [each["type"] for each in vcon["dialog"]] == ["recording", "recording"]
     assert len(vcon["parties"]) == 3
 
 
@@ -143,7 +142,7 @@ def test_a_uuid_is_of_version_8_and_the_same_for_the_same_call_alone() -> None:
 
 
 def test_the_schema_refuses_what_the_draft_forbids() -> None:
-    vcon = good_vcon(a_call(wav_records=[a_wav(9)]), {9: Linked(url="https://r/9", sha512=SHA512, mediatype=WAV)})
+    vcon = good_vcon(a_call(wav_records=[a_wav(9)]), {9: Linked(url="https://r/9", sha512=SHA512)})
     (dialog,) = vcon["dialog"]
 
     for wrong in (
