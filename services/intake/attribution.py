@@ -19,6 +19,10 @@ class Attribution:
     site_id: int | None = None
 
 
+NOTHING_NAMED = Attribution()
+"""Of a call that names no id, as most do."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directory:
     """What the account has of what some calls name: sessions with what they carry, campaigns with whether they are active, sources, sites, and the
@@ -35,6 +39,8 @@ def attribute(
     named: Attribution, called_phone_number: str, directory: Directory, path: Path
 ) -> tuple[Attribution, list[Refusal]]:
     """What the call is attributed to, and what it names that the account does not have. Paths begin with `path`."""
+    if named is NOTHING_NAMED:
+        return named, []
     if named.visitor_session_id is not None:
         session = directory.sessions.get(named.visitor_session_id)
         if session is None:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from services.intake.attribution import Attribution
+from services.intake.attribution import NOTHING_NAMED, Attribution
 from services.intake.draft import Direction, EmployeeChannel, RecordingFormat
 from services.intake.names import name_key
 from services.intake.status import CallEvent
+
+_NOTHING_NAMED = repr(NOTHING_NAMED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +65,19 @@ class CheckedCall:
 
     @property
     def fingerprint(self) -> bytes:
-        """SHA-256 over all fields that count: equal for two uploads that say the same in whatever spelling."""
+        """SHA-256 over all fields that count: equal for two uploads that say the same in whatever spelling. What is stored is compared with it, so it never changes."""
         records = tuple(replace(record, employee_name=name_key(record.employee_name)) for record in self.records)
-        said = {
-            name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("index", "is_only_repeat")
-        } | {"records": records}
-        return hashlib.sha256(repr(said).encode("utf-8", "surrogatepass")).digest()
+        # The repr of a dict of the fields, written out: a third of the price.
+        said = (
+            f"{{'ext_id': {self.ext_id!r}, 'direction': {self.direction!r}, "
+            f"'calling_phone_number': {self.calling_phone_number!r}, 'called_phone_number': {self.called_phone_number!r}, "
+            f"'start_time': {self.start_time!r}, 'finish_time': {self.finish_time!r}, "
+            f"'is_lost': {self.is_lost!r}, 'is_transfer': {self.is_transfer!r}, "
+            f"'wait_duration': {self.wait_duration!r}, 'talk_duration': {self.talk_duration!r}, "
+            f"'attribution': {_NOTHING_NAMED if self.attribution is NOTHING_NAMED else repr(self.attribution)}, 'comment': {self.comment!r}, 'callback': {self.callback!r}, "
+            f"'tags': {self.tags!r}, 'records': {records!r}}}"
+        )
+        return hashlib.sha256(said.encode("utf-8", "surrogatepass")).digest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from services.intake.attribution import UNKNOWN_SOURCE_ID, Attribution
+from services.intake.attribution import NOTHING_NAMED, UNKNOWN_SOURCE_ID, Attribution
 from services.intake.call import NO_CLOCK, AccountClock, Callback, CheckedCall, Record, TagName
 from services.intake.draft import (
     CallbackDraft,
@@ -46,6 +46,7 @@ MAX_TAGS = 50
 MAX_EVENTS = 3
 MAX_ID = 2**63 - 1
 MAX_SPAN = timedelta(days=3650)
+_NO_SPAN = timedelta(0)
 SPAN_LIMITS = "0 seconds to 10 years are taken"
 
 ONLY_PUBLIC = AddressPolicy((), setting="CALLDOCK_EGRESS_ALLOW_WEBHOOKS")
@@ -143,11 +144,12 @@ def check_call(
     attribution = check.attribution(draft.attribution)
     check.length("comment", draft.comment, MAX_COMMENT)
     callback = check.callback(draft.callback)
-    tags = tuple(check.tags(draft.tags))
-    records = (
-        *check.records("wav_records", draft.wav_records, RecordingFormat.WAV),
-        *check.records("mp3_records", draft.mp3_records, RecordingFormat.MP3),
-    )
+    tags = tuple(check.tags(draft.tags)) if draft.tags else ()
+    records: tuple[Record, ...] = ()
+    if draft.wav_records:
+        records = tuple(check.records("wav_records", draft.wav_records, RecordingFormat.WAV))
+    if draft.mp3_records:
+        records = (*records, *check.records("mp3_records", draft.mp3_records, RecordingFormat.MP3))
     if draft.wav_records and draft.mp3_records:
         check.refuse(
             "mp3_records", Mnemonic.INVALID_PARAMETERS_COMBINATION, why="wav_records and mp3_records exclude each other"
@@ -214,7 +216,7 @@ class _Check:
         self._path = path
         self._takes_handed_over = takes_handed_over
         self._webhooks = webhooks
-        self._unread = frozenset(unread)
+        self._unread = unread
         self.refusals: list[Refusal] = []
 
     def refuse(self, name: str | Path, mnemonic: Mnemonic, value: object = MISSING, why: str = "") -> None:
@@ -279,11 +281,15 @@ class _Check:
     def span(self, name: str, value: timedelta | None) -> timedelta | None:
         if value is None:
             return None
-        if not timedelta(0) <= value <= MAX_SPAN:
+        if not _NO_SPAN <= value <= MAX_SPAN:
             self.refuse(name, Mnemonic.INVALID_PARAMETER_VALUE, value.total_seconds(), SPAN_LIMITS)
+        if value.microseconds % 1000 == 0:
+            return value
         return timedelta(milliseconds=round(value / timedelta(milliseconds=1)))
 
     def attribution(self, named: Attribution) -> Attribution:
+        if named is NOTHING_NAMED:
+            return named
         for name in ("visitor_session_id", "campaign_id", "source_id", "site_id"):
             self.id(name, getattr(named, name), and_unknown=name == "source_id")
         if named.visitor_session_id is None:

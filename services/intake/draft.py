@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from services.intake.attribution import Attribution
+from services.intake.attribution import NOTHING_NAMED, Attribution
 from services.intake.status import CallEvent
 from services.shared.errors import Path, Refusal
 
@@ -81,7 +81,7 @@ class CallDraft:
     is_transfer: bool | None = None
     wait_duration: timedelta | None = None
     talk_duration: timedelta | None = None
-    attribution: Attribution = field(default_factory=Attribution)
+    attribution: Attribution = NOTHING_NAMED
     comment: str | None = None
     callback: CallbackDraft | None = None
     tags: Sequence[TagDraft] = ()

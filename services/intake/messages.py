@@ -1,7 +1,6 @@
 """Between intake's messages and its domain values. No rule lives here."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -12,7 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import ParseDict
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from services.intake.attribution import Attribution
+from services.intake.attribution import NOTHING_NAMED, Attribution
 from services.intake.call_filter import CallFilter
 from services.intake.call_rules import MAX_EVENTS, MAX_RECORDINGS, MAX_SPAN, MAX_TAGS, SPAN_LIMITS
 from services.intake.draft import (
@@ -26,7 +25,7 @@ from services.intake.draft import (
     TagDraft,
     Unknown,
 )
-from services.intake.status import CallEvent, CallStatus
+from services.intake.status import CallEvent, CallStatus, Outcome
 from services.intake.store.change_log import DELETED, Change
 from services.intake.store.reading import StoredCall, StoredRecording
 from services.intake.store.uploads import Priority, UploadedCall
@@ -36,6 +35,8 @@ from services.shared.rpc.status import spelled
 from services.shared.rpc.values import read_moment, timestamp, value_of, word_of
 
 Word = TypeVar("Word")
+
+_MAX_SPAN_NS = MAX_SPAN // timedelta(microseconds=1) * 1000
 
 _DIRECTIONS: Mapping[int, Direction] = {call_pb2.DIRECTION_IN: Direction.IN, call_pb2.DIRECTION_OUT: Direction.OUT}
 _CHANNELS: Mapping[int, EmployeeChannel] = {
@@ -48,50 +49,34 @@ _EVENTS: Mapping[int, CallEvent] = {
     call_pb2.CALL_EVENT_ERROR: CallEvent.ERROR,
 }
 
+_OUTCOMES = {outcome: value_of(call_service_pb2.UploadedCall.Outcome, outcome) for outcome in Outcome}
+
 
 def read_draft(message: call_pb2.CallDraft, index: int) -> ReadDraft:
     """A draft as it came over gRPC."""
     refusals: list[Refusal] = []
+    has = message.HasField
     draft = CallDraft(
         ext_id=message.ext_id or None,
         direction=_word(message.direction, _DIRECTIONS),
-        calling_phone_number=message.calling_phone_number if message.HasField("calling_phone_number") else None,
-        called_phone_number=message.called_phone_number if message.HasField("called_phone_number") else None,
+        calling_phone_number=message.calling_phone_number if has("calling_phone_number") else None,
+        called_phone_number=message.called_phone_number if has("called_phone_number") else None,
         start_time=_time(message, "start", "start_time", index, refusals),
         finish_time=_time(message, "finish", "finish_time", index, refusals),
-        is_lost=message.is_lost if message.HasField("is_lost") else None,
+        is_lost=message.is_lost if has("is_lost") else None,
         is_transfer=message.is_transfer,
-        wait_duration=_span(message, "wait_duration", index, refusals),
-        talk_duration=_span(message, "talk_duration", index, refusals),
-        attribution=Attribution(
-            visitor_session_id=message.visitor_session_id if message.HasField("visitor_session_id") else None,
-            campaign_id=message.campaign_id if message.HasField("campaign_id") else None,
-            source_id=message.source_id if message.HasField("source_id") else None,
-            site_id=message.site_id if message.HasField("site_id") else None,
-        ),
+        wait_duration=_span(message.wait_duration, "wait_duration", index, refusals) if has("wait_duration") else None,
+        talk_duration=_span(message.talk_duration, "talk_duration", index, refusals) if has("talk_duration") else None,
+        attribution=_attribution(message),
         comment=message.comment,
-        callback=_callback(message.callback) if message.HasField("callback") else None,
-        tags=[
-            TagDraft(tag_id=tag.tag_id if tag.HasField("tag_id") else None, tag_name=tag.tag_name or None)
-            for tag in message.tags[: MAX_TAGS + 1]
-        ],
-        wav_records=[
-            RecordDraft(
-                employee_id=record.employee_id if record.HasField("employee_id") else None,
-                employee_name=record.employee_name or None,
-                employee_channel=_word(record.employee_channel, _CHANNELS),
-                record_url=record.record_url or None,
-            )
-            for record in message.wav_records[: MAX_RECORDINGS + 1]
-        ],
-        mp3_records=[
-            RecordDraft(
-                employee_id=record.employee_id if record.HasField("employee_id") else None,
-                employee_name=record.employee_name or None,
-                record_url=record.record_url or None,
-            )
-            for record in message.mp3_records[: MAX_RECORDINGS + 1]
-        ],
+        callback=_callback(message.callback) if has("callback") else None,
+        tags=[_tag(tag) for tag in message.tags[: MAX_TAGS + 1]] if message.tags else (),
+        wav_records=[_wav_record(record) for record in message.wav_records[: MAX_RECORDINGS + 1]]
+        if message.wav_records
+        else (),
+        mp3_records=[_mp3_record(record) for record in message.mp3_records[: MAX_RECORDINGS + 1]]
+        if message.mp3_records
+        else (),
     )
     return ReadDraft(draft, refusals)
 
@@ -118,7 +103,7 @@ def upload_response(calls: list[UploadedCall]) -> call_service_pb2.UploadCallsRe
             call_service_pb2.UploadedCall(
                 ext_id=call.ext_id,
                 call_session_id=call.call_session_id,
-                outcome=value_of(call_service_pb2.UploadedCall.Outcome, call.outcome),
+                outcome=_OUTCOMES[call.outcome],
                 differs=call.differs,
             )
             for call in calls
@@ -267,6 +252,39 @@ def _callback(message: call_pb2.Callback) -> CallbackDraft:
     return CallbackDraft(url=message.url or None, events=events or None)
 
 
+def _tag(tag: call_pb2.CallTag) -> TagDraft:
+    return TagDraft(tag_id=tag.tag_id if tag.HasField("tag_id") else None, tag_name=tag.tag_name or None)
+
+
+def _wav_record(record: call_pb2.WavRecord) -> RecordDraft:
+    return RecordDraft(
+        employee_id=record.employee_id if record.HasField("employee_id") else None,
+        employee_name=record.employee_name or None,
+        employee_channel=_word(record.employee_channel, _CHANNELS),
+        record_url=record.record_url or None,
+    )
+
+
+def _mp3_record(record: call_pb2.Mp3Record) -> RecordDraft:
+    return RecordDraft(
+        employee_id=record.employee_id if record.HasField("employee_id") else None,
+        employee_name=record.employee_name or None,
+        record_url=record.record_url or None,
+    )
+
+
+def _attribution(message: call_pb2.CallDraft) -> Attribution:
+    has = message.HasField
+    if not (has("visitor_session_id") or has("campaign_id") or has("source_id") or has("site_id")):
+        return NOTHING_NAMED
+    return Attribution(
+        visitor_session_id=message.visitor_session_id if has("visitor_session_id") else None,
+        campaign_id=message.campaign_id if has("campaign_id") else None,
+        source_id=message.source_id if has("source_id") else None,
+        site_id=message.site_id if has("site_id") else None,
+    )
+
+
 def _time(
     message: call_pb2.CallDraft, choice: str, name: str, index: int, refusals: list[Refusal]
 ) -> datetime | str | None:
@@ -276,32 +294,34 @@ def _time(
     if chosen != name:
         return str(getattr(message, chosen))
     stamp: Timestamp = getattr(message, name)
-    if stamp.nanos == 0:
-        with suppress(OverflowError):
-            return EPOCH + timedelta(seconds=stamp.seconds)
+    seconds, nanos = stamp.seconds, stamp.nanos
+    try:
+        moment = EPOCH + timedelta(0, seconds)
+    except OverflowError:
+        moment = None
+    if moment is not None and nanos == 0:
+        return moment
     refusals.append(
         Refusal(
             Mnemonic.INVALID_DATE_TIME,
             path=("calls", index, name),
-            value=f"{stamp.seconds} s {stamp.nanos} ns",
+            value=f"{seconds} s {nanos} ns",
             why="times are whole seconds of the years 1970-9998",
         )
     )
     return None
 
 
-def _span(message: call_pb2.CallDraft, name: str, index: int, refusals: list[Refusal]) -> timedelta | None:
-    if not message.HasField(name):  # type: ignore[arg-type]
-        return None
-    span: Duration = getattr(message, name)
-    is_valid = abs(span.nanos) < 1_000_000_000 and span.seconds * span.nanos >= 0
-    if is_valid and 0 <= span.seconds * 1_000_000_000 + span.nanos <= MAX_SPAN // timedelta(microseconds=1) * 1000:
-        return timedelta(seconds=span.seconds, microseconds=span.nanos / 1000)
+def _span(span: Duration, name: str, index: int, refusals: list[Refusal]) -> timedelta | None:
+    seconds, nanos = span.seconds, span.nanos
+    is_valid = abs(nanos) < 1_000_000_000 and seconds * nanos >= 0
+    if is_valid and 0 <= seconds * 1_000_000_000 + nanos <= _MAX_SPAN_NS:
+        return timedelta(0, seconds, nanos / 1000 if nanos % 1000 else nanos // 1000)
     refusals.append(
         Refusal(
             Mnemonic.INVALID_PARAMETER_VALUE,
             path=("calls", index, name),
-            value=f"{span.seconds} s {span.nanos} ns",
+            value=f"{seconds} s {nanos} ns",
             why=SPAN_LIMITS,
         )
     )

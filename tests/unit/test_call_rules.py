@@ -1,15 +1,18 @@
 """docs/contract.md 1, 5, 6: the rules that need nothing but the call itself."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from services.intake.attribution import Attribution
-from services.intake.call import AccountClock
+from services.intake.call import AccountClock, CheckedCall
 from services.intake.call_rules import check_call, sort_out
 from services.intake.draft import Direction, EmployeeChannel, ReadDraft, TagDraft, Unknown
+from services.intake.names import name_key
 from services.intake.status import CallEvent
 from services.shared.addresses import AddressPolicy
 from tests.support.makers import MOSCOW, a_callback, a_checked_call, a_draft, a_wav_record
@@ -363,6 +366,29 @@ def test_two_spellings_of_one_call_have_one_fingerprint() -> None:
 
     assert written.fingerprint == typed.fingerprint
     assert written.fingerprint != a_checked_call(comment="x").fingerprint
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {
+            "direction": Direction.OUT,
+            "tags": [TagDraft(tag_name="VIP 'a' \"b\""), TagDraft(tag_id=7)],
+            "comment": "a\\b\n",
+        },
+        {"attribution": Attribution(campaign_id=7, site_id=1), "callback": a_callback()},
+        {"wav_records": [a_wav_record(), a_wav_record(employee_name="ANNA  Petrova")], "ext_id": "{} 'x' é"},
+        {"wait_duration": timedelta(seconds=4.5), "talk_duration": timedelta(0), "is_transfer": True},
+    ],
+)
+def test_a_fingerprint_is_what_it_was_when_calls_were_stored(fields: dict[str, Any]) -> None:
+    call = a_checked_call(**fields)
+
+    said = {name: getattr(call, name) for name in CheckedCall.__dataclass_fields__}
+    del said["index"], said["is_only_repeat"]
+    said["records"] = tuple(replace(record, employee_name=name_key(record.employee_name)) for record in call.records)
+    assert call.fingerprint == sha256(repr(said).encode()).digest()
 
 
 @pytest.mark.contract(
