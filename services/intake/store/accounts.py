@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.engine import Row
 
 from services.intake.account import (
@@ -31,6 +31,9 @@ _accounts = table_of(AccountRow)
 _tokens = table_of(TokenRow)
 _tags = table_of(TagRow)
 _agent_accounts = table_of(AgentAccountRow)
+
+# Asked for by every request: built once.
+_ACCOUNT = select(_accounts).where(_accounts.c.account_id == bindparam("account_id"))
 
 SALES_TAG = "Sale"
 """The system tag of every account; calls get it by `set.tag_sales` only."""
@@ -70,7 +73,7 @@ def create_account(
 
 def get_account(connection: Connection, account_id: AccountId) -> Account:
     """The account. Raises Refusal account_inactive when it is gone or disabled."""
-    row = connection.execute(select(_accounts).where(_accounts.c.account_id == account_id)).first()
+    row = connection.execute(_ACCOUNT, {"account_id": account_id}).first()
     if row is None or not row.is_active:
         raise Refusal(Mnemonic.ACCOUNT_INACTIVE)
     return _account(row)

@@ -1,12 +1,12 @@
 """Tags, employees and what led to calls: what uploads look up, and what they create on the way."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, cast
 
-from sqlalchemy import Column, Connection, Table, insert, or_, select
+from sqlalchemy import Column, Connection, Row, Table, insert, select
 
 from services.intake.account_rules import AccountState, KnownTag
-from services.intake.attribution import Attribution, Directory
+from services.intake.attribution import NOTHING_NAMED, Attribution, Directory
 from services.intake.call import CheckedCall
 from services.intake.names import name_key
 from services.intake.store.handed_over import load_files
@@ -19,6 +19,7 @@ from services.intake.store.tables import (
     TagRow,
     VisitorSessionRow,
 )
+from services.shared.db.dialects import Sql, rows_text
 from services.shared.db.tables import table_of
 
 _tags = table_of(TagRow)
@@ -36,41 +37,21 @@ def load_state(
     """What the account has of what the calls name."""
     tags = [tag for call in calls for tag in call.tags]
     records = [record for call in calls for record in call.records]
-    tag_rows = (
-        connection.execute(
-            select(_tags).where(
-                _tags.c.account_id == account_id,
-                or_(
-                    _tags.c.tag_id.in_({tag.tag_id for tag in tags if tag.tag_id is not None}),
-                    _tags.c.name.in_({tag.name for tag in tags if tag.tag_id is None}),
-                ),
-            )
-        ).all()
-        if tags
-        else []
-    )
-    employee_rows = (
-        connection.execute(
-            select(_employees).where(
-                _employees.c.account_id == account_id,
-                or_(
-                    _employees.c.employee_id.in_(
-                        {record.employee_id for record in records if record.employee_id is not None}
-                    ),
-                    _employees.c.name_key.in_(
-                        {name_key(record.employee_name) for record in records if record.employee_id is None}
-                    ),
-                ),
-            )
-        ).all()
-        if records
-        else []
-    )
+    tag_rows = [
+        *_found(connection, _TAGS_BY_ID, account_id, {tag.tag_id for tag in tags if tag.tag_id is not None}),
+        *_found(connection, _TAGS_BY_NAME, account_id, {tag.name for tag in tags if tag.tag_id is None}),
+    ]
+    employee_ids = {record.employee_id for record in records if record.employee_id is not None}
+    employee_keys = {name_key(record.employee_name) for record in records if record.employee_id is None}
+    employee_rows = [
+        *_found(connection, _EMPLOYEES_BY_ID, account_id, employee_ids),
+        *_found(connection, _EMPLOYEES_BY_KEY, account_id, employee_keys),
+    ]
     return AccountState(
         has_voice_analysis=has_voice_analysis,
         directory=_load_directory(connection, account_id, calls),
-        tags_by_id={row.tag_id: KnownTag(row.tag_id, row.is_system) for row in tag_rows},
-        tags_by_name={row.name: KnownTag(row.tag_id, row.is_system) for row in tag_rows},
+        tags_by_id={row.tag_id: KnownTag(row.tag_id, bool(row.is_system)) for row in tag_rows},
+        tags_by_name={row.name: KnownTag(row.tag_id, bool(row.is_system)) for row in tag_rows},
         employee_ids=frozenset(row.employee_id for row in employee_rows),
         employees_by_key={row.name_key: row.employee_id for row in employee_rows},
         handed_over=load_files(connection, account_id, calls),
@@ -98,8 +79,8 @@ def create_employees(connection: Connection, account_id: int, names_by_key: dict
 
 
 def _load_directory(connection: Connection, account_id: int, calls: Sequence[CheckedCall]) -> Directory:
-    named = [call.attribution for call in calls]
-    if all(attribution == Attribution() for attribution in named):
+    named = [call.attribution for call in calls if call.attribution is not NOTHING_NAMED]
+    if not named:
         return Directory()
     sessions = _owned(
         connection, _sessions, account_id, _sessions.c.visitor_session_id, (each.visitor_session_id for each in named)
@@ -128,6 +109,14 @@ def _load_directory(connection: Connection, account_id: int, calls: Sequence[Che
     )
 
 
+def _found(connection: Connection, statement: Sql, account_id: int, wanted: Collection[object]) -> Sequence[Row[Any]]:
+    if not wanted:
+        return ()
+    return connection.execute(
+        statement.on(connection), {"account_id": account_id, "wanted": rows_text(list(wanted))}
+    ).all()
+
+
 def _owned(
     connection: Connection, table: object, account_id: int, key: object, values: Iterable[object]
 ) -> list[dict[str, Any]]:
@@ -137,3 +126,21 @@ def _owned(
     rows, column = cast(Table, table), cast("Column[object]", key)
     found = connection.execute(select(rows).where(rows.c.account_id == account_id, column.in_(wanted)))
     return [dict(row) for row in found.mappings()]
+
+
+_TAGS_BY_ID = Sql("""
+SELECT t.tag_id, t.name, t.is_system FROM tags AS t
+WHERE t.account_id = :account_id AND t.tag_id IN (SELECT r[]::bigint FROM EACH(:wanted) AS r)
+""")
+_TAGS_BY_NAME = Sql("""
+SELECT t.tag_id, t.name, t.is_system FROM tags AS t
+WHERE t.account_id = :account_id AND t.name IN (SELECT r[]::text FROM EACH(:wanted) AS r)
+""")
+_EMPLOYEES_BY_ID = Sql("""
+SELECT e.employee_id, e.name_key FROM employees AS e
+WHERE e.account_id = :account_id AND e.employee_id IN (SELECT r[]::bigint FROM EACH(:wanted) AS r)
+""")
+_EMPLOYEES_BY_KEY = Sql("""
+SELECT e.employee_id, e.name_key FROM employees AS e
+WHERE e.account_id = :account_id AND e.name_key IN (SELECT r[]::text FROM EACH(:wanted) AS r)
+""")
