@@ -1,5 +1,6 @@
 """Taking calls in: the drafts of every door are checked here and stored in one transaction."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -9,12 +10,22 @@ from services.intake.call import CheckedCall
 from services.intake.call_rules import sort_out
 from services.intake.draft import ReadDraft
 from services.intake.store.accounts import get_account
-from services.intake.store.uploads import Priority, UploadedCall, find_refusals, kept_ext_ids, save_upload
+from services.intake.store.uploads import (
+    Priority,
+    Saved,
+    Upload,
+    UploadedCall,
+    find_refusals,
+    going_together,
+    kept_ext_ids,
+    save_uploads,
+)
 from services.shared.addresses import AddressPolicy
 from services.shared.clock import Clock
 from services.shared.db.database import Database
 from services.shared.errors import Mnemonic, Refusal, Refusals
-from services.shared.identity import Identity, Role
+from services.shared.gathering import Gathering
+from services.shared.identity import AccountId, Identity, Role
 
 log = structlog.get_logger()
 
@@ -36,6 +47,9 @@ class Uploads:
         self._clock = clock
         self._max_calls = max_calls
         self._stored = stored
+        # Many small requests of an account cost little more than one.
+        self._saving: Gathering[AccountId, Upload, Saved] = Gathering(self._save, going_together)
+        self._reading: Gathering[AccountId, None, Account] = Gathering(self._read)
 
     def check_count(self, count: int) -> None:
         """Raises Refusal when a request holds no call, or more than it may."""
@@ -52,7 +66,7 @@ class Uploads:
         """All that is wrong with the calls, in the contract's order, so that an upload's error is the first; stores nothing. Raises Refusal for what is wrong with the request itself."""
         identity.require(Role.UPLOAD)
         self.check_count(len(drafts))
-        account = await self._db.read(get_account, identity.account_id)
+        account = await self._reading.ask(identity.account_id, None)
         calls, refusals = await self._sorted_out(account, drafts)
         return [*refusals, *await self._db.read(find_refusals, identity.account_id, calls, self._clock.now())]
 
@@ -68,20 +82,26 @@ class Uploads:
         """Stores the calls and answers for each, once they are durable. `takes_handed_over` says whether their door takes files that were handed over. Raises Refusal or Refusals, and stores nothing, when one is wrong."""
         identity.require(Role.UPLOAD)
         self.check_count(len(drafts))
-        account = await self._db.read(get_account, identity.account_id)
+        account = await self._reading.ask(identity.account_id, None)
         calls, refusals = await self._sorted_out(account, drafts, takes_handed_over=takes_handed_over)
         if refusals:
             raise Refusals(refusals)
-        uploaded = await self._db.write(
-            save_upload, identity.account_id, calls, ext_request_id, self._clock.now(), priority
+        uploaded = await self._saving.ask(
+            identity.account_id, Upload(calls=calls, ext_request_id=ext_request_id, priority=priority)
         )
-        self._stored()
-        counts = {
-            outcome: sum(call.outcome == outcome for call in uploaded)
-            for outcome in {call.outcome for call in uploaded}
-        }
+        if isinstance(uploaded, Exception):
+            raise uploaded
+        counts = Counter(call.outcome.value for call in uploaded)
         log.info("calls.uploaded", account_id=identity.account_id, calls=len(uploaded), **counts)
         return uploaded
+
+    async def _read(self, account_id: AccountId, asking: Sequence[None]) -> Sequence[Account]:
+        return [await self._db.read(get_account, account_id)] * len(asking)
+
+    async def _save(self, account_id: AccountId, uploads: Sequence[Upload]) -> Sequence[Saved]:
+        saved = await self._db.write(save_uploads, account_id, uploads, self._clock.now())
+        self._stored()
+        return saved
 
     async def _sorted_out(
         self, account: Account, drafts: Sequence[ReadDraft], *, takes_handed_over: bool = True
@@ -91,9 +111,8 @@ class Uploads:
         if not refusals:
             return calls, refusals
         named = {drafts[index].draft.ext_id for refusal in refusals if isinstance(index := refusal.path[1], int)}
-        kept = await self._db.read(
-            kept_ext_ids, account.account_id, [ext_id for ext_id in named if ext_id], self._clock.now()
-        )
+        known = [ext_id for ext_id in named if ext_id and "\0" not in ext_id]
+        kept = await self._db.read(kept_ext_ids, account.account_id, known, self._clock.now())
         if not kept:
             return calls, refusals
         repeats = {index for index, read in enumerate(drafts) if read.draft.ext_id in kept}

@@ -1,0 +1,76 @@
+"""Things that are cheaper together: what is asked for while others are under way goes next, all at once."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from services.shared.errors import Refusal, Refusals, Trouble
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class _Lane(Generic[T, R]):
+    waiting: "deque[tuple[T, asyncio.Future[R]]]" = field(default_factory=deque)
+    running: "asyncio.Task[None] | None" = None
+
+
+class Gathering(Generic[K, T, R]):
+    """Does things of one key one after the other, those that wait together. Nobody waits for company: the first goes at once, alone."""
+
+    def __init__(
+        self,
+        do: Callable[[K, Sequence[T]], Awaitable[Sequence[R]]],
+        how_many: Callable[[Sequence[T]], int] = len,
+    ) -> None:
+        """`do` answers for each thing. `how_many` says how many of the first that wait go together, at least one."""
+        self._do = do
+        self._how_many = how_many
+        self._lanes: dict[K, _Lane[T, R]] = {}
+
+    async def ask(self, key: K, thing: T) -> R:
+        """What `do` answers for the thing; done is what was begun, also when nobody waits for it any more. Raises what `do` raises: a refusal or trouble meets all that went together, any other exception the
+        one alone that brings it about."""
+        lane = self._lanes.setdefault(key, _Lane())
+        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        lane.waiting.append((thing, answer))
+        if lane.running is None:
+            # A task of its own: who came first may give up while others wait.
+            lane.running = asyncio.create_task(self._run(key, lane))
+        return await answer
+
+    async def _run(self, key: K, lane: _Lane[T, R]) -> None:
+        while lane.waiting:
+            # Who has given up before anything was begun is not done.
+            waiting = [each for each in lane.waiting if not each[1].done()]
+            some = waiting[: self._how_many([thing for thing, _ in waiting])] if waiting else []
+            lane.waiting = deque(waiting[len(some) :])
+            if some:
+                await self._do_some(key, some)
+        del self._lanes[key]
+
+    async def _do_some(self, key: K, some: "Sequence[tuple[T, asyncio.Future[R]]]") -> None:
+        try:
+            answers = await self._do(key, [thing for thing, _ in some])
+        except (Refusal, Refusals, Trouble) as refused:
+            _fail(some, refused)
+        except Exception as error:  # noqa: BLE001 - a bug: whoever asked has it, and nobody else
+            if len(some) == 1:
+                _fail(some, error)
+            else:
+                for one in some:
+                    await self._do_some(key, [one])
+        else:
+            for (_, answer), result in zip(some, answers, strict=True):
+                if not answer.done():
+                    answer.set_result(result)
+
+
+def _fail(some: "Sequence[tuple[object, asyncio.Future[R]]]", error: Exception) -> None:
+    for _, answer in some:
+        if not answer.done():
+            answer.set_exception(error)
