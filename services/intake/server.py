@@ -207,6 +207,13 @@ class Loops:
             loop("relay", to_relay, Relay(db, notify, clock).relay_call, settings.relays),
         ]
 
+    def stored(self, may_be_work: bool) -> None:
+        """Calls were stored, with or without something to do for the loops: those without would have each of them look in vain."""
+        if may_be_work:
+            self.wake()
+        else:
+            self._bell.ring()
+
     def wake(self) -> None:
         """Something was committed that may be work for any of them."""
         for loop in self._loops:
@@ -259,7 +266,7 @@ def _listeners(
 ) -> tuple[Listener, Listener]:
     accounts = Accounts(db, notify, clock)
     uploads = Uploads(
-        db, clock, max_calls=settings.max_calls_per_request, webhooks=settings.webhooks, stored=loops.wake
+        db, clock, max_calls=settings.max_calls_per_request, webhooks=settings.webhooks, stored=loops.stored
     )
     readback = Readback(db)
     quota = Quota(db, clock)

@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 
 class Uploads:
-    """What the doors hand their drafts to. `webhooks` says where callbacks may go; `stored` is called after each commit: there may be work."""
+    """What the doors hand their drafts to. `webhooks` says where callbacks may go; `stored` is called after each commit, with whether there may be work."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Uploads:
         *,
         max_calls: int,
         webhooks: AddressPolicy,
-        stored: Callable[[], None],
+        stored: Callable[[bool], None],
     ) -> None:
         self._webhooks = webhooks
         self._db = db
@@ -100,7 +100,7 @@ class Uploads:
 
     async def _save(self, account_id: AccountId, uploads: Sequence[Upload]) -> Sequence[Saved]:
         saved = await self._db.write(save_uploads, account_id, uploads, self._clock.now())
-        self._stored()
+        self._stored(any(call.records or call.callback for upload in uploads for call in upload.calls))
         return saved
 
     async def _sorted_out(

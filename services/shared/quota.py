@@ -1,7 +1,7 @@
 """What a request costs its account: points are taken before it runs, and given back when it does not succeed, so that racing requests never overdraw."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Protocol, TypeAlias, TypeVar
 
 import structlog
@@ -13,7 +13,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-Meter: TypeAlias = Callable[[str], AbstractAsyncContextManager[None]]
+Meter: TypeAlias = Callable[[str], AbstractAsyncContextManager[object]]
 """Goes round a request to a method (its path), from its admission to its end."""
 
 
@@ -30,13 +30,13 @@ class Points(Protocol[T]):
 def metered(quota: Points[T], costs: Mapping[str, int], caller: Callable[[], Identity]) -> Meter:
     """The meter of a listener. `costs` has the points of each method path, 0 for one that meters itself; a path that is not listed is a bug."""
 
-    @asynccontextmanager
-    async def meter(method: str) -> AsyncIterator[None]:
+    def meter(method: str) -> AbstractAsyncContextManager[T | None]:
         if not costs[method]:
-            yield
-            return
-        async with spending(quota, caller(), costs[method]):
-            yield
+            return nullcontext()
+        identity = caller()
+        if not identity.has_limits:
+            return nullcontext()
+        return spending(quota, identity, costs[method])
 
     return meter
 

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from services.shared.clock import Clock
 from services.shared.errors import Mnemonic, Refusal
 from services.shared.identity import AccountId, Authenticate, Identity, Role, token_sha256
-from services.shared.rpc.status import Context, Guard, header
+from services.shared.rpc.status import Context, Guard, header, headers
 
 FOUND_KEPT_S = 5.0
 """A token that was blocked works this much longer at most."""
@@ -50,9 +50,10 @@ def identity_guard(
         needed = roles[method]
         if needed is None:
             return
-        sha256 = token_sha256(bearer_token(context))
-        identity = await authenticate(sha256, acting_for(context))
-        identity.admit(client_address(context))
+        sent = headers(context)
+        sha256 = token_sha256(_bearer_token(sent))
+        identity = await authenticate(sha256, _acting_for(sent))
+        identity.admit(_address(context, sent))
         identity.require(needed)
         if method in needed_components:
             identity.require_component(needed_components[method])
@@ -74,17 +75,21 @@ def internal_key_guard(key: SecretStr | None) -> Guard:
 
 def client_address(context: Context) -> str:
     """The caller's address: what Envoy saw, when the call came through Envoy's socket; the peer itself on TCP, whatever its headers say."""
+    return _address(context, headers(context))
+
+
+def _address(context: Context, sent: Mapping[str, str]) -> str:
     peer = context.peer()
     if peer.startswith("unix:"):
-        return header(context, CLIENT_ADDRESS_HEADER)
+        return sent.get(CLIENT_ADDRESS_HEADER, "")
     kind, _, address = peer.partition(":")
     host = unquote(address).rpartition(":")[0]
     return host.removeprefix("[").removesuffix("]") if kind in ("ipv4", "ipv6") else ""
 
 
-def acting_for(context: Context) -> AccountId | None:
+def _acting_for(sent: Mapping[str, str]) -> AccountId | None:
     """The account that the caller names as the one meant, if any. Raises Refusal for what is no account's number."""
-    named = header(context, ACTING_FOR_HEADER)
+    named = sent.get(ACTING_FOR_HEADER)
     if not named:
         return None
     if not named.isascii() or not named.isdigit() or len(named) > MAX_ACCOUNT_DIGITS:
@@ -93,9 +98,9 @@ def acting_for(context: Context) -> AccountId | None:
     return AccountId(int(named))
 
 
-def bearer_token(context: Context) -> str:
+def _bearer_token(sent: Mapping[str, str]) -> str:
     """The token of `authorization: Bearer <token>`. Raises Refusal access_token_invalid when there is none."""
-    scheme, _, token = header(context, "authorization").partition(" ")
+    scheme, _, token = sent.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Refusal(
             Mnemonic.ACCESS_TOKEN_INVALID, why="no access token: send the header authorization: Bearer <token>"

@@ -32,7 +32,7 @@ Check: TypeAlias = Callable[[str, Message], None]
 """Looks at a parsed request (method path, message), and raises Refusal or Refusals to stop it."""
 
 
-def unmetered(_method: str) -> AbstractAsyncContextManager[None]:
+def unmetered(_method: str) -> AbstractAsyncContextManager[object]:
     """The meter of methods that cost nothing."""
     return nullcontext()
 
@@ -147,10 +147,16 @@ async def _abort_internal(method: str, context: Context) -> NoReturn:
 
 def header(context: Context, name: str) -> str:
     """The caller's metadata entry of this name, or an empty string."""
+    return headers(context).get(name, "")
+
+
+def headers(context: Context) -> dict[str, str]:
+    """The caller's metadata, the first entry of each name. Built anew at each call: for who needs several."""
+    found: dict[str, str] = {}
     for key, value in context.invocation_metadata() or ():
-        if key == name:
-            return value if isinstance(value, str) else value.decode("utf-8", "replace")
-    return ""
+        if key not in found:
+            found[key] = value if isinstance(value, str) else value.decode("utf-8", "replace")
+    return found
 
 
 def status_of(refused: Refusal | Refusals) -> status_pb2.Status:
