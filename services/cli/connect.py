@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +20,7 @@ from services.shared.backoff import exponential
 
 DEFAULT_DATA_DIR = Path("calldock-data")
 DEADLINE_S = 30.0
-TRIES = 8
+PATIENCE = timedelta(seconds=17)
 FIRST_PAUSE = timedelta(seconds=0.2)
 LONGEST_PAUSE = timedelta(seconds=5)
 LONGEST_ASKED_PAUSE = timedelta(seconds=65)
@@ -71,17 +72,22 @@ def front_door(data_dir: Path, url: str | None, token: str | None) -> Door:
     return Door(channel, (("authorization", f"Bearer {token}"),))
 
 
-def asked_until_there(ask: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:
-    """Asks, and asks again while calldock is away or has no room, for about half a minute, or for as long as it says when that is a minute at most. Raises RpcError for every other failure, and for the last."""
-    for attempt in range(TRIES - 1):
+def asked_until_there(
+    ask: Callable[[], T], sleep: Callable[[float], None] = time.sleep, patience: timedelta = PATIENCE
+) -> T:
+    """Asks, and asks again while calldock is away or has no room, until it was waited for that long. Where the answer says when to come, a minute ahead at most, that is waited for
+    beside. Raises RpcError for every other failure, and for the last."""
+    waited = timedelta()
+    for failures in count(1):
         try:
             return ask()
         except grpc.RpcError as error:
-            asked = _asked_pause(error)
-            if error.code() not in _AWAY or asked > LONGEST_ASKED_PAUSE:
+            pause, asked = exponential(failures, FIRST_PAUSE, LONGEST_PAUSE), _asked_pause(error)
+            waited += pause
+            if error.code() not in _AWAY or asked > LONGEST_ASKED_PAUSE or waited > patience:
                 raise
-            sleep(max(asked, exponential(attempt + 1, FIRST_PAUSE, LONGEST_PAUSE)).total_seconds())
-    return ask()
+        sleep(max(asked, pause).total_seconds())
+    raise AssertionError("counting ended")
 
 
 def _asked_pause(error: grpc.RpcError) -> timedelta:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -67,13 +68,14 @@ class Exported:
 
 
 class Selection:
-    """The calls to export, newest first. Calls that arrive meanwhile are not among them. Waits while calldock is away, for about half a minute."""
+    """The calls to export, newest first. Calls that arrive meanwhile are not among them. Waits while calldock is away, for `patience` at a time."""
 
-    def __init__(self, door: Door, asked: ListCallsRequest | OneCall, *, is_whole: bool) -> None:
+    def __init__(self, door: Door, asked: ListCallsRequest | OneCall, *, is_whole: bool, patience: timedelta) -> None:
         self._stub = CallServiceStub(door.channel)
         self._metadata = door.metadata
         self._asked = asked
         self._is_whole = is_whole
+        self._patience = patience
 
     def __iter__(self) -> Iterator[Call]:
         """Raises RpcError, CommandFailed."""
@@ -83,7 +85,10 @@ class Selection:
         request = ListCallsRequest(page_size=PAGE)
         request.MergeFrom(self._asked)
         while True:
-            page = asked_until_there(lambda: self._stub.ListCalls(request, timeout=DEADLINE_S, metadata=self._metadata))
+            page = asked_until_there(
+                lambda: self._stub.ListCalls(request, timeout=DEADLINE_S, metadata=self._metadata),
+                patience=self._patience,
+            )
             for call in page.calls:
                 found = self._whole(call) if self._is_whole else call
                 if found is not None:
@@ -95,14 +100,19 @@ class Selection:
     def _one(self, asked: OneCall) -> Call:
         if asked.is_ext_id:
             lookup = LookupCallRequest(ext_id=asked.name)
-            return asked_until_there(lambda: self._stub.LookupCall(lookup, timeout=DEADLINE_S, metadata=self._metadata))
+            return asked_until_there(
+                lambda: self._stub.LookupCall(lookup, timeout=DEADLINE_S, metadata=self._metadata),
+                patience=self._patience,
+            )
         if not (asked.name.isascii() and asked.name.isdigit() and len(asked.name) <= 19):
             raise CommandFailed(f"{asked.name} is no call_session_id; for the account's own id add --ext-id")
         return self._get(int(asked.name))
 
     def _get(self, call_session_id: int) -> Call:
         request = GetCallRequest(call_session_id=call_session_id)
-        return asked_until_there(lambda: self._stub.GetCall(request, timeout=DEADLINE_S, metadata=self._metadata))
+        return asked_until_there(
+            lambda: self._stub.GetCall(request, timeout=DEADLINE_S, metadata=self._metadata), patience=self._patience
+        )
 
     def _whole(self, call: Call) -> Call | None:
         """The call with who talks when, which lists leave out; None when it has gone meanwhile."""
@@ -124,11 +134,12 @@ def export(
     recordings: RecordingsWord,
     *,
     domain: str,
+    patience: timedelta,
     console: Console,
 ) -> Exported:
     """Writes the calls. A file, or each file of a folder of vCons, comes to its name whole or not at all. Raises CommandFailed, RpcError."""
     done = Exported()
-    selection = Selection(door, asked, is_whole=form is ExportFormat.VCON)
+    selection = Selection(door, asked, is_whole=form is ExportFormat.VCON, patience=patience)
     columns = (SpinnerColumn(), TextColumn("{task.completed:,} calls exported"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=None)
@@ -139,7 +150,7 @@ def export(
                     call.ClearField("wav_records")
                     call.ClearField("mp3_records")
                 elif recordings is RecordingsWord.FILES:
-                    _take_files(door, call, path, done)
+                    _take_files(door, call, path, patience, done)
                 yield call
                 done.calls += 1
                 done.recordings += len(records_of(call))
@@ -153,12 +164,12 @@ def export(
                     for call in selected():
                         file.write(json.dumps(as_dict(call), ensure_ascii=False) + "\n")
             case ExportFormat.VCON:
-                writer = _VconWriter(door, recordings, domain, done)
+                writer = _VconWriter(door, recordings, domain, patience, done)
                 _export_vcons(path, selected(), writer, is_document=isinstance(asked, OneCall))
     return done
 
 
-def _take_files(door: Door, call: Call, path: Path, done: Exported) -> None:
+def _take_files(door: Door, call: Call, path: Path, patience: timedelta, done: Exported) -> None:
     """Puts the files of a call's recordings, as they came, into the folder beside the export, and names them instead of their links. One that is there already is not fetched again."""
     folder = path.with_name(f"{path.stem}{RECORDINGS_ENDING}")
     for record in records_of(call):
@@ -166,7 +177,7 @@ def _take_files(door: Door, call: Call, path: Path, done: Exported) -> None:
         target = folder / f"{number}.{'wav' if isinstance(record, WavRecord) else 'mp3'}"
         if not is_same_file(target, record.recording.source_sha512):
             with ExitStack() as kept:
-                file = RecordingFiles(door, kept).source(record)
+                file = RecordingFiles(door, kept, patience).source(record)
                 if file is None:
                     done.recordings_without_content += 1
                     continue
@@ -197,10 +208,13 @@ def _export_vcons(path: Path, calls: Iterator[Call], writer: "_VconWriter", *, i
 class _VconWriter:
     """Writes vCons. A recording that goes inline stands in the text as a mark that nobody can guess, until its file takes the place piece by piece."""
 
-    def __init__(self, door: Door, recordings: RecordingsWord, domain: str, done: Exported) -> None:
+    def __init__(
+        self, door: Door, recordings: RecordingsWord, domain: str, patience: timedelta, done: Exported
+    ) -> None:
         self._door = door
         self._recordings = recordings
         self._domain = domain
+        self._patience = patience
         self._done = done
         self._mark = secrets.token_hex(16)
         self._marked = re.compile(rf"{self._mark}-(\d+)")
@@ -209,7 +223,7 @@ class _VconWriter:
         """Writes the vCon of a call and an end of line."""
         with ExitStack() as kept:
             bodies: dict[int, IO[bytes]] = {}
-            files = RecordingFiles(self._door, kept)
+            files = RecordingFiles(self._door, kept, self._patience)
             contents = {
                 record.recording.recording_id: content
                 for record in records_of(call)

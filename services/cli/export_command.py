@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +17,7 @@ from rich.console import Console
 from services.cli.connect import DEFAULT_DATA_DIR, front_door
 from services.cli.export import Exported, ExportFormat, OneCall, RecordingsWord, export
 from services.cli.export_output import STDOUT, NobodyReads
-from services.cli.moments import moment_of
+from services.cli.moments import moment_of, span_of
 from services.cli.options import DataDir, Json, Token, Url
 from services.cli.vcon import NO_DOMAIN
 from services.shared.clock import SystemClock
@@ -53,6 +53,13 @@ class DirectionWord(StrEnum):
 def _moment(text: str) -> datetime:
     try:
         return moment_of(text, SystemClock().now())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _span(text: str) -> timedelta:
+    try:
+        return span_of(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
 
@@ -107,6 +114,12 @@ def export_calls(
     domain: Annotated[
         str, typer.Option(envvar="CALLDOCK_VCON_DOMAIN", help="Your domain, from which vCons' uuids are made.")
     ] = NO_DOMAIN,
+    wait: Annotated[
+        timedelta,
+        typer.Option(
+            parser=_span, metavar="SPAN", show_default="2m", help="How long to wait for a calldock that is away."
+        ),
+    ] = "2m",  # type: ignore[assignment] # read by the parser, as what is typed
     json_output: Json = False,
 ) -> None:
     """Writes the account's calls into a file: CSV or JSON lines that `calldock upload` reads back, or vCons.
@@ -131,7 +144,7 @@ def export_calls(
     asked = filters if call is None else OneCall(name=call, is_ext_id=ext_id)
     door = front_door(data_dir, url, token)
     try:
-        done = export(door, file, asked, form, recordings, domain=domain, console=Console(stderr=True))
+        done = export(door, file, asked, form, recordings, domain=domain, patience=wait, console=Console(stderr=True))
     except NobodyReads:
         # Nor must Python's own last flush find the pipe closed.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -23,17 +24,20 @@ PIECE_BYTES = 3 * 16 * 1024
 class RecordingFiles:
     """Fetches recordings into files that live as long as `kept`."""
 
-    def __init__(self, door: Door, kept: ExitStack) -> None:
+    def __init__(self, door: Door, kept: ExitStack, patience: timedelta) -> None:
         self._stub = RecordingServiceStub(door.channel)
         self._metadata = door.metadata
         self._kept = kept
+        self._patience = patience
 
     def audio(self, record: WavRecord | Mp3Record) -> IO[bytes] | None:
         """The MP3 of an accepted recording; None for another one."""
         known = record.recording
         if known.status != RecordingStatus.RECORDING_STATUS_ACCEPTED:
             return None
-        return asked_until_there(lambda: self._fetch(known.recording_id, "audio", known.audio_size_bytes, ""))
+        return asked_until_there(
+            lambda: self._fetch(known.recording_id, "audio", known.audio_size_bytes, ""), patience=self._patience
+        )
 
     def source(self, record: WavRecord | Mp3Record) -> IO[bytes] | None:
         """The file as it came, as long as it is kept."""
@@ -41,7 +45,7 @@ class RecordingFiles:
         if not known.HasField("source_size_bytes"):
             return None
         fetch = lambda: self._fetch(known.recording_id, "source", known.source_size_bytes, known.source_sha512)  # noqa: E731
-        return asked_until_there(fetch)
+        return asked_until_there(fetch, patience=self._patience)
 
     def _fetch(self, recording_id: int, kind: str, size_bytes: int, sha512: str) -> IO[bytes] | None:
         file = self._kept.enter_context(TemporaryFile())  # noqa: SIM115 - `kept` closes it

@@ -274,6 +274,7 @@ def test_vcons_may_come_a_file_each_and_are_the_same_at_every_export(day: Day, t
         (["calls.csv", "1", "--lost"], 2, "needs no filter"),
         (["calls.csv", "--ext-id"], 2, "Name the call after the file"),
         (["calls.csv", "--from", "noon"], 2, "is no moment such as"),
+        (["calls.csv", "--wait", "long"], 2, "is no span of time such as"),
         (["calls.csv", "999999999"], 1, "no such call"),
         (["calls.csv", "none", "--ext-id"], 1, "no such call"),
         (["calls.csv", "none"], 1, "add --ext-id"),

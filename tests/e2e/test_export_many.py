@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,8 @@ class Many:
 
     calldock: Calldock
     account: Account
+    filled: str
+    """The moment when all were there; other tests add to them."""
 
     def start(self, *arguments: object, url: str = "", before: Sequence[str] = ()) -> "subprocess.Popen[str]":
         """Begins an export."""
@@ -74,7 +77,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Many]:
         account = calldock.account("Many")
         done = calldock.cli("upload", str(folder / "many.csv"), "--token", account.token, "--json")
         assert json.loads(done.stdout)["created"] == MANY, done.stderr
-        yield Many(calldock, account)
+        yield Many(calldock, account, datetime.now(UTC).isoformat())
 
 
 class Line(socketserver.ThreadingTCPServer):
@@ -122,6 +125,11 @@ def a_line(target: int) -> Iterator[Line]:
                     each.shutdown(socket.SHUT_RDWR)
 
 
+def has_begun(path: Path) -> bool:
+    """Whether some of an export is written; what is done already has not begun any more."""
+    return any(part.stat().st_size > 0 for part in path.parent.glob(f".{path.name}.*.part"))
+
+
 def lines(path: Path) -> int:
     with path.open(encoding="utf-8", newline="") as file:
         return sum(1 for _ in file)
@@ -130,7 +138,7 @@ def lines(path: Path) -> int:
 @pytest.mark.parametrize(("name", "before"), [("all.csv", 1), ("all.jsonl", 0), ("all.vcon.jsonl", 0)])
 def test_memory_does_not_grow_with_the_calls(many: Many, tmp_path: Path, name: str, before: int) -> None:
     page = many.peak_bytes(tmp_path / f"page-{name}", "--direction", "out")
-    whole = many.peak_bytes(tmp_path / name)
+    whole = many.peak_bytes(tmp_path / name, "--uploaded-before", many.filled)
 
     assert (lines(tmp_path / f"page-{name}"), lines(tmp_path / name)) == (PAGE + before, MANY + before)
     print(f"{name}: one page {page:,} bytes, {MANY // PAGE} pages {whole:,} bytes")
@@ -159,12 +167,12 @@ def test_an_export_goes_on_when_a_service_comes_back_and_holds_no_call_that_came
     path = tmp_path / "all.jsonl"
     before = int(json.loads(many.calldock.cli("calls", "list", "--limit", "1", "--json", "--token", many.account.token).stdout)["call_session_id"])  # fmt: skip
     process = many.start(path, "--json")
-    until(lambda: any(part.stat().st_size > 0 for part in tmp_path.glob(".all.jsonl.*.part")))
+    until(lambda: has_begun(path))
     killed = many.calldock.service_pid("intake")
     assert killed is not None
     os.kill(killed, signal.SIGKILL)
-    until(lambda: many.calldock.service_pid("intake") not in (None, killed) and many.calldock.is_healthy())
-    many.calldock.upload(many.account, a_json_call(ext_id="meanwhile"))
+    until(lambda: many.calldock.service_pid("intake") not in (None, killed))
+    until(lambda: many.calldock.upload(many.account, a_json_call(ext_id="meanwhile")).status == 200)
     assert many.calldock.lookup(many.account, "meanwhile").ext_id == "meanwhile"
 
     out, errors = process.communicate(timeout=100)
@@ -205,8 +213,8 @@ def test_an_export_fails_whole_when_calldock_stays_away(many: Many, tmp_path: Pa
     path = tmp_path / "all.vcon.jsonl"
     path.write_text("as it was")
     with a_line(many.calldock.port) as line:
-        process = many.start(path, url=f"http://127.0.0.1:{line.port}")
-        until(lambda: any(part.stat().st_size > 0 for part in tmp_path.glob(".all.vcon.jsonl.*.part")))
+        process = many.start(path, "--wait", "5s", url=f"http://127.0.0.1:{line.port}")
+        until(lambda: has_begun(path))
 
     out, errors = process.communicate(timeout=100)
 

@@ -18,7 +18,7 @@ from calldock.media.v1.recording_service_pb2_grpc import (
 from google.api.httpbody_pb2 import HttpBody
 from rich.console import Console
 
-from services.cli.connect import CommandFailed, Door
+from services.cli.connect import PATIENCE, CommandFailed, Door
 from services.cli.export import ExportFormat, RecordingsWord, export
 from services.cli.vcon import NO_DOMAIN
 from tests.support.calls import a_call
@@ -78,7 +78,7 @@ def served() -> Iterator[tuple[Door, Calls]]:
 def run(door: Door, path: Path) -> None:
     with path.with_suffix(".log").open("w") as log:
         console = Console(file=log)
-        export(door, path, ListCallsRequest(), ExportFormat.VCON, RecordingsWord.INLINE, domain=NO_DOMAIN, console=console)  # fmt: skip
+        export(door, path, ListCallsRequest(), ExportFormat.VCON, RecordingsWord.INLINE, domain=NO_DOMAIN, patience=PATIENCE, console=console)  # fmt: skip
 
 
 def test_a_call_that_was_erased_meanwhile_is_not_there_and_a_broken_recording_is_whole(

@@ -7,7 +7,7 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
-from services.cli.connect import TRIES, asked_until_there
+from services.cli.connect import PATIENCE, asked_until_there
 
 
 class Failure(grpc.RpcError):
@@ -31,7 +31,7 @@ class Failure(grpc.RpcError):
         return (("grpc-status-details-bin", self._status.SerializeToString()),)
 
 
-def asked(*failures: Failure) -> tuple[str, list[float]]:
+def asked(*failures: Failure, patience: timedelta = PATIENCE) -> tuple[str, list[float]]:
     """The answer after failures, and the pauses before it."""
     pauses: list[float] = []
     left = list(failures)
@@ -41,7 +41,7 @@ def asked(*failures: Failure) -> tuple[str, list[float]]:
             raise left.pop(0)
         return "answer"
 
-    return asked_until_there(ask, pauses.append), pauses
+    return asked_until_there(ask, pauses.append, patience), pauses
 
 
 AWAY = grpc.StatusCode.UNAVAILABLE
@@ -50,6 +50,12 @@ SPENT = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 def test_what_is_away_is_asked_again_after_longer_and_longer_pauses() -> None:
     assert asked(Failure(AWAY), Failure(AWAY), Failure(SPENT)) == ("answer", [0.2, 0.4, 0.8])
+
+
+def test_patience_is_for_the_caller_to_say() -> None:
+    answer, pauses = asked(*[Failure(AWAY)] * 25, patience=timedelta(minutes=2))
+
+    assert (answer, sum(pauses) < 120) == ("answer", True)
 
 
 def test_the_next_minute_is_waited_for() -> None:
@@ -61,7 +67,7 @@ def test_the_next_minute_is_waited_for() -> None:
     [
         pytest.param([Failure(SPENT, 3600)], id="tomorrow is too long"),
         pytest.param([Failure(grpc.StatusCode.NOT_FOUND)], id="what will not come"),
-        pytest.param([Failure(AWAY)] * TRIES, id="away for good"),
+        pytest.param([Failure(AWAY)] * 8, id="away for good"),
     ],
 )
 def test_other_failures_are_raised(failures: list[Failure]) -> None:
