@@ -59,6 +59,7 @@ bench: $(READY) ## Measure against peers; benchmarks/results.md has earlier runs
 	$(BIN)/python -m benchmarks.notify_rate
 	$(BIN)/python -m benchmarks.notify_isolation
 	$(BIN)/python -m benchmarks.notify_claims
+	$(BIN)/python -m benchmarks.single_calls
 	$(BIN)/python -m benchmarks.upload_batches
 	$(BIN)/python -m benchmarks.upload_batches --database postgresql
 
