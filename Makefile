@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(or $(shell command -v uv),.tools/bin/uv)
 READY := $(VENV)/.ready
+PEERS := .venv-peers
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
@@ -18,6 +19,12 @@ $(READY): requirements.lock pyproject.toml
 	$(UV) venv --quiet --allow-existing --python 3.11 $(VENV)
 	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What only the benchmarks measure against; nothing of it comes into the environment of the set-up.
+$(PEERS)/.ready: benchmarks/peers/requirements.txt $(READY)
+	$(UV) venv --quiet --allow-existing --python 3.11 $(PEERS)
+	$(UV) pip sync --quiet --python $(PEERS)/bin/python --require-hashes benchmarks/peers/requirements.txt
 	@touch $@
 
 lock: ## Resolve the dependencies anew into the lock file
@@ -53,13 +60,18 @@ fuzz: $(READY) ## Try anything at every door, many times
 	CALLDOCK_FUZZ_EXAMPLES=300 $(BIN)/pytest tests/e2e/test_openapi.py --timeout 3600
 	CALLDOCK_FUZZ_EXAMPLES=20000 $(BIN)/pytest tests/integration/test_media_fuzz.py --timeout 3600
 
-bench: $(READY) ## Measure against peers; benchmarks/results.md has earlier runs
+bench: $(READY) $(PEERS)/.ready ## Measure against peers; benchmarks/results.md has earlier runs
 	$(BIN)/python -m benchmarks.media_cpu
 	$(BIN)/python -m benchmarks.media_pipeline
 	$(BIN)/python -m benchmarks.notify_rate
 	$(BIN)/python -m benchmarks.notify_isolation
 	$(BIN)/python -m benchmarks.notify_claims
 	$(BIN)/python -m benchmarks.single_calls
+	$(BIN)/python -m benchmarks.against_fastapi
+	$(BIN)/python -m benchmarks.million_calls
+	$(BIN)/python -m benchmarks.million_calls --database postgresql
+	$(BIN)/python -m benchmarks.claim_finish
+	$(BIN)/python -m benchmarks.claim_finish --database postgresql
 	$(BIN)/python -m benchmarks.upload_batches
 	$(BIN)/python -m benchmarks.upload_batches --database postgresql
 
