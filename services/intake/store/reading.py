@@ -4,10 +4,11 @@ import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, select
 
 from services.intake.call_filter import CallFilter
 from services.intake.draft import RecordingFormat
+from services.intake.store.filtering import order_by_number
 from services.intake.store.tables import CallRow, CallTagRow, EmployeeRow, RecordingRow, TagRow
 from services.shared.db.tables import table_of
 from services.shared.errors import not_found
@@ -56,25 +57,21 @@ def list_calls(
     connection: Connection, account_id: AccountId, filter_: CallFilter, most: int, below: int | None
 ) -> list[StoredCall]:
     """The account's calls under a filter, newest first, up to `most`, with numbers below the given one."""
-    wanted = calls_matching(account_id, filter_).order_by(_calls.c.call_session_id.desc()).limit(most)
+    number = _calls.c.call_session_id
+    window = _window_of(account_id, filter_)
+    order = number if window is None else order_by_number(connection, window, number)
+    wanted = calls_matching(account_id, filter_).order_by(order.desc()).limit(most)
     if below is not None:
-        wanted = wanted.where(_calls.c.call_session_id < below)
+        wanted = wanted.where(number < below)
     return _with_parts(connection, wanted)
 
 
 def calls_matching(account_id: AccountId, filter_: CallFilter) -> "Select[tuple[object, ...]]":
     """Selects the account's calls under a filter."""
-    wanted = _of(account_id)
-    for column, compare, value in (
-        (_calls.c.direction, operator.eq, filter_.direction),
-        (_calls.c.is_lost, operator.eq, filter_.is_lost),
-        (_calls.c.start_time, operator.ge, filter_.start_time_from),
-        (_calls.c.start_time, operator.lt, filter_.start_time_before),
-        (_calls.c.upload_time, operator.ge, filter_.upload_time_from),
-        (_calls.c.upload_time, operator.lt, filter_.upload_time_before),
-    ):
+    wanted = _of(account_id).where(*_in_time(filter_, "start_time"), *_in_time(filter_, "upload_time"))
+    for column, value in ((_calls.c.direction, filter_.direction), (_calls.c.is_lost, filter_.is_lost)):
         if value is not None:
-            wanted = wanted.where(compare(column, value))
+            wanted = wanted.where(column == value)
     if filter_.statuses:
         wanted = wanted.where(_calls.c.status.in_(filter_.statuses))
     return wanted
@@ -107,6 +104,18 @@ def source_object(connection: Connection, account_id: AccountId, recording_id: i
     if row is None or row.source_key is None:
         raise not_found("recording_id", recording_id, "there is no such recording, or its file is not here")
     return str(row.source_key), RecordingFormat(row.format)
+
+
+def _window_of(account_id: AccountId, filter_: CallFilter) -> "Select[tuple[object, ...]] | None":
+    """The account's calls in the time that an index finds; None when the filter names none."""
+    bounds = _in_time(filter_, "upload_time") or _in_time(filter_, "start_time")
+    return _of(account_id).where(*bounds) if bounds else None
+
+
+def _in_time(filter_: CallFilter, name: str) -> list[ColumnElement[bool]]:
+    """What the filter says of one of a call's times."""
+    bounds = ((operator.ge, getattr(filter_, f"{name}_from")), (operator.lt, getattr(filter_, f"{name}_before")))
+    return [compare(_calls.c[name], value) for compare, value in bounds if value is not None]
 
 
 def _of(account_id: AccountId) -> "Select[tuple[object, ...]]":

@@ -187,6 +187,7 @@ class CallRow(Row, table=True):
         UniqueConstraint("account_id", "ext_id"),
         Index("calls_newest", "account_id", "call_session_id"),
         Index("calls_start", "account_id", "start_time"),
+        Index("calls_uploaded", "account_id", "upload_time", "call_session_id"),
         {"sqlite_autoincrement": True},
     )
 
