@@ -56,6 +56,13 @@ async def test_a_new_account_does_not_wait_behind_as_many_large_ones_as_there_ar
     assert 9000 in served[:4]
 
 
+async def test_claims_come_in_turns_over_the_accounts_that_follow(intake_db: Database) -> None:
+    for account, keys in ((1, (10, 11, 12)), (2, (20,)), (3, (30, 31))):
+        await intake_db.write(CALL_WORK.add, [(key, account) for key in keys], NOON)
+
+    assert [each.key for each in await claim(intake_db, 5, after=1)] == [20, 30, 10, 31, 11]
+
+
 async def test_every_row_is_claimed_once(intake_db: Database) -> None:
     await intake_db.write(CALL_WORK.add, [(key, key % 7) for key in range(100)], NOON)
 

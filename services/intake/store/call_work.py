@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy.engine import Row
 
 from services.intake.audio_settings import AudioSettings
 from services.intake.draft import RecordingFormat
@@ -28,6 +29,13 @@ from services.shared.db.work_table import Claim, Expired
 _calls = table_of(CallRow)
 _recordings = table_of(RecordingRow)
 
+# Made once: building them anew for each call took longer than the database does.
+_CALL = select(_calls).where(_calls.c.call_session_id == bindparam("key"))
+_CALL_LOCKED = _CALL.with_for_update()
+_RECORDINGS_OF_CALL = (
+    select(_recordings).where(_recordings.c.call_session_id == bindparam("key")).order_by(_recordings.c.position)
+)
+
 MAX_EXPIRIES = 5
 """Leases of one stage that may run out before the call ends as internal_error."""
 
@@ -50,7 +58,7 @@ class CallWork:
 def begin_work(connection: Connection, claim: Claim, now: datetime) -> CallWork | None:
     """The claimed call; its status becomes in_process, which is announced once an upload. None when the lease is lost."""
     # The call before its work, as whoever changes the call has it.
-    call = connection.execute(select(_calls).where(_calls.c.call_session_id == claim.key).with_for_update()).first()
+    call = connection.execute(_CALL_LOCKED, {"key": claim.key}).first()
     if call is None or not CALL_WORK.holds(connection, claim.key, claim.token):
         return None
     move = begin(CallStatus(call.status))
@@ -152,10 +160,10 @@ def finish_fetch(connection: Connection, claim: Claim, now: datetime) -> bool:
 
 def finish_call(connection: Connection, claim: Claim, now: datetime) -> bool:
     """All recordings have a verdict: the call's status, its announcement and the end of its work, together. False when the lease is lost."""
-    _lock(connection, claim.key)
-    if not CALL_WORK.finish(connection, claim.key, claim.token):
+    call = connection.execute(_CALL_LOCKED, {"key": claim.key}).first()
+    if call is None or not CALL_WORK.finish(connection, claim.key, claim.token):
         return False
-    _end(connection, claim.key, now)
+    _end(connection, call, now)
     return True
 
 
@@ -187,23 +195,16 @@ def _give_up(connection: Connection, lease: Expired, now: datetime) -> None:
     )
     _change(connection, unfinished, status=RecordingStatus.REFUSED, error_code=fault.code, error_message=fault.message)
     CALL_WORK.drop(connection, [lease.key])
-    _end(connection, lease.key, now)
+    _end(connection, connection.execute(_CALL, {"key": lease.key}).one(), now)
 
 
-def _lock(connection: Connection, call_session_id: int) -> None:
-    connection.execute(select(_calls.c.status).where(_calls.c.call_session_id == call_session_id).with_for_update())
-
-
-def _end(connection: Connection, call_session_id: int, now: datetime) -> None:
-    call = connection.execute(select(_calls).where(_calls.c.call_session_id == call_session_id)).one()
-    fault = call_fault(_recordings_of(connection, call_session_id))
+def _end(connection: Connection, call: "Row[tuple[object, ...]]", now: datetime) -> None:
+    fault = call_fault(_recordings_of(connection, call.call_session_id))
     move_call(connection, call, end(CallStatus(call.status), failed=fault is not None), now, fault)
 
 
 def _recordings_of(connection: Connection, call_session_id: int) -> list[RecordingWork]:
-    found = connection.execute(
-        select(_recordings).where(_recordings.c.call_session_id == call_session_id).order_by(_recordings.c.position)
-    )
+    found = connection.execute(_RECORDINGS_OF_CALL, {"key": call_session_id})
     return [
         RecordingWork(
             recording_id=row.recording_id,

@@ -106,14 +106,12 @@ FEW_MATCHES = 20_000
 """As many can be found and sorted while a reader waits (some 10 ms)."""
 
 
-def order_by_number(connection: Connection, window: "Select[Any]", number: ColumnElement[Any]) -> ColumnElement[Any]:
-    """What rows of a window of time are to be sorted by so that they come in the order of their numbers, soon: with few in the window it is found first and then sorted, with many the numbers are
-    walked along. SQLite, which keeps no statistics, would walk along a million to find a hundred; PostgreSQL decides for itself."""
+def holds_many(connection: Connection, window: "Select[Any]") -> bool:
+    """True when so many rows are in a window of time that a page of them in the order of their numbers is sooner found along the numbers. Only SQLite needs to be told: it keeps no statistics, and would sort them all."""
     if is_postgresql(connection):
-        return number
+        return False
     seen = select(func.count()).select_from(window.with_only_columns(literal(1)).limit(FEW_MATCHES + 1).subquery())
-    # A sum is in no index.
-    return number + 0 if connection.execute(seen).scalar_one() <= FEW_MATCHES else number
+    return bool(connection.execute(seen).scalar_one() > FEW_MATCHES)
 
 
 def sql_like(pattern: str, value: object) -> bool:

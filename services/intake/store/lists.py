@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, String, func, select, type_coerce
 
 from services.intake.filters import ListQuery
-from services.intake.store.filtering import Search, order_by_number
+from services.intake.store.filtering import Search
 from services.intake.store.reading import StoredCall, load_calls
 from services.intake.store.tables import CallRow, EmployeeRow, RecordingRow, TagRow
 from services.shared.db.tables import Moment, table_of
@@ -50,8 +50,7 @@ def query_calls(
     )
     search = Search(connection, wanted, _CALL_COLUMNS)
     matching = search.filtered(query)
-    number = order_by_number(connection, wanted, _calls.c.call_session_id)
-    ids = connection.execute(search.page(matching, query, number)).scalars().all()
+    ids = connection.execute(search.page(matching, query, _calls.c.call_session_id)).scalars().all()
     found = {call.row.call_session_id: call for call in load_calls(connection, ids)}
     return _count(connection, matching), [found[call_session_id] for call_session_id in ids]
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, bindparam, update
 from sqlalchemy.engine import Row
 
 from services.intake.events import Announcement
@@ -14,6 +14,10 @@ from services.intake.store.tables import CallRow
 from services.shared.db.tables import table_of
 
 _calls = table_of(CallRow)
+_CHANGED = ("status", "status_time", "error_code", "error_message", "event_seq")
+_MOVED = update(_calls).where(_calls.c.call_session_id == bindparam("moved"))
+_MOVE = _MOVED.values({name: bindparam(name) for name in _CHANGED})
+_RENEW = _MOVED.values({name: bindparam(name) for name in (*_CHANGED, "new_time")})
 
 
 def move_call(
@@ -32,6 +36,7 @@ def move_call(
         error_message=fault.message if fault else "",
     )
     values = {
+        "moved": call.call_session_id,
         "status": move.status,
         "status_time": now,
         "error_code": announcement.error_code,
@@ -40,6 +45,6 @@ def move_call(
     }
     if move.status is CallStatus.NEW:
         values["new_time"] = now
-    connection.execute(update(_calls).where(_calls.c.call_session_id == call.call_session_id).values(values))
+    connection.execute(_RENEW if move.status is CallStatus.NEW else _MOVE, values)
     announce(connection, [announcement], now)
     note_changes(connection, call.account_id, [(call.call_session_id, move.status)], now)

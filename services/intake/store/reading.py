@@ -3,14 +3,15 @@
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
-from sqlalchemy import ColumnElement, Connection, Select, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, select, type_coerce
 
 from services.intake.call_filter import CallFilter
 from services.intake.draft import RecordingFormat
-from services.intake.store.filtering import order_by_number
+from services.intake.store.filtering import holds_many
 from services.intake.store.tables import CallRow, CallTagRow, EmployeeRow, RecordingRow, TagRow
-from services.shared.db.tables import table_of
+from services.shared.db.tables import table_of, to_microseconds
 from services.shared.errors import not_found
 from services.shared.identity import AccountId
 
@@ -59,16 +60,19 @@ def list_calls(
     """The account's calls under a filter, newest first, up to `most`, with numbers below the given one."""
     number = _calls.c.call_session_id
     window = _window_of(account_id, filter_)
-    order = number if window is None else order_by_number(connection, window, number)
-    wanted = calls_matching(account_id, filter_).order_by(order.desc()).limit(most)
+    along_numbers = window is not None and holds_many(connection, window)
+    wanted = calls_matching(account_id, filter_, along_numbers=along_numbers).order_by(number.desc()).limit(most)
     if below is not None:
         wanted = wanted.where(number < below)
     return _with_parts(connection, wanted)
 
 
-def calls_matching(account_id: AccountId, filter_: CallFilter) -> "Select[tuple[object, ...]]":
-    """Selects the account's calls under a filter."""
-    wanted = _of(account_id).where(*_in_time(filter_, "start_time"), *_in_time(filter_, "upload_time"))
+def calls_matching(
+    account_id: AccountId, filter_: CallFilter, *, along_numbers: bool = False
+) -> "Select[tuple[object, ...]]":
+    """Selects the account's calls under a filter; `along_numbers` keeps SQLite from finding them by their times."""
+    times = (_in_time(filter_, name, is_found_by=not along_numbers) for name in ("start_time", "upload_time"))
+    wanted = _of(account_id).where(*chain.from_iterable(times))
     for column, value in ((_calls.c.direction, filter_.direction), (_calls.c.is_lost, filter_.is_lost)):
         if value is not None:
             wanted = wanted.where(column == value)
@@ -112,10 +116,12 @@ def _window_of(account_id: AccountId, filter_: CallFilter) -> "Select[tuple[obje
     return _of(account_id).where(*bounds) if bounds else None
 
 
-def _in_time(filter_: CallFilter, name: str) -> list[ColumnElement[bool]]:
-    """What the filter says of one of a call's times."""
+def _in_time(filter_: CallFilter, name: str, *, is_found_by: bool = True) -> list[ColumnElement[bool]]:
+    """What the filter says of one of a call's times. A sum, for one that rows are not to be found by, is in no index."""
     bounds = ((operator.ge, getattr(filter_, f"{name}_from")), (operator.lt, getattr(filter_, f"{name}_before")))
-    return [compare(_calls.c[name], value) for compare, value in bounds if value is not None]
+    number = type_coerce(_calls.c[name], BigInteger)
+    moment = number if is_found_by else number + 0
+    return [compare(moment, to_microseconds(value)) for compare, value in bounds if value is not None]
 
 
 def _of(account_id: AccountId) -> "Select[tuple[object, ...]]":

@@ -19,21 +19,17 @@ from sqlalchemy import (
     Row,
     SmallInteger,
     Table,
-    bindparam,
-    column,
     delete,
     select,
-    table,
     text,
     update,
 )
 from sqlalchemy import Sequence as TokenSequence
-from sqlalchemy.dialects import postgresql
 
 from services.shared.db.bulk import insert_all
 from services.shared.db.claim_sql import claim_sql
-from services.shared.db.dialects import is_postgresql
-from services.shared.db.tables import BIG_ID, Moment, insert_missing
+from services.shared.db.dialects import Sql, is_postgresql
+from services.shared.db.tables import BIG_ID, Moment, to_microseconds
 
 READY, LEASED, DELAYED = 0, 1, 2
 
@@ -119,15 +115,18 @@ def token_column(metadata: MetaData) -> Table:
     return Table("work_token", metadata, Column("last_token", BigInteger, nullable=False))
 
 
-_tokens = table("work_token", column("last_token"))
-
-
 class WorkTable:
     """The operations on one work table. All take an open transaction."""
 
     def __init__(self, work: Table) -> None:
         self.table = work
         self._claim_sql = claim_sql(work.name)
+        self._ensure_one_sql = Sql(_ENSURE.format(name=work.name), postgresql=_ENSURE_POSTGRESQL.format(name=work.name))
+        self._lease_one_sql = Sql(_LEASE.format(name=work.name))
+        self._holds_sql = Sql(_HOLDS.format(name=work.name))
+        self._finish_one_sql = Sql(_FINISH.format(name=work.name))
+        self._advance_sql = Sql(_ADVANCE.format(name=work.name))
+        self._put_sql = Sql(_PUT.format(name=work.name))
 
     def add(
         self,
@@ -146,24 +145,24 @@ class WorkTable:
 
     def ensure(self, connection: Connection, keys: Sequence[tuple[int, int]], now: datetime) -> None:
         """Makes sure that (key, account_id) pairs have a row, which nobody removes until the end of the transaction; one that is there stays as it is."""
-        rows = [self._ready(key, account_id, 0, now) for key, account_id in sorted(keys)]
-        if not is_postgresql(connection):
-            insert_missing(connection, self.table, rows)
-        elif rows:
-            # Doing nothing would lock nothing: whoever ends the row must see what it is needed for.
-            made = postgresql.insert(self.table)
-            kept = made.on_conflict_do_update(index_elements=["key"], set_={"key": made.excluded.key})
-            connection.execute(kept, rows)
+        due = to_microseconds(now)
+        rows = [{"key": key, "account_id": account_id, "due": due} for key, account_id in sorted(keys)]
+        if rows:
+            connection.execute(self._ensure_one_sql.on(connection), rows)
 
     def claim(
         self, connection: Connection, *, stage: int, most: int, after_account: int, now: datetime, lease_end: datetime
     ) -> list[Claim]:
         """Takes up to `most` ready rows, in turns over the accounts that follow `after_account`; an account with fewer leases goes first."""
-        found = connection.execute(
-            self._claim_sql[connection.dialect.name],
-            {"stage": stage, "most": most, "after": after_account, "ring": RING_ACCOUNTS},
-        ).all()
-        return self.lease(connection, found, lease_end)
+        asked = {"stage": stage, "most": most, "after": after_account, "ring": RING_ACCOUNTS}
+        claim = self._claim_sql[connection.dialect.name]
+        if not is_postgresql(connection):
+            return self.lease(connection, connection.execute(claim, asked).all(), lease_end)
+        leased = connection.execute(claim, {**asked, "due": to_microseconds(lease_end)}).all()
+        return [
+            Claim(key=row.key, account_id=row.account_id, token=row.token, expiries=row.expiries)
+            for row in sorted(leased, key=lambda row: int(row.token))
+        ]
 
     def lease(self, connection: Connection, found: Sequence[Row[Any]], lease_end: datetime) -> list[Claim]:
         """Leases ready rows (key, account_id, expiries) that were found in this transaction."""
@@ -174,45 +173,37 @@ class WorkTable:
             Claim(key=row.key, account_id=row.account_id, token=last - place, expiries=row.expiries)
             for place, row in enumerate(found)
         ]
+        due = to_microseconds(lease_end)
         connection.execute(
-            update(self.table)
-            .where(self.table.c.key == bindparam("claimed"))
-            .values(state=LEASED, due=lease_end, token=bindparam("fence")),
-            [{"claimed": claim.key, "fence": claim.token} for claim in claims],
+            self._lease_one_sql.on(connection),
+            [{"key": claim.key, "token": claim.token, "due": due} for claim in claims],
         )
         return claims
 
     def renew(self, connection: Connection, held: Sequence[tuple[int, int]], lease_end: datetime) -> set[int]:
         """Lengthens the leases of (key, token) pairs; answers the tokens that still hold."""
-        return {token for key, token in held if self._change_held(connection, key, token, due=lease_end)}
+        return {token for key, token in held if self._put(connection, key, token, LEASED, lease_end)}
 
     def holds(self, connection: Connection, key: int, token: int) -> bool:
         """True while the row is leased under this token, and until the end of the transaction."""
-        held = (
-            select(self.table.c.key)
-            .where(self.table.c.key == key, self.table.c.token == token, self.table.c.state == LEASED)
-            .with_for_update()
-        )
-        return connection.execute(held).first() is not None
+        return connection.execute(self._holds_sql.on(connection), {"key": key, "token": token}).first() is not None
 
     def finish(self, connection: Connection, key: int, token: int) -> bool:
         """Removes the row if the lease is still ours; False otherwise."""
-        gone = delete(self.table).where(
-            self.table.c.key == key, self.table.c.token == token, self.table.c.state == LEASED
-        )
-        return connection.execute(gone).rowcount == 1
+        return connection.execute(self._finish_one_sql.on(connection), {"key": key, "token": token}).rowcount == 1
 
     def advance(self, connection: Connection, key: int, token: int, *, stage: int, now: datetime) -> bool:
         """Makes the row ready in another stage if the lease is still ours; False otherwise. The count of expiries starts again."""
-        return self._change_held(connection, key, token, state=READY, stage=stage, due=now, expiries=0)
+        values = {"key": key, "token": token, "stage": stage, "due": to_microseconds(now)}
+        return connection.execute(self._advance_sql.on(connection), values).rowcount == 1
 
     def release(self, connection: Connection, key: int, token: int, now: datetime) -> bool:
         """Gives the row back if the lease is still ours; False otherwise."""
-        return self._change_held(connection, key, token, state=READY, due=now)
+        return self._put(connection, key, token, READY, now)
 
     def delay(self, connection: Connection, key: int, token: int, until: datetime) -> bool:
         """Puts the row off until then if the lease is still ours; False otherwise."""
-        return self._change_held(connection, key, token, state=DELAYED, due=until)
+        return self._put(connection, key, token, DELAYED, until)
 
     def drop(self, connection: Connection, keys: Sequence[int]) -> list[Expired]:
         """Removes rows whoever holds them. Answers the leases that were held."""
@@ -264,13 +255,9 @@ class WorkTable:
             "expiries": 0,
         }
 
-    def _change_held(self, connection: Connection, key: int, token: int, **values: object) -> bool:
-        changed = (
-            update(self.table)
-            .where(self.table.c.key == key, self.table.c.token == token, self.table.c.state == LEASED)
-            .values(**values)
-        )
-        return connection.execute(changed).rowcount == 1
+    def _put(self, connection: Connection, key: int, token: int, state: int, due: datetime) -> bool:
+        values = {"key": key, "token": token, "state": state, "due": to_microseconds(due)}
+        return connection.execute(self._put_sql.on(connection), values).rowcount == 1
 
     def _free(self, connection: Connection, keys: Sequence[int], now: datetime, *, counted: int) -> None:
         if keys:
@@ -285,12 +272,25 @@ def next_tokens(connection: Connection, count: int) -> int:
     """Reserves `count` tokens, up to 10,000; answers the last of them."""
     last: int
     if is_postgresql(connection):
-        last = connection.execute(_NEXT_TOKENS).scalar_one() + count
+        last = connection.execute(_NEXT_OF_SEQUENCE).scalar_one() + count
     else:
-        last = connection.execute(
-            update(_tokens).values(last_token=_tokens.c.last_token + count).returning(_tokens.c.last_token)
-        ).scalar_one()
+        last = connection.execute(_NEXT_OF_ROW, {"count": count}).scalar_one()
     return last
 
 
-_NEXT_TOKENS = text("SELECT nextval('work_tokens')")
+_NEXT_OF_SEQUENCE = text("SELECT nextval('work_tokens')")
+_NEXT_OF_ROW = text("UPDATE work_token SET last_token = last_token + :count RETURNING last_token")
+
+# As texts, made once: building the same as expressions for each piece of work took longer than the database does.
+_ENSURE = """
+INSERT INTO {name} (key, account_id, stage, priority, state, due, token, expiries) VALUES (:key, :account_id, 0, 0, 0, :due, 0, 0)
+ON CONFLICT (key) DO NOTHING
+"""
+# Doing nothing would lock nothing: whoever ends the row must see what it is needed for.
+_ENSURE_POSTGRESQL = _ENSURE.replace("DO NOTHING", "DO UPDATE SET key = excluded.key")
+_LEASE = "UPDATE {name} SET state = 1, due = :due, token = :token WHERE key = :key"
+_HELD = "key = :key AND token = :token AND state = 1"
+_HOLDS = f"SELECT w.key FROM {{name}} AS w WHERE {_HELD} LOCKED(w)"  # noqa: S608
+_FINISH = f"DELETE FROM {{name}} WHERE {_HELD}"  # noqa: S608
+_ADVANCE = f"UPDATE {{name}} SET state = 0, stage = :stage, due = :due, expiries = 0 WHERE {_HELD}"  # noqa: S608
+_PUT = f"UPDATE {{name}} SET state = :state, due = :due WHERE {_HELD}"  # noqa: S608
