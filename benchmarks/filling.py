@@ -93,7 +93,7 @@ def _values(filling: Filling, *, is_shared: bool) -> dict[str, object]:
         "calls": filling.calls,
         "accounts": filling.accounts,
         "last": f"CAST({to_microseconds(filling.last)} AS bigint)",
-        "spacing": SPACING // timedelta(microseconds=1),
+        "spacing": f"CAST({SPACING // timedelta(microseconds=1)} AS bigint)",
         "fingerprint": "decode('00', 'hex')" if is_shared else "x'00'",
         "stage": PROCESS_STAGE,
     }
