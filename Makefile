@@ -17,7 +17,7 @@ setup: $(READY) ## Make the virtual environment from the lock file
 $(READY): requirements.lock pyproject.toml
 	@command -v $(UV) >/dev/null || { python3 -m venv .tools && .tools/bin/pip install --quiet uv; }
 	$(UV) venv --quiet --allow-existing --python 3.11 $(VENV)
-	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -46,7 +46,9 @@ check: $(READY) ## Lint, types, layers, protos, dependencies
 	$(BIN)/python tools/protos.py lint
 	$(BIN)/deptry services tools tests
 
+# Once, and not in each of the processes that tests start: some machines forbid Python to keep what it compiled (PYTHONDONTWRITEBYTECODE).
 test: $(READY) ## Run all tests: real Envoy, TLS, speech, processes that get killed
+	$(BIN)/python -m compileall -q services gen
 	$(BIN)/pytest
 
 postgres: $(READY) ## Run the end-to-end tests on PostgreSQL
