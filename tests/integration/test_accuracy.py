@@ -17,7 +17,7 @@ from services.cli.demo.speech import RATE_HZ, conversation, phrases
 from services.media.encode import encode_mp3
 from services.media.measure import ChannelFigures, measure_channel
 from services.media.rules import MIN_HIGH_EDGE_DB, MIN_LOW_EDGE_DB
-from tests.support.audio import active_power, band_pass, noise
+from tests.support.audio import active_power, band_pass, band_power, noise
 
 LANGUAGES = ("en", "es")
 NOISES = ("white", "pink", "hum", "babble", "comfort")
@@ -56,11 +56,18 @@ def hold_music(_language: str, rng: np.random.Generator) -> Samples:
 
 def noisy(signal: Samples, kind: str, snr_db: float, language: str, rng: np.random.Generator) -> NDArray[np.int16]:
     """The signal with noise at a true ratio in 330-3400 Hz."""
+    return mixed(signal, active_power(band_pass(signal)), kind, snr_db, language, rng)
+
+
+def mixed(
+    signal: Samples, power: float, kind: str, snr_db: float, language: str, rng: np.random.Generator
+) -> NDArray[np.int16]:
+    """`noisy`, where the power of the signal in the band is known."""
     others = phrases(LANGUAGES[1 - LANGUAGES.index(language)])
     added = noise(kind, len(signal), rng, others)
-    gain = np.sqrt(active_power(band_pass(signal)) / np.mean(band_pass(added) ** 2) / 10 ** (snr_db / 10))
-    mixed: NDArray[np.int16] = np.clip(np.round(signal + added * gain), -32768, 32767).astype(np.int16)
-    return mixed
+    gain = np.sqrt(power / band_power(added) / 10 ** (snr_db / 10))
+    both: NDArray[np.int16] = np.clip(np.round(signal + added * gain), -32768, 32767).astype(np.int16)
+    return both
 
 
 @lru_cache(maxsize=4)
@@ -70,8 +77,9 @@ def readings(talk: Callable[[str, np.random.Generator], Samples]) -> list[tuple[
     found = []
     for language, kind, seed in product(LANGUAGES, NOISES, range(3)):
         signal = talk(language, np.random.default_rng(seed))
+        power = active_power(band_pass(signal))
         for true_db in (8, 10, 12, 13, 14, 15, 16, 17, 18, 20, 25, 30):
-            figures = measure_channel(noisy(signal, kind, true_db, language, rng))
+            figures = measure_channel(mixed(signal, power, kind, true_db, language, rng))
             assert figures.snr_db is not None
             found.append((kind, float(true_db), figures.snr_db))
     return found

@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import Connection, text
@@ -15,6 +17,9 @@ from services.shared.db.engine import SqliteDatabase
 from services.shared.db.migrate import migrate
 from services.shared.db.postgres import PostgresDatabase
 from tests.support.postgres import cluster
+
+_migrated_schemas: set[tuple[str, str]] = set()
+"""Address and name of what tests of this run have migrated."""
 
 on_both = pytest.fixture(params=["sqlite", "postgresql"])
 
@@ -59,7 +64,9 @@ async def _database(
 async def a_postgres(url: str, name: str, migrations: Path) -> AsyncIterator[PostgresDatabase]:
     """A schema that is empty, as far as the migrations go."""
     db = PostgresDatabase(url, name)
-    await db.migrate(migrations)
+    if (url, name) not in _migrated_schemas:
+        await db.migrate(migrations)
+        _migrated_schemas.add((url, name))
     await db.write(_empty, name)
     yield db
     await db.stop()
@@ -67,17 +74,36 @@ async def a_postgres(url: str, name: str, migrations: Path) -> AsyncIterator[Pos
 
 @contextmanager
 def _sqlite(path: Path, migrations: Path) -> Iterator[SqliteDatabase]:
+    path.write_bytes(_migrated_file(migrations))
     db = SqliteDatabase(path, FUNCTIONS)
-    migrate(db.engine, migrations)
     db.start()
     yield db
     db.close()
 
 
+@cache
+def _migrated_file(migrations: Path) -> bytes:
+    """A database file that is empty, as far as the migrations go: made once, as each test would make it."""
+    with TemporaryDirectory() as folder:
+        db = SqliteDatabase(Path(folder) / "empty.db")
+        migrate(db.engine, migrations)
+        db.close()
+        return (Path(folder) / "empty.db").read_bytes()
+
+
 def _empty(connection: Connection, schema: str) -> None:
-    """The tables of the test before stay. Numbers begin far from those that tests write down."""
+    """The tables of the test before stay, and those that it left empty are not made anew. Numbers begin again."""
     found = connection.execute(
         text("SELECT tablename FROM pg_tables WHERE schemaname = :schema AND tablename NOT LIKE 'alembic%'"),
         {"schema": schema},
     ).scalars()
-    connection.execute(text(f"TRUNCATE {', '.join(found)} RESTART IDENTITY"))
+    has_rows = " UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT FROM {table})" for table in found)
+    if full := connection.execute(text(has_rows)).scalars().all():
+        connection.execute(text(f"TRUNCATE {', '.join(full)} CASCADE"))
+    connection.execute(
+        text(
+            "SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)"
+            " FROM pg_sequences WHERE schemaname = :schema"
+        ),
+        {"schema": schema},
+    )

@@ -1,5 +1,6 @@
 """Sound for the tests: real speech, noise at a known level over it, and WAV files with every kind of fault."""
 
+import math
 import struct
 from collections.abc import Callable, Sequence
 
@@ -57,7 +58,7 @@ def speech_with_noise(
     """
     channel = conversation(seconds, first=seed % 7)[voice].astype(np.float64)
     added = noise(kind, len(channel), np.random.default_rng(seed))
-    gain = np.sqrt(active_power(band_pass(channel)) / np.mean(band_pass(added) ** 2) / 10 ** (snr_db / 10))
+    gain = np.sqrt(active_power(band_pass(channel)) / band_power(added) / 10 ** (snr_db / 10))
     noisy: NDArray[np.int16] = np.clip(channel + added * gain, -32768, 32767).astype(np.int16)
     return noisy
 
@@ -97,9 +98,10 @@ def cliff(samples: NDArray[np.int16], *, below_hz: float = 0, above_hz: float = 
 
 
 def _hum(length: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    time = np.arange(length) / RATE_HZ
+    # All tones begin anew after one period of the lowest.
+    time = np.arange(RATE_HZ // 50) / RATE_HZ
     tones = sum(np.sin(2 * np.pi * 50 * k * time + rng.uniform(0, 6)) / k for k in range(1, 40))
-    return np.asarray(tones + rng.normal(0, 0.02, length))
+    return np.asarray(np.resize(tones, length) + rng.normal(0, 0.02, length))
 
 
 def _shaped(
@@ -116,6 +118,13 @@ def band_pass(samples: NDArray[np.float64], low_hz: float = 330, high_hz: float 
     frequencies = np.fft.rfftfreq(len(samples), 1 / RATE_HZ)
     spectrum[(frequencies < low_hz) | (frequencies > high_hz)] = 0
     return np.fft.irfft(spectrum, len(samples))
+
+
+def band_power(samples: NDArray[np.float64], low_hz: float = 330, high_hz: float = 3400) -> float:
+    """The mean square of what `band_pass` leaves, by Parseval's theorem: without the way back from the spectrum. Neither edge is 0 Hz or half the rate."""
+    first, last = math.ceil(low_hz * len(samples) / RATE_HZ), math.floor(high_hz * len(samples) / RATE_HZ)
+    spectrum = np.fft.rfft(samples)[first : last + 1]
+    return float(2 * np.sum(spectrum.real**2 + spectrum.imag**2) / len(samples) ** 2)
 
 
 def active_power(samples: NDArray[np.float64]) -> float:
