@@ -71,26 +71,7 @@ class JsonDoor:
 
     async def fill(self) -> None:
         """Makes the accounts and tokens."""
-        good = await self._account("good")
-        assert await self._account("deaf", has_voice_analysis=False) == DEAF
-        for name in ("elsewhere", "nowhere"):
-            networks = AccountChange(allowed_networks=("10.0.0.0/8",))
-            await self._db.write(update_account, await self._account(name), networks)
-        for name in ("disabled", "nowhere"):
-            account = await self._account(name) if name == "disabled" else AccountId(4)
-            await self._db.write(set_account, account, OperatorChange(is_active=False, has_call_upload=False))
-        few = OperatorChange(day_limit=UPLOAD_POINTS - 1)
-        await self._db.write(set_account, await self._account("closed"), replace(few, has_call_upload=False))
-        await self._db.write(set_account, await self._account("spent"), few)
-        await self._token(good, "agent", NewToken(role=Role.AGENT, agent_account_ids=(DEAF,)))
-        await self._token(good, "reader", NewToken(role=Role.READ))
-        await self._token(good, "expired", NewToken(role=Role.ADMIN, expire_time=NOON))
-        await self._db.write(block_token, good, await self._token(good, "blocked", NewToken(role=Role.ADMIN)))
-
-        def campaign(connection: Connection) -> None:
-            connection.execute(text(f"INSERT INTO campaigns VALUES ({good}, {INACTIVE_CAMPAIGN}, 'autumn', FALSE)"))
-
-        await self._db.write(campaign)
+        await self._db.write(_fill)
 
     async def rpc(self, body: bytes | str | object, address: str = "127.0.0.1") -> Any:
         """The envelope that JSON-RPC answers. A body that is not text is sent as JSON."""
@@ -109,14 +90,6 @@ class JsonDoor:
             return refused
         raise AssertionError("the upload was taken")
 
-    async def _account(self, token: str, **fields: Any) -> AccountId:
-        made = await self._db.write(create_account, a_new_account(**fields), token_sha256(token), None, NOON)
-        return made.account_id
-
-    async def _token(self, account_id: AccountId, text: str, new: NewToken) -> int:
-        made = await self._db.write(add_token, account_id, token_sha256(text), new, NOON)
-        return made.token_id
-
     async def _identify(self, sha256: bytes, acting_for: AccountId | None) -> Identity:
         if sha256 == token_sha256("bug"):
             raise LookupError("secret inside")
@@ -126,6 +99,34 @@ class JsonDoor:
 def a_request(method: str = "upload.calls", token: str = "good", **params: Any) -> dict[str, Any]:
     """A good envelope round the params."""
     return {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"access_token": token, **params}}
+
+
+def _fill(connection: Connection) -> None:
+    good = _account(connection, "good")
+    assert _account(connection, "deaf", has_voice_analysis=False) == DEAF
+    few = OperatorChange(day_limit=UPLOAD_POINTS - 1)
+    gone = OperatorChange(is_active=False, has_call_upload=False)
+    networks = AccountChange(allowed_networks=("10.0.0.0/8",))
+    update_account(connection, _account(connection, "elsewhere"), networks)
+    nowhere = _account(connection, "nowhere")
+    update_account(connection, nowhere, networks)
+    set_account(connection, nowhere, gone)
+    set_account(connection, _account(connection, "disabled"), gone)
+    set_account(connection, _account(connection, "closed"), replace(few, has_call_upload=False))
+    set_account(connection, _account(connection, "spent"), few)
+    _token(connection, good, "agent", NewToken(role=Role.AGENT, agent_account_ids=(DEAF,)))
+    _token(connection, good, "reader", NewToken(role=Role.READ))
+    _token(connection, good, "expired", NewToken(role=Role.ADMIN, expire_time=NOON))
+    block_token(connection, good, _token(connection, good, "blocked", NewToken(role=Role.ADMIN)))
+    connection.execute(text(f"INSERT INTO campaigns VALUES ({good}, {INACTIVE_CAMPAIGN}, 'autumn', FALSE)"))
+
+
+def _account(connection: Connection, token: str, **fields: Any) -> AccountId:
+    return create_account(connection, a_new_account(**fields), token_sha256(token), None, NOON).account_id
+
+
+def _token(connection: Connection, account_id: AccountId, text: str, new: NewToken) -> int:
+    return add_token(connection, account_id, token_sha256(text), new, NOON).token_id
 
 
 def _bytes(body: bytes | str | object) -> bytes:
