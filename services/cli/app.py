@@ -12,11 +12,13 @@ from rich.console import Console
 from services.cli import accounts, calls, tokens
 from services.cli.call_files import Report, report_path
 from services.cli.connect import DEFAULT_DATA_DIR, CommandFailed, explain, front_door, internal_channel
+from services.cli.deleting import delete_calls
 from services.cli.directory_commands import DIRECTORY
 from services.cli.export_command import export_calls
 from services.cli.instance import CannotStart, InstanceRunning, KeyMissing
 from services.cli.local_files import file_of_calls
 from services.cli.options import DataDir, Json, Token, Url
+from services.cli.retention_commands import retention_app
 from services.cli.tokens import TokenRole
 from services.cli.upload import print_tally, upload_file
 from services.cli.webhook_commands import WEBHOOKS
@@ -39,6 +41,8 @@ app.add_typer(accounts_app, name="accounts")
 app.add_typer(tokens_app, name="tokens")
 app.add_typer(calls_app, name="calls")
 calls_app.command("export")(export_calls)
+calls_app.command("delete")(delete_calls)
+app.add_typer(retention_app, name="retention")
 for _name, _commands in (*DIRECTORY.items(), *WEBHOOKS.items()):
     app.add_typer(_commands, name=_name)
 

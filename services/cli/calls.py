@@ -75,10 +75,14 @@ def watch(door: Door, last: int, cursor: str, *, as_json: bool) -> None:
                     newest, cursor = _newest_and_cursor(door, last)
                     for call in reversed(newest):
                         _print_change(
-                            console, WatchCallsResponse(cursor=cursor, status=call.status, call=call), as_json=as_json
+                            console,
+                            WatchCallsResponse(
+                                cursor=cursor, status=call.status, call=call, call_session_id=call.call_session_id
+                            ),
+                            as_json=as_json,
                         )
                 for told in _changes(door, cursor):
-                    if told.status:
+                    if told.call_session_id:
                         _print_change(console, told, as_json=as_json)
                     cursor = told.cursor
             except grpc.RpcError as error:
@@ -108,8 +112,12 @@ def _print_change(console: Console, told: WatchCallsResponse, *, as_json: bool) 
     if as_json:
         print(json.dumps(as_dict(told), ensure_ascii=False), flush=True)
     else:
+        status = "erased" if told.is_deleted else word_of(CallStatus, told.status)
+        if not told.HasField("call"):
+            since = "" if told.is_deleted else ", erased since"
+            console.print(f"{told.call_session_id}  {status}{since}", markup=False, highlight=False)
+            return
         number, ext_id, start, direction, caller, dialled, _, error = _row(told.call)
-        status = word_of(CallStatus, told.status)
         console.print(f"{number}  {start}  {direction:3}  {caller} > {dialled}  {status} {error}  {ext_id}", markup=False, highlight=False)  # fmt: skip
 
 

@@ -4,24 +4,30 @@ import json
 import os
 import sys
 from dataclasses import asdict
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from calldock.intake.v1.call_pb2 import CallStatus, Direction
 from calldock.intake.v1.call_service_pb2 import ListCallsRequest
 from rich.console import Console
 
+from services.cli.call_filters import (
+    BeganBefore,
+    BeganFrom,
+    Lost,
+    OfDirection,
+    Statuses,
+    UploadedBefore,
+    UploadedFrom,
+    filtered,
+)
 from services.cli.connect import DEFAULT_DATA_DIR, front_door
 from services.cli.export import Exported, ExportFormat, OneCall, RecordingsWord, export
 from services.cli.export_output import STDOUT, NobodyReads
-from services.cli.moments import moment_of, span_of
+from services.cli.moments import span_of
 from services.cli.options import DataDir, Json, Token, Url
 from services.cli.vcon import NO_DOMAIN
-from services.shared.clock import SystemClock
-from services.shared.rpc.values import timestamp, value_of
 
 _ENDINGS = {
     ".vcon.jsonl": ExportFormat.VCON,
@@ -31,30 +37,6 @@ _ENDINGS = {
     ".jsonl": ExportFormat.JSONL,
     ".ndjson": ExportFormat.JSONL,
 }
-
-
-class CallStatusWord(StrEnum):
-    """Where a call stands."""
-
-    NEW = "new"
-    IN_PROCESS = "in_process"
-    PROCESSED = "processed"
-    ERROR = "error"
-    CANCELLED = "cancelled"
-
-
-class DirectionWord(StrEnum):
-    """Which side dialled."""
-
-    IN = "in"
-    OUT = "out"
-
-
-def _moment(text: str) -> datetime:
-    try:
-        return moment_of(text, SystemClock().now())
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
 
 
 def _span(text: str) -> timedelta:
@@ -83,34 +65,13 @@ def export_calls(
         RecordingsWord,
         typer.Option(help="Recordings as links, as files in a folder beside, within vCons, or not at all."),
     ] = RecordingsWord.LINK,
-    status: Annotated[
-        list[CallStatusWord] | None, typer.Option(help="Only calls that stand there; repeatable.")
-    ] = None,
-    direction: Annotated[DirectionWord | None, typer.Option(help="Only calls of this direction.")] = None,
-    lost: Annotated[
-        bool | None, typer.Option("--lost/--answered", help="Only lost calls, or only successful ones.")
-    ] = None,
-    from_: Annotated[
-        datetime | None,
-        typer.Option(
-            "--from",
-            parser=_moment,
-            metavar="MOMENT",
-            help="Only calls that began at it or later, such as 2026-11-02T10:00:00Z or 3d (three days ago).",
-        ),
-    ] = None,
-    before: Annotated[
-        datetime | None,
-        typer.Option("--before", parser=_moment, metavar="MOMENT", help="Only calls that began before it."),
-    ] = None,
-    uploaded_from: Annotated[
-        datetime | None,
-        typer.Option("--uploaded-from", parser=_moment, metavar="MOMENT", help="Only calls uploaded at it or later."),
-    ] = None,
-    uploaded_before: Annotated[
-        datetime | None,
-        typer.Option("--uploaded-before", parser=_moment, metavar="MOMENT", help="Only calls uploaded before it."),
-    ] = None,
+    status: Statuses = None,
+    direction: OfDirection = None,
+    lost: Lost = None,
+    from_: BeganFrom = None,
+    before: BeganBefore = None,
+    uploaded_from: UploadedFrom = None,
+    uploaded_before: UploadedBefore = None,
     domain: Annotated[
         str, typer.Option(envvar="CALLDOCK_VCON_DOMAIN", help="Your domain, from which vCons' uuids are made.")
     ] = NO_DOMAIN,
@@ -128,15 +89,7 @@ def export_calls(
     """
     form = _format(file, format_, is_one=call is not None)
     _check_recordings(recordings, form, file)
-    filters = ListCallsRequest(
-        statuses=[value_of(CallStatus, each) for each in status or ()],
-        direction=value_of(Direction, direction),
-        is_lost=lost,
-        start_time_from=timestamp(from_) if from_ else None,
-        start_time_before=timestamp(before) if before else None,
-        upload_time_from=timestamp(uploaded_from) if uploaded_from else None,
-        upload_time_before=timestamp(uploaded_before) if uploaded_before else None,
-    )
+    filters = filtered(ListCallsRequest, status, direction, lost, from_, before, uploaded_from, uploaded_before)
     if call is not None and filters != ListCallsRequest():
         raise typer.BadParameter("one call needs no filter: leave CALL out, or the filters")
     if call is None and ext_id:

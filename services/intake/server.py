@@ -57,6 +57,7 @@ from services.intake.watching import Bell, Watching
 from services.shared.clock import Clock, SystemClock
 from services.shared.db.database import Database
 from services.shared.db.opening import open_database
+from services.shared.db.wake_ups import WakeUps
 from services.shared.db.work_queue import WorkQueue
 from services.shared.db.work_table import Claim
 from services.shared.identity import Role
@@ -194,6 +195,7 @@ class Loops:
         ) -> WorkLoop[Claim]:
             return WorkLoop(name, queue, handle, concurrency=concurrency, lease=lease, clock=clock, rng=rng)
 
+        self._wake_ups = WakeUps(db, self._look)
         self._calls_erased, self._objects_erased = asyncio.Event(), asyncio.Event()
         self._discarding = Discarding(db, media, notify, clock)
         self._retaining = Retaining(db, notify, clock, settings.retention, self.erased)
@@ -213,9 +215,14 @@ class Loops:
             self.wake()
         else:
             self._bell.ring()
+            self._wake_ups.tell()
 
     def wake(self) -> None:
-        """Something was committed that may be work for any of them."""
+        """Something was committed that may be work for any of them, here or in another process."""
+        self._look()
+        self._wake_ups.tell()
+
+    def _look(self) -> None:
         for loop in self._loops:
             loop.wake()
         self._bell.ring()
@@ -225,6 +232,7 @@ class Loops:
         self._calls_erased.set()
         self._objects_erased.set()
         self._bell.ring()
+        self._wake_ups.tell()
 
     def stop(self) -> None:
         """Takes no more work."""
@@ -234,7 +242,10 @@ class Loops:
     async def run(self) -> None:
         """Works until stopped; cancelling gives back what is held."""
         async with asyncio.TaskGroup() as group:
-            upkeep = [group.create_task(sweep_until_cancelled(self._sweep, self.wake, self._rng))]
+            upkeep = [
+                group.create_task(sweep_until_cancelled(self._sweep, self._look, self._rng)),
+                group.create_task(self._wake_ups.run_until_cancelled()),
+            ]
             upkeep += [
                 group.create_task(repeat_until_cancelled(step, self._rng, asked))
                 for step, asked in (

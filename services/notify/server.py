@@ -25,6 +25,7 @@ from services.notify.trial import Trials
 from services.notify.upkeep import Upkeep
 from services.shared.clock import SystemClock
 from services.shared.db.opening import open_database
+from services.shared.db.wake_ups import WakeUps
 from services.shared.egress import EgressGuard, trusting
 from services.shared.errors import CannotRun
 from services.shared.identity import Role
@@ -102,10 +103,16 @@ async def serve(settings: NotifySettings) -> None:
             rng=rng,
             ahead=AHEAD,
         )
+        wake_ups = WakeUps(db, loop.wake)
+
+        def stored() -> None:
+            loop.wake()
+            wake_ups.tell()
+
         public, internal = _listeners(
-            NotificationServicer(Readback(db), Redelivery(db, clock, loop.wake), Trials(db, guard, posting, clock)),
+            NotificationServicer(Readback(db), Redelivery(db, clock, stored), Trials(db, guard, posting, clock)),
             WebhookServicer(secrets),
-            DeliveryServicer(Enqueueing(db, clock, loop.wake), secrets),
+            DeliveryServicer(Enqueueing(db, clock, stored), secrets),
             intake,
             settings,
         )
@@ -122,8 +129,10 @@ async def serve(settings: NotifySettings) -> None:
         async with asyncio.TaskGroup() as group:
             posting_processes = group.create_task(posters.run())
             sweeping = group.create_task(sweep_until_cancelled(upkeep.sweep, loop.wake, rng))
+            hearing = group.create_task(wake_ups.run_until_cancelled())
             await _deliver_until_stopped(loop, deliveries, posters, public, settings)
             sweeping.cancel()
+            hearing.cancel()
             posting_processes.cancel()
         await internal.drain(settings.drain_s)
     finally:

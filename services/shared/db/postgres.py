@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+import asyncpg  # type: ignore[import-untyped]
 import structlog
 from alembic import command
 from alembic.config import Config
@@ -99,6 +100,29 @@ class PostgresDatabase:
             raise Trouble("the database failed a read") from error
         except (OSError, PoolTimeout, TimeoutError) as error:
             raise Trouble("the database failed a read") from error
+
+    @property
+    def channel(self) -> str:
+        """Where processes of this schema tell each other of commits."""
+        return f"calldock_{self._schema}"
+
+    async def hear(self, heard: Callable[[str], None]) -> None:
+        """Calls `heard` with each payload of the channel, over a connection of its own, until that is lost. Raises Trouble when there is none to be had."""
+        lost = asyncio.Event()
+        try:
+            connection = await asyncpg.connect(
+                self._url.set(drivername="postgresql").render_as_string(hide_password=False), timeout=READ_LIMIT_S
+            )
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise Trouble("the database cannot be reached") from error
+        try:
+            connection.add_termination_listener(lambda _: lost.set())
+            await connection.add_listener(self.channel, lambda _connection, _pid, _channel, payload: heard(payload))
+            await lost.wait()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise Trouble("the database cannot be reached") from error
+        finally:
+            connection.terminate()
 
     async def stop(self) -> None:
         """Closes the connections."""
