@@ -48,6 +48,12 @@ def delete(calldock: Calldock, token: str, number: int) -> None:
     until(is_gone)
 
 
+def told(calldock: Calldock, token: str) -> Any:
+    """The notifications that are kept; None while notify is away."""
+    answer = calldock.http("GET", "/v1/notifications", token=token)
+    return answer.json["notifications"] if answer.status == 200 else None
+
+
 def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
     with closing(sqlite3.connect(path)) as connection:
         names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
@@ -89,8 +95,7 @@ def test_calls_that_are_erased_while_everything_is_killed_leave_nothing(host: Ho
 
         until(calldock.is_healthy)
         assert calldock.http("GET", "/v1/calls", token=account.token).json["calls"] == []
-        told = lambda: calldock.http("GET", "/v1/notifications", token=account.token)  # noqa: E731
-        until(lambda: told().status == 200 and not told().json["notifications"])
+        until(lambda: told(calldock, account.token) == [])
         database = calldock.data_dir / "intake.db"
         until(lambda: not rows(database)["erasures"])
         files = calldock.data_dir / "recordings"
