@@ -40,15 +40,19 @@ def print_list(door: Door, limit: int, *, as_json: bool) -> None:
         Console().print(table)
 
 
-def print_call(door: Door, name: str, *, is_ext_id: bool, as_json: bool) -> None:
-    """Prints one call, by our number or by the account's id."""
+def find_call(door: Door, name: str, *, is_ext_id: bool) -> Call:
+    """The call of this name: our number, or the account's id. Raises CommandFailed for what is neither; RpcError."""
     stub = CallServiceStub(door.channel)
     if is_ext_id:
-        call = stub.LookupCall(LookupCallRequest(ext_id=name), timeout=DEADLINE_S, metadata=door.metadata)
-    elif name.isascii() and name.isdigit() and len(name) <= 19:
-        call = stub.GetCall(GetCallRequest(call_session_id=int(name)), timeout=DEADLINE_S, metadata=door.metadata)
-    else:
+        return stub.LookupCall(LookupCallRequest(ext_id=name), timeout=DEADLINE_S, metadata=door.metadata)
+    if not (name.isascii() and name.isdigit() and len(name) <= 19):
         raise CommandFailed(f"{name} is no call_session_id; for the account's own id add --ext-id")
+    return stub.GetCall(GetCallRequest(call_session_id=int(name)), timeout=DEADLINE_S, metadata=door.metadata)
+
+
+def print_call(door: Door, name: str, *, is_ext_id: bool, as_json: bool) -> None:
+    """Prints one call, by our number or by the account's id."""
+    call = find_call(door, name, is_ext_id=is_ext_id)
     if as_json:
         print(json.dumps(as_dict(call), ensure_ascii=False, indent=2))
         return

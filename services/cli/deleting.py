@@ -8,8 +8,6 @@ import typer
 from calldock.intake.v1.call_service_pb2 import (
     DeleteCallRequest,
     DeleteCallsRequest,
-    GetCallRequest,
-    LookupCallRequest,
 )
 from calldock.intake.v1.call_service_pb2_grpc import CallServiceStub
 from rich.console import Console
@@ -25,7 +23,8 @@ from services.cli.call_filters import (
     UploadedFrom,
     filtered,
 )
-from services.cli.connect import DEADLINE_S, DEFAULT_DATA_DIR, CommandFailed, Door, asked_until_there, front_door
+from services.cli.calls import find_call
+from services.cli.connect import DEADLINE_S, DEFAULT_DATA_DIR, Door, asked_until_there, front_door
 from services.cli.options import DataDir, Json, Token, Url
 from services.shared.clock import SystemClock
 from services.shared.rpc.values import timestamp
@@ -65,16 +64,10 @@ def delete_calls(
 
 
 def _delete_one(door: Door, name: str, *, is_ext_id: bool, dry_run: bool, as_json: bool) -> None:
-    stub = CallServiceStub(door.channel)
-    if is_ext_id:
-        found = stub.LookupCall(LookupCallRequest(ext_id=name), timeout=DEADLINE_S, metadata=door.metadata)
-    elif name.isascii() and name.isdigit() and len(name) <= 19:
-        found = stub.GetCall(GetCallRequest(call_session_id=int(name)), timeout=DEADLINE_S, metadata=door.metadata)
-    else:
-        raise CommandFailed(f"{name} is no call_session_id; for the account's own id add --ext-id")
+    found = find_call(door, name, is_ext_id=is_ext_id)
     if not dry_run:
         request = DeleteCallRequest(call_session_id=found.call_session_id)
-        stub.DeleteCall(request, timeout=DEADLINE_S, metadata=door.metadata)
+        CallServiceStub(door.channel).DeleteCall(request, timeout=DEADLINE_S, metadata=door.metadata)
     _print(1, 0 if dry_run else 1, as_json=as_json)
 
 

@@ -14,13 +14,14 @@ from typing import IO
 
 import grpc
 from calldock.intake.v1.call_pb2 import Call, Mp3Record, WavRecord
-from calldock.intake.v1.call_service_pb2 import GetCallRequest, ListCallsRequest, LookupCallRequest
+from calldock.intake.v1.call_service_pb2 import GetCallRequest, ListCallsRequest
 from calldock.intake.v1.call_service_pb2_grpc import CallServiceStub
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from services.cli import vcon
-from services.cli.connect import DEADLINE_S, CommandFailed, Door, as_dict, asked_until_there
+from services.cli.calls import find_call
+from services.cli.connect import DEADLINE_S, Door, as_dict, asked_until_there
 from services.cli.export_csv import CsvRows
 from services.cli.export_output import STDOUT, whole_file, write_whole
 from services.cli.export_recordings import RecordingFiles, base64url, is_same_file
@@ -71,6 +72,7 @@ class Selection:
     """The calls to export, newest first. Calls that arrive meanwhile are not among them. Waits while calldock is away, for `patience` at a time."""
 
     def __init__(self, door: Door, asked: ListCallsRequest | OneCall, *, is_whole: bool, patience: timedelta) -> None:
+        self._door = door
         self._stub = CallServiceStub(door.channel)
         self._metadata = door.metadata
         self._asked = asked
@@ -98,15 +100,9 @@ class Selection:
             request.page_token = page.next_page_token
 
     def _one(self, asked: OneCall) -> Call:
-        if asked.is_ext_id:
-            lookup = LookupCallRequest(ext_id=asked.name)
-            return asked_until_there(
-                lambda: self._stub.LookupCall(lookup, timeout=DEADLINE_S, metadata=self._metadata),
-                patience=self._patience,
-            )
-        if not (asked.name.isascii() and asked.name.isdigit() and len(asked.name) <= 19):
-            raise CommandFailed(f"{asked.name} is no call_session_id; for the account's own id add --ext-id")
-        return self._get(int(asked.name))
+        return asked_until_there(
+            lambda: find_call(self._door, asked.name, is_ext_id=asked.is_ext_id), patience=self._patience
+        )
 
     def _get(self, call_session_id: int) -> Call:
         request = GetCallRequest(call_session_id=call_session_id)
