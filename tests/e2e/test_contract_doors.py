@@ -296,7 +296,7 @@ def test_rest_names_twenty_wrong_fields_and_counts_all_and_a_dry_run_names_all(
     "1 national form by region", "1 stored in E.164", "1 number in national form", "8 digits without the plus"
 )
 def test_a_national_number_is_read_by_the_accounts_region(calldock: Calldock) -> None:
-    account = calldock.account("Region", "--region", "US")
+    account = calldock.account("Region", region="US")
     calldock.upload(account, a_json_call(ext_id="local", calling_phone_number="2025550123"))
 
     filter_ = {"field": "ext_id", "operator": "=", "value": "local"}

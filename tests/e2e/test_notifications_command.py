@@ -63,8 +63,15 @@ class Shell:
 
     def until_all(self, status: str, count: int) -> list[dict[str, Any]]:
         """Waits until so many notifications stand there; answers them, newest first."""
-        until(lambda: len(self.lines("notifications", "list", "--status", status)) == count)
-        return self.lines("notifications", "list", "--status", status)
+        page = f"/v1/notifications?status=NOTIFICATION_STATUS_{status.upper()}"
+        # Looked at without a process for each look.
+        until(lambda: len(self.asked(page)["notifications"]) == count)
+        listed = self.lines("notifications", "list", "--status", status)
+        assert len(listed) == count
+        return listed
+
+    def asked(self, path: str) -> Any:
+        return self.calldock.http("GET", path, token=self.account.token).json
 
 
 def alone(*arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -263,7 +270,7 @@ def test_a_link_into_the_operators_network_names_the_setting(shell: Shell) -> No
 def test_receivers_are_listed_with_what_they_fail_at(shell: Shell, host: Host) -> None:
     receiver = Receiver(host, "/fails", 503)
     shell.upload(receiver.url, "failing")
-    until(lambda: any(each["failures"] for each in shell.lines("notifications", "receivers")))
+    until(lambda: any(each["failures"] for each in shell.asked("/v1/receivers")["receivers"]))
 
     (failing,) = shell.lines("notifications", "receivers")
     table = shell.told("notifications", "receivers")

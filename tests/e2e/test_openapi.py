@@ -69,7 +69,7 @@ OPERATIONS = {operation.ok().label: operation.ok() for operation in loaded(DOCUM
 @pytest.fixture(scope="module")
 def account(calldock: Calldock, host: Host) -> Account:
     """An account of its own: its settings, tokens and calls are whatever came."""
-    account = calldock.account("OpenAPI", "--voice-analysis")
+    account = calldock.account("OpenAPI")
     host.secrets.append(account.secret)
     return account
 
