@@ -47,7 +47,14 @@ class Many:
         """Begins an export."""
         command = [*before, CALLDOCK, "calls", "export", *map(str, arguments)]
         command += ["--url", url or self.calldock.url, "--token", self.account.token]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # Whoever started the tests may ignore it, and its children with it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
 
     def peak_bytes(self, *arguments: object) -> int:
         """The most memory that an export held."""
