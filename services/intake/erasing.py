@@ -15,7 +15,7 @@ from services.shared.identity import AccountId
 log = structlog.get_logger()
 
 FOUND_AT_ONCE = 1_000
-ERASED_AT_ONCE = 10
+ERASED_AT_ONCE = 5
 """Calls of one transaction: so that it holds nobody else up for more than 5 ms."""
 LASTS_S = 10.0
 

@@ -25,7 +25,7 @@ log = structlog.get_logger()
 ACCOUNTS_AT_ONCE = 100
 CALLS_AT_ONCE = 500
 RECORDINGS_AT_ONCE = 1_000
-ROWS_OF_A_WRITE = 10
+ROWS_OF_A_WRITE = 5
 """Calls or recordings of one transaction: so that it holds nobody else up for more than 5 ms."""
 
 
