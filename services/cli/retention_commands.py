@@ -25,16 +25,18 @@ _SPANS = {
     "payloads": "notifications, from when they ended",
     "ext_ids": "ext_ids of calls that went, remembered as hashes",
 }
-_AS_THE_OPERATOR = "default"
+_DEFAULT = "default"
+_AS_THE_OPERATOR = timedelta(-1)
+"""Stands for no span of the account's own: 0 is a span, which calldock refuses."""
 
 
 def _span(text: str) -> timedelta:
-    if text == _AS_THE_OPERATOR:
-        return timedelta(0)
+    if text == _DEFAULT:
+        return _AS_THE_OPERATOR
     try:
         return span_of(text)
     except ValueError as error:
-        raise typer.BadParameter(f"{error}, or {_AS_THE_OPERATOR}") from error
+        raise typer.BadParameter(f"{error}, or {_DEFAULT}") from error
 
 
 def _option(name: str) -> typer.models.OptionInfo:
@@ -74,7 +76,7 @@ def set_retention(
     retention = _retention(door)
     for name, span in named.items():
         retention.ClearField(name)  # type: ignore[arg-type]
-        if span:
+        if span != _AS_THE_OPERATOR:
             getattr(retention, name).FromTimedelta(span)
     request = UpdateAccountRequest(account=Account(retention=retention), update_mask=FieldMask(paths=["retention"]))
     changed = AccountServiceStub(door.channel).UpdateAccount(request, timeout=DEADLINE_S, metadata=door.metadata)

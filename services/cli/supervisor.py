@@ -15,6 +15,7 @@ from typing import IO
 import structlog
 
 from services.shared.backoff import exponential
+from services.shared.waiting import set_within
 
 log = structlog.get_logger()
 
@@ -81,9 +82,7 @@ class Supervisor:
                 failures = 1 if loop.time() - began > STEADY_S else failures + 1
                 pause_s = exponential(failures, FIRST_PAUSE, LONGEST_PAUSE).total_seconds()
                 log.warning("process.died", process=child.name, exit_code=code, pause_s=pause_s)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(pause_s):
-                        await child.stopping.wait()
+                await set_within(child.stopping, pause_s)
         finally:
             child.ended.set()
 

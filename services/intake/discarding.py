@@ -15,6 +15,7 @@ from services.shared.backoff import jittered
 from services.shared.clock import Clock
 from services.shared.db.database import Database
 from services.shared.errors import Trouble
+from services.shared.waiting import set_within
 
 log = structlog.get_logger()
 
@@ -59,15 +60,14 @@ class Discarding:
 async def repeat_until_cancelled(
     step: Callable[[], Awaitable[bool]],
     rng: random.Random,
-    asked: asyncio.Event | None = None,
+    asked: asyncio.Event,
     pause: timedelta = PAUSE,
 ) -> None:
     """Looks every few seconds, when it is asked to, and at once again while there is more."""
     name = getattr(step, "__name__", "step")
     while True:
         more = False
-        if asked is not None:
-            asked.clear()
+        asked.clear()
         try:
             more = await step()
         except Trouble as trouble:
@@ -75,15 +75,4 @@ async def repeat_until_cancelled(
         except Exception:
             log.exception("upkeep.failed", step=name)
         if not more:
-            await _pause(asked, jittered(pause, rng, share=0.2).total_seconds())
-
-
-async def _pause(asked: asyncio.Event | None, longest_s: float) -> None:
-    if asked is None:
-        await asyncio.sleep(longest_s)
-        return
-    try:
-        async with asyncio.timeout(longest_s):
-            await asked.wait()
-    except TimeoutError:
-        return
+            await set_within(asked, jittered(pause, rng, share=0.2).total_seconds())

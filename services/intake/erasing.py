@@ -71,6 +71,8 @@ class Erasing:
             if not found:
                 break
             for start in range(0, len(found), ERASED_AT_ONCE):
+                if self._clock.monotonic() >= until:
+                    break
                 some = found[start : start + ERASED_AT_ONCE]
                 deleted += await self._db.write(delete_calls, account_id, some, self._clock.now())
                 self._erased()

@@ -30,12 +30,11 @@ class RetentionDefaults:
 SPANS = ("calls", "recordings", "sources", "payloads", "ext_ids")
 
 
-def check_retention(retention: Retention) -> Retention:
-    """The spans, as they are. Raises Refusal for one that is not of whole seconds."""
+def check_retention(retention: Retention) -> None:
+    """Raises Refusal for a span that is not of whole seconds."""
     for name in SPANS:
         span: timedelta | None = getattr(retention, name)
         if span is not None and span.microseconds:
             path = ("account", "retention", name)
             why = "whole seconds are due"
             raise Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=path, value=f"{span.total_seconds()} s", why=why)
-    return retention

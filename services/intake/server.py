@@ -251,10 +251,10 @@ class Loops:
                 for step, asked in (
                     (self._discarding.discard_objects, self._objects_erased),
                     (self._discarding.erase_in_notify, self._calls_erased),
-                    (self._discarding.forget_changes, None),
-                    (self._retaining.retain_audio, None),
-                    (self._retaining.retain_calls, None),
-                    (self._retaining.forget_ext_ids, None),
+                    (self._discarding.forget_changes, asyncio.Event()),
+                    (self._retaining.retain_audio, asyncio.Event()),
+                    (self._retaining.retain_calls, asyncio.Event()),
+                    (self._retaining.forget_ext_ids, asyncio.Event()),
                 )
             ]
             await asyncio.wait([group.create_task(loop.run()) for loop in self._loops])

@@ -11,6 +11,7 @@ from services.shared.errors import Trouble
 from services.shared.identity import AccountId
 from services.shared.paging import page_token_below, read_number_token
 from services.shared.places import Places
+from services.shared.waiting import set_within
 
 AT_ONCE = 200
 """Changes that are read together."""
@@ -44,11 +45,7 @@ class Bell:
 
     async def wait(self, longest_s: float) -> None:
         """Returns at the next ring, or when so many seconds have gone."""
-        try:
-            async with asyncio.timeout(longest_s):
-                await self._next.wait()
-        except TimeoutError:
-            return
+        await set_within(self._next, longest_s)
 
 
 class Watching:

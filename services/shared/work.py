@@ -13,6 +13,7 @@ from services.shared.backoff import exponential, jittered
 from services.shared.clock import Clock
 from services.shared.db.work_table import Claim
 from services.shared.errors import Busy, Trouble
+from services.shared.waiting import set_within
 
 log = structlog.get_logger()
 
@@ -99,7 +100,7 @@ class WorkLoop(Generic[C]):
                     self._wake.clear()
                     took = await self._take(group)
                     if took == 0 and not self._stopping:
-                        await self._sleep()
+                        await set_within(self._wake, POLL_S)
                 await self._give_back_next()
                 if self._running:
                     await asyncio.wait([task for _, task in self._running.values()])
@@ -133,13 +134,6 @@ class WorkLoop(Generic[C]):
     async def _give_back_next(self) -> None:
         while self._next:
             await self._give_back(self._next.popleft())
-
-    async def _sleep(self) -> None:
-        try:
-            async with asyncio.timeout(POLL_S):
-                await self._wake.wait()
-        except TimeoutError:
-            return
 
     async def _work_until_none_is_next(self, claim: C) -> None:
         while True:

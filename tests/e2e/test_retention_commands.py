@@ -83,6 +83,9 @@ def test_retention_is_set_shown_and_taken_back(calldock: Calldock, owner: Accoun
     assert answered(calldock, owner, "retention", "show") == changed
     assert "30 days" in shown.stdout
     assert run(calldock, owner, "retention", "set", "--calls", "soon").returncode == 2
+    # Not the same as default, and nothing that anybody can want.
+    assert run(calldock, owner, "retention", "set", "--payloads", "0").returncode == 1
+    assert answered(calldock, owner, "retention", "show") == changed
 
 
 @pytest.mark.parametrize("wrong", [{"calls": "0s"}, {"calls": "1.5s"}, {"recordings": "-5s"}, {"sources": "x"}])

@@ -171,7 +171,9 @@ async def test_a_media_that_fails_at_deleting_does_not_end_the_loop(intake_db: D
     media: Any = BrokenMedia()
     unused: Any = None
     work = Discarding(intake_db, media, unused, HandClock())
-    loop = asyncio.create_task(repeat_until_cancelled(work.discard_objects, random.Random(1), pause=timedelta(0)))
+    loop = asyncio.create_task(
+        repeat_until_cancelled(work.discard_objects, random.Random(1), asyncio.Event(), pause=timedelta(0))
+    )
 
     async with asyncio.timeout(30):
         await media.asked_twice.wait()

@@ -107,22 +107,20 @@ class PostgresDatabase:
         return f"calldock_{self._schema}"
 
     async def hear(self, heard: Callable[[str], None]) -> None:
-        """Calls `heard` with each payload of the channel, over a connection of its own, until that is lost. Raises Trouble when there is none to be had."""
+        """Calls `heard` with each payload of the channel, over one of the connections, until that is lost. Raises Trouble when there is none to be had."""
         lost = asyncio.Event()
         try:
-            connection = await asyncpg.connect(
-                self._url.set(drivername="postgresql").render_as_string(hide_password=False), timeout=READ_LIMIT_S
-            )
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            async with self._engine.connect() as connection:
+                listening: Any = (await connection.get_raw_connection()).driver_connection
+                listening.add_termination_listener(lambda _: lost.set())
+                try:
+                    await listening.add_listener(self.channel, lambda _connection, _pid, _channel, told: heard(told))
+                    await lost.wait()
+                finally:
+                    # With its listener it is of no use to anybody else.
+                    await connection.invalidate()
+        except (OSError, PoolTimeout, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise Trouble("the database cannot be reached") from error
-        try:
-            connection.add_termination_listener(lambda _: lost.set())
-            await connection.add_listener(self.channel, lambda _connection, _pid, _channel, payload: heard(payload))
-            await lost.wait()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise Trouble("the database cannot be reached") from error
-        finally:
-            connection.terminate()
 
     async def stop(self) -> None:
         """Closes the connections."""
@@ -131,7 +129,8 @@ class PostgresDatabase:
     def _opened(self) -> AsyncEngine:
         return create_async_engine(
             self._url,
-            pool_size=self._connections,
+            # One more, for who listens.
+            pool_size=self._connections + 1,
             max_overflow=0,
             pool_timeout=READ_LIMIT_S,
             connect_args={
