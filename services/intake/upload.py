@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from services.intake.account import Account
-from services.intake.call import CheckedCall
+from services.intake.call import AccountClock, CheckedCall
 from services.intake.call_rules import sort_out
 from services.intake.draft import ReadDraft
 from services.intake.store.accounts import get_account
 from services.intake.store.uploads import (
     Priority,
     Saved,
+    Stale,
     Upload,
     UploadedCall,
     find_refusals,
@@ -28,6 +28,10 @@ from services.shared.gathering import Gathering
 from services.shared.identity import AccountId, Identity, Role
 
 log = structlog.get_logger()
+
+REMEMBERED_CLOCKS = 10_000
+MOMENT_S = 0.0003
+"""About what reading and checking one small upload takes (benchmarks/results.md)."""
 
 
 class Uploads:
@@ -48,8 +52,8 @@ class Uploads:
         self._max_calls = max_calls
         self._stored = stored
         # Many small requests of an account cost little more than one.
-        self._saving: Gathering[AccountId, Upload, Saved] = Gathering(self._save, going_together)
-        self._reading: Gathering[AccountId, None, Account] = Gathering(self._read)
+        self._saving: Gathering[AccountId, Upload, Saved] = Gathering(self._save, going_together, moment_s=MOMENT_S)
+        self._clocks: dict[AccountId, AccountClock] = {}
 
     def check_count(self, count: int) -> None:
         """Raises Refusal when a request holds no call, or more than it may."""
@@ -66,8 +70,8 @@ class Uploads:
         """All that is wrong with the calls, in the contract's order, so that an upload's error is the first; stores nothing. Raises Refusal for what is wrong with the request itself."""
         identity.require(Role.UPLOAD)
         self.check_count(len(drafts))
-        account = await self._reading.ask(identity.account_id, None)
-        calls, refusals = await self._sorted_out(account, drafts)
+        clock = await self._read_clock(identity.account_id)
+        calls, refusals = await self._sorted_out(identity.account_id, clock, drafts)
         return [*refusals, *await self._db.read(find_refusals, identity.account_id, calls, self._clock.now())]
 
     async def upload(
@@ -82,38 +86,57 @@ class Uploads:
         """Stores the calls and answers for each, once they are durable. `takes_handed_over` says whether their door takes files that were handed over. Raises Refusal or Refusals, and stores nothing, when one is wrong."""
         identity.require(Role.UPLOAD)
         self.check_count(len(drafts))
-        account = await self._reading.ask(identity.account_id, None)
-        calls, refusals = await self._sorted_out(account, drafts, takes_handed_over=takes_handed_over)
+        account_id = identity.account_id
+        known = self._clocks.get(account_id)
+        if known is not None:
+            # What the account's settings were a while ago: the transaction that stores looks whether they still are.
+            calls, refusals = sort_out(drafts, known, takes_handed_over=takes_handed_over, webhooks=self._webhooks)
+            if not refusals:
+                upload = Upload(calls=calls, clock=known, ext_request_id=ext_request_id, priority=priority)
+                saved = await self._saving.ask(account_id, upload)
+                if not isinstance(saved, Stale):
+                    return _answered(saved)
+        clock = await self._read_clock(account_id)
+        calls, refusals = await self._sorted_out(account_id, clock, drafts, takes_handed_over=takes_handed_over)
         if refusals:
             raise Refusals(refusals)
-        uploaded = await self._saving.ask(
-            identity.account_id, Upload(calls=calls, ext_request_id=ext_request_id, priority=priority)
-        )
-        if isinstance(uploaded, Exception):
-            raise uploaded
-        counts = Counter(call.outcome.value for call in uploaded)
-        log.info("calls.uploaded", account_id=identity.account_id, calls=len(uploaded), **counts)
-        return uploaded
+        # Settings that change from here on change after this upload.
+        upload = Upload(calls=calls, ext_request_id=ext_request_id, priority=priority)
+        return _answered(await self._saving.ask(account_id, upload))
 
-    async def _read(self, account_id: AccountId, asking: Sequence[None]) -> Sequence[Account]:
-        return [await self._db.read(get_account, account_id)] * len(asking)
+    async def _read_clock(self, account_id: AccountId) -> AccountClock:
+        clock = (await self._db.read(get_account, account_id)).clock
+        if len(self._clocks) >= REMEMBERED_CLOCKS:
+            # Whose turn it is next is read again.
+            self._clocks.clear()
+        self._clocks[account_id] = clock
+        return clock
 
     async def _save(self, account_id: AccountId, uploads: Sequence[Upload]) -> Sequence[Saved]:
         saved = await self._db.write(save_uploads, account_id, uploads, self._clock.now())
         self._stored(any(call.records or call.callback for upload in uploads for call in upload.calls))
+        outcomes = Counter(call.outcome.value for each in saved if isinstance(each, list) for call in each)
+        if outcomes:
+            log.info("calls.uploaded", account_id=account_id, uploads=len(uploads), calls=outcomes.total(), **outcomes)
         return saved
 
     async def _sorted_out(
-        self, account: Account, drafts: Sequence[ReadDraft], *, takes_handed_over: bool = True
+        self, account_id: AccountId, clock: AccountClock, drafts: Sequence[ReadDraft], *, takes_handed_over: bool = True
     ) -> tuple[list[CheckedCall], list[Refusal]]:
         """As `sort_out`. A call that is stored and would stay as it is is not refused for what the account's zone and region, or the operator's networks, say today (docs/contract.md 2)."""
-        calls, refusals = sort_out(drafts, account.clock, takes_handed_over=takes_handed_over, webhooks=self._webhooks)
+        calls, refusals = sort_out(drafts, clock, takes_handed_over=takes_handed_over, webhooks=self._webhooks)
         if not refusals:
             return calls, refusals
         named = {drafts[index].draft.ext_id for refusal in refusals if isinstance(index := refusal.path[1], int)}
         known = [ext_id for ext_id in named if ext_id and "\0" not in ext_id]
-        kept = await self._db.read(kept_ext_ids, account.account_id, known, self._clock.now())
+        kept = await self._db.read(kept_ext_ids, account_id, known, self._clock.now())
         if not kept:
             return calls, refusals
         repeats = {index for index, read in enumerate(drafts) if read.draft.ext_id in kept}
-        return sort_out(drafts, account.clock, repeats, takes_handed_over=takes_handed_over, webhooks=self._webhooks)
+        return sort_out(drafts, clock, repeats, takes_handed_over=takes_handed_over, webhooks=self._webhooks)
+
+
+def _answered(saved: Saved) -> list[UploadedCall]:
+    if isinstance(saved, Exception):
+        raise saved
+    return saved

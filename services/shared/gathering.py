@@ -13,6 +13,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+LONGEST_MOMENT_S = 0.004
+
+
 @dataclass(slots=True)
 class _Lane(Generic[T, R]):
     waiting: "deque[tuple[T, asyncio.Future[R]]]" = field(default_factory=deque)
@@ -20,16 +23,19 @@ class _Lane(Generic[T, R]):
 
 
 class Gathering(Generic[K, T, R]):
-    """Does things of one key one after the other, those that wait together. Nobody waits for company: the first goes at once, alone."""
+    """Does things of one key one after the other, those that wait together. Who comes alone goes at once; where several came at a time, the next ones are given a moment to come together."""
 
     def __init__(
         self,
         do: Callable[[K, Sequence[T]], Awaitable[Sequence[R]]],
         how_many: Callable[[Sequence[T]], int] = len,
+        *,
+        moment_s: float = 0.0,
     ) -> None:
-        """`do` answers for each thing. `how_many` says how many of the first that wait go together, at least one."""
+        """`do` answers for each thing. `how_many` says how many of the first that wait go together, at least one. `moment_s` is the time, for each of several that went together, until others may go."""
         self._do = do
         self._how_many = how_many
+        self._moment_s = moment_s
         self._lanes: dict[K, _Lane[T, R]] = {}
 
     async def ask(self, key: K, thing: T) -> R:
@@ -51,6 +57,9 @@ class Gathering(Generic[K, T, R]):
             lane.waiting = deque(waiting[len(some) :])
             if some:
                 await self._do_some(key, some)
+            if len(some) > 1 and self._moment_s:
+                # As many as were answered now are likely to ask again: one by one they would cost as much each.
+                await asyncio.sleep(min(self._moment_s * len(some), LONGEST_MOMENT_S))
         del self._lanes[key]
 
     async def _do_some(self, key: K, some: "Sequence[tuple[T, asyncio.Future[R]]]") -> None:

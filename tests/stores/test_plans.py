@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -27,85 +28,92 @@ from tests.support.uploading import an_account
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteDatabase]:
-    db = SqliteDatabase(tmp_path / "intake.db", FUNCTIONS)
-    migrate(db.engine, MIGRATIONS)
-    db.start()
-    yield db
-    db.close()
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A database whose statements are written down as SQLite runs them."""
 
+    db: SqliteDatabase
+    path: Path
+    ran: list[str]
 
-@contextmanager
-def plans(path: Path) -> Iterator[list[str]]:
-    """How the statements that ran meanwhile read the table of calls; filled at the end."""
-    ran: list[tuple[str, Any]] = []
-    found: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, values: Any, *_: object) -> None:
-        if statement.lstrip().startswith("SELECT") and "calls" in statement:
-            ran.append((statement, values))
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
+    @contextmanager
+    def plans(self) -> Iterator[list[str]]:
+        """How the statements that ran meanwhile read the table of calls; filled at the end."""
+        found: list[str] = []
+        self.ran.clear()
         yield found
+        with closing(sqlite3.connect(self.path)) as raw:
+            for statement in [each for each in self.ran if each.lstrip().startswith("SELECT") and "calls" in each]:
+                steps = raw.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
+                found += [step[3] for step in steps if " calls " in f"{step[3]} " or " c " in step[3]]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Traced]:
+    ran: list[str] = []
+
+    def trace(raw: sqlite3.Connection, _record: object) -> None:
+        raw.set_trace_callback(ran.append)
+
+    event.listen(Engine, "connect", trace)
+    try:
+        path = tmp_path / "intake.db"
+        db = SqliteDatabase(path, FUNCTIONS)
+        migrate(db.engine, MIGRATIONS)
+        db.start()
+        yield Traced(db, path, ran)
+        db.close()
     finally:
-        event.remove(Engine, "before_cursor_execute", note)
-    with closing(sqlite3.connect(path / "intake.db")) as raw:
-        for statement, values in ran:
-            steps = raw.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()
-            found += [step[3] for step in steps if " calls " in f"{step[3]} " or " c " in step[3]]
+        event.remove(Engine, "connect", trace)
 
 
 def walked(found: list[str]) -> list[str]:
     return [step for step in found if step.startswith("SCAN") or step.endswith("(account_id=?)")]
 
 
-async def test_an_upload_finds_what_is_stored_by_its_ext_ids(store: SqliteDatabase, tmp_path: Path) -> None:
-    account = await an_account(store)
+async def test_an_upload_finds_what_is_stored_by_its_ext_ids(store: Traced) -> None:
+    account = await an_account(store.db)
     calls = [a_checked_call(index, ext_id=f"call-{index}") for index in range(3)]
 
-    with plans(tmp_path) as found:
-        await store.write(save_upload, account.account_id, calls, "", NOON, Priority.LIVE)
+    with store.plans() as found:
+        await store.db.write(save_upload, account.account_id, calls, "", NOON, Priority.LIVE)
 
     assert found
     assert walked(found) == []
 
 
 @pytest.mark.parametrize("name", ["upload_time", "start_time"])
-async def test_a_list_of_a_small_window_of_time_reads_what_is_in_it(
-    store: SqliteDatabase, tmp_path: Path, name: str
-) -> None:
-    account = await an_account(store)
+async def test_a_list_of_a_small_window_of_time_reads_what_is_in_it(store: Traced, name: str) -> None:
+    account = await an_account(store.db)
     window: dict[str, Any] = {f"{name}_from": NOON, f"{name}_before": NOON + HOUR}
 
-    with plans(tmp_path) as found:
-        await store.read(list_calls, AccountId(account.account_id), CallFilter(**window), 100, None)
+    with store.plans() as found:
+        await store.db.read(list_calls, AccountId(account.account_id), CallFilter(**window), 100, None)
 
     assert found
     assert walked(found) == []
 
 
 async def test_a_list_of_a_wide_window_is_read_along_the_numbers_until_a_page_is_full(
-    store: SqliteDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Traced, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.intake.store.filtering.FEW_MATCHES", 0)
-    account = await an_account(store)
-    await store.write(save_upload, account.account_id, [a_checked_call()], "", NOON, Priority.LIVE)
+    account = await an_account(store.db)
+    await store.db.write(save_upload, account.account_id, [a_checked_call()], "", NOON, Priority.LIVE)
     window = CallFilter(upload_time_from=NOON, upload_time_before=NOON + HOUR)
 
-    with plans(tmp_path) as found:
-        await store.read(list_calls, AccountId(account.account_id), window, 100, None)
+    with store.plans() as found:
+        await store.db.read(list_calls, AccountId(account.account_id), window, 100, None)
 
     assert found[-1] == "SEARCH calls USING INDEX calls_newest (account_id=?)"
 
 
-async def test_uploaded_calls_of_a_small_window_are_found_by_it(store: SqliteDatabase, tmp_path: Path) -> None:
-    account = await an_account(store)
+async def test_uploaded_calls_of_a_small_window_are_found_by_it(store: Traced) -> None:
+    account = await an_account(store.db)
     query = read_query({}, UPLOADED_CALLS, MOSCOW.zone)
 
-    with plans(tmp_path) as found:
-        await store.read(query_calls, account.account_id, query, NOON, NOON + HOUR)
+    with store.plans() as found:
+        await store.db.read(query_calls, account.account_id, query, NOON, NOON + HOUR)
 
     assert found
     assert walked(found) == []
@@ -113,19 +121,19 @@ async def test_uploaded_calls_of_a_small_window_are_found_by_it(store: SqliteDat
 
 @pytest.mark.parametrize("few", [20_000, 2])
 async def test_calls_come_by_their_numbers_however_many_a_window_has(
-    store: SqliteDatabase, monkeypatch: pytest.MonkeyPatch, few: int
+    store: Traced, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
     monkeypatch.setattr("services.intake.store.filtering.FEW_MATCHES", few)
-    account = await an_account(store)
+    account = await an_account(store.db)
     for index, minutes in enumerate([30, 10, 20, 40]):
         call = a_checked_call(0, ext_id=f"call-{index}")
         at = NOON + timedelta(minutes=minutes)
-        await store.write(save_upload, account.account_id, [call], "", at, Priority.LIVE)
+        await store.db.write(save_upload, account.account_id, [call], "", at, Priority.LIVE)
     query = read_query({}, UPLOADED_CALLS, MOSCOW.zone)
     window = CallFilter(upload_time_from=NOON, upload_time_before=NOON + HOUR)
 
-    total, oldest_first = await store.read(query_calls, account.account_id, query, NOON, NOON + HOUR)
-    newest_first = await store.read(list_calls, account.account_id, window, 3, None)
+    total, oldest_first = await store.db.read(query_calls, account.account_id, query, NOON, NOON + HOUR)
+    newest_first = await store.db.read(list_calls, account.account_id, window, 3, None)
 
     assert total == 4
     assert [call.row.ext_id for call in oldest_first] == ["call-0", "call-1", "call-2", "call-3"]

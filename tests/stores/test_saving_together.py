@@ -1,6 +1,8 @@
 """docs/contract.md 2, 5: uploads of an account that are stored in one transaction are as they would be one after the other."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlmodel import SQLModel
@@ -11,7 +13,7 @@ from services.intake.call import CheckedCall
 from services.intake.draft import RecordDraft, TagDraft
 from services.intake.store.tables import CallRow, CallTagRow, RecordingRow
 from services.intake.store.upload_rows import CALLS, RECORDINGS, TAGS
-from services.intake.store.uploads import Priority, Saved, Upload, going_together, save_uploads
+from services.intake.store.uploads import Priority, Saved, Stale, Upload, going_together, save_uploads
 from services.shared.db.bulk import SQLITE_ROWS, Bulk
 from services.shared.db.database import Database
 from services.shared.db.tables import table_of
@@ -140,6 +142,21 @@ def test_every_column_is_written_but_those_that_come_later(rows: Bulk, table: ty
 
     assert {*rows.names, *later} == columns
     assert later.isdisjoint(rows.names)
+
+
+async def test_calls_that_were_read_by_another_zone_are_not_stored(intake_db: Database) -> None:
+    account = await an_account(intake_db)
+    elsewhere = replace(account.clock, zone=ZoneInfo("Asia/Tokyo"))
+    uploads = [
+        Upload(calls=[a_checked_call(ext_id="now")], clock=account.clock),
+        Upload(calls=[a_checked_call(ext_id="then")], clock=elsewhere),
+    ]
+
+    stored, stale = await intake_db.write(save_uploads, account.account_id, uploads, NOON)
+
+    assert isinstance(stored, list)
+    assert isinstance(stale, Stale)
+    assert await count(intake_db, "calls") == 1
 
 
 def _as_only_repeat(call: CheckedCall) -> CheckedCall:

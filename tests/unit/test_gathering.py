@@ -50,6 +50,37 @@ async def test_the_first_goes_at_once_and_those_that_wait_meanwhile_together() -
     assert slow.together == [("a", [1, 2, 3]), ("b", [5]), ("a", [4])]
 
 
+async def asked_one_after_the_other(gathering: "Gathering[str, int, int]") -> list["asyncio.Future[int]"]:
+    asked: list[asyncio.Future[int]] = []
+    for thing in (3, 4, 5):
+        asked.append(asyncio.ensure_future(gathering.ask("a", thing)))
+        await settle()
+    return asked
+
+
+async def test_after_several_at_a_time_the_next_ones_come_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.shared.gathering.LONGEST_MOMENT_S", 0.5)
+    slow = Slow()
+    slow.may_go.set()
+    gathering = Gathering(slow.do, moment_s=1.0)
+
+    await asyncio.gather(gathering.ask("a", 1), gathering.ask("a", 2))
+    await asyncio.gather(*await asked_one_after_the_other(gathering))
+
+    assert slow.together == [("a", [1, 2]), ("a", [3, 4, 5])]
+
+
+async def test_who_comes_alone_waits_for_nobody() -> None:
+    slow = Slow()
+    slow.may_go.set()
+    gathering = Gathering(slow.do, moment_s=1.0)
+
+    await gathering.ask("a", 1)
+    await asyncio.gather(*await asked_one_after_the_other(gathering))
+
+    assert slow.together == [("a", [1]), ("a", [3]), ("a", [4]), ("a", [5])]
+
+
 async def test_no_more_go_together_than_may() -> None:
     slow = Slow()
     slow.may_go.set()

@@ -37,14 +37,14 @@ def note_changes(connection: Connection, account_id: int, changed: Sequence[tupl
     """Numbers changes (call, status after it). The last thing that a transaction does: until it is committed nobody else's changes of the account are numbered, so that who has
     seen a number has seen all below it."""
     if changed:
-        last = connection.execute(_NEXT.on(connection), {"account_id": account_id, "count": len(changed)}).scalar_one()
+        ((last,),) = _NEXT.rows(connection, {"account_id": account_id, "count": len(changed)})
         values = {
             "rows": rows_text(changed),
             "account_id": account_id,
             "first": last - len(changed) + 1,
             "now": to_microseconds(now),
         }
-        connection.execute(_NOTE.on(connection), values)
+        _NOTE.change(connection, values)
 
 
 def last_change(connection: Connection, account_id: AccountId) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, cast
 
-from sqlalchemy import Column, Connection, Row, Table, insert, select
+from sqlalchemy import Column, Connection, Table, insert, select
 
 from services.intake.account_rules import AccountState, KnownTag
 from services.intake.attribution import NOTHING_NAMED, Attribution, Directory
@@ -50,10 +50,10 @@ def load_state(
     return AccountState(
         has_voice_analysis=has_voice_analysis,
         directory=_load_directory(connection, account_id, calls),
-        tags_by_id={row.tag_id: KnownTag(row.tag_id, bool(row.is_system)) for row in tag_rows},
-        tags_by_name={row.name: KnownTag(row.tag_id, bool(row.is_system)) for row in tag_rows},
-        employee_ids=frozenset(row.employee_id for row in employee_rows),
-        employees_by_key={row.name_key: row.employee_id for row in employee_rows},
+        tags_by_id={tag_id: KnownTag(tag_id, bool(is_system)) for tag_id, _, is_system in tag_rows},
+        tags_by_name={name: KnownTag(tag_id, bool(is_system)) for tag_id, name, is_system in tag_rows},
+        employee_ids=frozenset(employee_id for employee_id, _ in employee_rows),
+        employees_by_key={key: employee_id for employee_id, key in employee_rows},
         handed_over=load_files(connection, account_id, calls),
     )
 
@@ -109,12 +109,12 @@ def _load_directory(connection: Connection, account_id: int, calls: Sequence[Che
     )
 
 
-def _found(connection: Connection, statement: Sql, account_id: int, wanted: Collection[object]) -> Sequence[Row[Any]]:
+def _found(
+    connection: Connection, statement: Sql, account_id: int, wanted: Collection[object]
+) -> Sequence[tuple[Any, ...]]:
     if not wanted:
         return ()
-    return connection.execute(
-        statement.on(connection), {"account_id": account_id, "wanted": rows_text(list(wanted))}
-    ).all()
+    return statement.rows(connection, {"account_id": account_id, "wanted": rows_text(list(wanted))})
 
 
 def _owned(

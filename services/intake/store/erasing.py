@@ -75,10 +75,10 @@ def find_matching(connection: Connection, account_id: AccountId, filter_: CallFi
 
 def remembered_calls(connection: Connection, account_id: int, ext_ids: Sequence[str], now: datetime) -> dict[str, int]:
     """The numbers that calls of these ext_ids had which went by retention, as far as they are remembered."""
-    mine = _remembered.c.account_id == account_id
     # Most accounts remember none, and need no list of hashes to say so.
-    if not ext_ids or connection.execute(select(_remembered.c.account_id).where(mine).limit(1)).first() is None:
+    if not ext_ids or not _REMEMBERS_ANY.rows(connection, {"account_id": account_id}):
         return {}
+    mine = _remembered.c.account_id == account_id
     by_hash = {_hash(ext_id): ext_id for ext_id in ext_ids}
     found = connection.execute(
         select(_remembered.c.ext_id_sha256, _remembered.c.call_session_id).where(
@@ -106,8 +106,8 @@ def _erase(
     rule: "_Over | None" = None,
 ) -> int:
     over = rule or _Over()
-    found = connection.execute(
-        _FOUND.on(connection),
+    found = _FOUND.rows(
+        connection,
         {
             "account_id": account_id,
             "ids": rows_text(call_session_ids),
@@ -116,8 +116,8 @@ def _erase(
             "began_before": to_microseconds(over.began_before),
             "unchanged_since": to_microseconds(over.unchanged_since),
         },
-    ).all()
-    calls = [row.call_session_id for row in found]
+    )
+    calls = [call_session_id for call_session_id, _, _ in found]
     if not calls:
         return 0
     # The work before what is read of the recordings: whoever holds it has committed what it wrote, or will find it gone.
@@ -127,12 +127,12 @@ def _erase(
     discard_objects(connection, calls, now)
     gone = {"ids": rows_text(calls)}
     for statement in _GONE:
-        connection.execute(statement.on(connection), gone)
-    told = [(row.call_session_id, now) for row in found if row.event_seq]
+        statement.change(connection, gone)
+    told = [(call_session_id, now) for call_session_id, _, event_seq in found if event_seq]
     if told:
-        connection.execute(_TELL.on(connection), {"rows": rows_text(told)})
+        _TELL.change(connection, {"rows": rows_text(told)})
     if rule is not None:
-        _remember(connection, account_id, [(row.ext_id, row.call_session_id) for row in found], now + rule.remembered)
+        _remember(connection, account_id, [(ext_id, call) for call, ext_id, _ in found], now + rule.remembered)
     note_changes(connection, account_id, [(call, DELETED) for call in calls], now)
     return len(calls)
 
@@ -155,6 +155,7 @@ def _hash(ext_id: str) -> bytes:
 
 
 # Texts, as those of SQLAlchemy's own making take 5 ms each when a process runs them first, with the database's only writer waiting.
+_REMEMBERS_ANY = Sql("SELECT 1 FROM remembered_ext_ids AS r WHERE r.account_id = :account_id LIMIT 1")
 _FOUND = Sql("""
 SELECT c.call_session_id, c.ext_id, c.event_seq FROM calls c
 WHERE c.account_id = :account_id AND c.call_session_id IN (SELECT r[]::bigint FROM EACH(:ids) AS r) AND (NOT :is_rule OR (

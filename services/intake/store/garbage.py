@@ -25,7 +25,7 @@ def discard_keys(connection: Connection, keys: Sequence[str], not_before: dateti
     """Notes keys to be deleted; one that is noted already goes at the earlier of the two times. A file among them that was handed over can be named no more."""
     if keys:
         rows = [[key, not_before] for key in sorted(set(keys))]
-        connection.execute(_NOTE.on(connection), {"rows": rows_text(rows)})
+        _NOTE.change(connection, {"rows": rows_text(rows)})
     _forget_files(connection, keys)
 
 

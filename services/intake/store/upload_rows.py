@@ -3,9 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import BigInteger, Connection, bindparam, delete, update
-from sqlalchemy.engine import Row
 
 from services.intake.attribution import Attribution
 from services.intake.call import CheckedCall
@@ -83,13 +83,24 @@ _MILLISECOND = timedelta(milliseconds=1)
 _WITH_RECORDINGS, _WITHOUT = store(has_recordings=True), store(has_recordings=False)
 
 
+class KnownCall(NamedTuple):
+    """What an upload asks of a call that is stored."""
+
+    call_session_id: int
+    ext_id: str
+    status: str
+    uploads: int
+    event_seq: int
+    fingerprint: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Storing:
     """A call that is about to be stored; `known` is its row when it was stored before."""
 
     call: CheckedCall
     attribution: Attribution
-    known: "Row[tuple[object, ...]] | None"
+    known: KnownCall | None
     ext_request_id: str
 
     @property
@@ -129,7 +140,7 @@ def replace_calls(
             counted = 0 if each.known.status == CallStatus.CANCELLED else 1
             row = _row(each, account_id, each.known.uploads + counted, to_microseconds(now))
             changed.append({**dict(zip(CALLS.names, row, strict=True)), "known_id": each.known.call_session_id})
-    ids = [row["known_id"] for row in changed]
+    ids = [each.known.call_session_id for each in storing if each.known is not None]
     discard_objects(connection, ids, now, kept)
     CALL_WORK.drop(connection, ids)
     connection.execute(delete(_call_tags).where(_call_tags.c.call_session_id.in_(ids)))

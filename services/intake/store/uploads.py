@@ -4,27 +4,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
-from sqlalchemy.engine import Row
 
 from services.intake.account_rules import AccountState, check_by_account
-from services.intake.call import CheckedCall
+from services.intake.call import AccountClock, CheckedCall
 from services.intake.handed_over import SCHEME, check_handed_over, first_named
 from services.intake.names import name_key
 from services.intake.status import CallStatus, Outcome, upload_again
-from services.intake.store.accounts import get_account
 from services.intake.store.change_log import note_changes
 from services.intake.store.directory import create_employees, create_tags, load_state
 from services.intake.store.erasing import remembered_calls
 from services.intake.store.handed_over import give_files
 from services.intake.store.outbox import announce
 from services.intake.store.tables import CALL_WORK, FETCH
-from services.intake.store.upload_rows import Storing, insert_calls, insert_parts, replace_calls
+from services.intake.store.upload_rows import KnownCall, Storing, insert_calls, insert_parts, replace_calls
 from services.shared.db.dialects import Sql, rows_text
 from services.shared.db.locks import Lock, take
-from services.shared.errors import Refusal, Refusals, Trouble
+from services.shared.errors import Mnemonic, Refusal, Refusals, Trouble
 from services.shared.identity import AccountId
 
 SAVED_AT_ONCE = 500
@@ -43,6 +42,8 @@ class Upload:
     """The calls of one request that keep every rule of their own."""
 
     calls: Sequence[CheckedCall]
+    clock: AccountClock | None = None
+    """What they were read by, when it may be out of date; None is not looked at."""
     ext_request_id: str = ""
     priority: Priority = Priority.LIVE
 
@@ -57,7 +58,11 @@ class UploadedCall:
     differs: bool
 
 
-Saved: TypeAlias = "list[UploadedCall] | Refusals | Trouble"
+class Stale(Exception):
+    """The account has another zone or region by now than the calls were read by; nothing of the upload is stored."""
+
+
+Saved: TypeAlias = "list[UploadedCall] | Refusals | Trouble | Stale"
 """What became of an upload: an answer for each call, or why nothing of it is stored."""
 
 
@@ -152,7 +157,7 @@ class _SortedOut:
     """The first call of each ext_id, what is known of it, the numbers of those that are only remembered, and what an upload does with each."""
 
     firsts: dict[str, CheckedCall]
-    known: "dict[str, Row[tuple[object, ...]]]"
+    known: dict[str, KnownCall]
     retired: dict[str, int]
     outcomes: dict[str, Outcome]
 
@@ -172,13 +177,13 @@ def _sorted_out(
 
 def _known_calls(
     connection: Connection, account_id: int, ext_ids: Sequence[str], *, locked: bool = False
-) -> "dict[str, Row[tuple[object, ...]]]":
+) -> dict[str, KnownCall]:
     statement = _KNOWN_LOCKED if locked else _KNOWN
-    found = connection.execute(statement.on(connection), {"account_id": account_id, "ext_ids": rows_text(ext_ids)})
-    return {row.ext_id: row for row in found}
+    found = statement.rows(connection, {"account_id": account_id, "ext_ids": rows_text(ext_ids)})
+    return {row[1]: KnownCall(*row) for row in found}
 
 
-def _outcome(row: "Row[tuple[object, ...]] | None") -> Outcome:
+def _outcome(row: KnownCall | None) -> Outcome:
     return Outcome.CREATED if row is None else upload_again(CallStatus(row.status), row.uploads)
 
 
@@ -188,17 +193,33 @@ def _judged(
     uploads: Sequence[Upload],
     sorted_out: _SortedOut,
     now: datetime,
-) -> tuple[list[list[Storing] | Refusals | Trouble], AccountState]:
+) -> tuple[list[list[Storing] | Refusals | Trouble | Stale], AccountState]:
     """What is to be stored of each upload, or what speaks against it; and what the account has of what they name."""
-    account = get_account(connection, account_id)
+    account = _account(connection, account_id)
     wanted = [[call for call in upload.calls if _is_wanted(call, sorted_out)] for upload in uploads]
     named = [call for calls in wanted for call in calls]
     state = load_state(connection, account_id, account.has_voice_analysis, named)
     judged = [
         _judge(calls, upload.ext_request_id, sorted_out, state, now)
+        if upload.clock is None or upload.clock == account.clock
+        else Stale()
         for upload, calls in zip(uploads, wanted, strict=True)
     ]
     return judged, state
+
+
+class _Account(NamedTuple):
+    clock: AccountClock
+    has_voice_analysis: bool
+
+
+def _account(connection: Connection, account_id: AccountId) -> _Account:
+    """What an upload asks of its account. Raises Refusal account_inactive."""
+    found = _ACCOUNT.rows(connection, {"account_id": account_id})
+    if not found or not found[0][0]:
+        raise Refusal(Mnemonic.ACCOUNT_INACTIVE)
+    ((_, has_voice_analysis, time_zone, region),) = found
+    return _Account(AccountClock(zone=ZoneInfo(time_zone), region=region), bool(has_voice_analysis))
 
 
 def _is_wanted(call: CheckedCall, sorted_out: _SortedOut) -> bool:
@@ -264,6 +285,9 @@ def _answers(calls: Sequence[CheckedCall], sorted_out: _SortedOut, ids: dict[str
 _KEPT = (Outcome.DUPLICATE, Outcome.IGNORED_AFTER_FAILURES, Outcome.RETIRED)
 """Outcomes that leave what is stored as it is."""
 
+_ACCOUNT = Sql("""
+SELECT a.is_active, a.has_voice_analysis, a.time_zone, a.region FROM accounts AS a WHERE a.account_id = :account_id
+""")
 _KNOWN_TEXT = """
 SELECT c.call_session_id, c.ext_id, c.status, c.uploads, c.event_seq, c.fingerprint
 FROM calls AS c WHERE c.account_id = :account_id AND c.ext_id IN (SELECT r[]::text FROM EACH(:ext_ids) AS r)

@@ -31,7 +31,7 @@ def log_attempts(connection: Connection, attempts: Sequence[tuple[str, int, Atte
         )
         for notification_id, number, attempt in attempts
     ]
-    connection.execute(_LOG.on(connection), {"rows": rows_text(rows)})
+    _LOG.change(connection, {"rows": rows_text(rows)})
 
 
 def attempts_of(connection: Connection, notification_ids: Collection[str]) -> list[AttemptRow]:

@@ -93,7 +93,7 @@ def settle_attempts(
             connection,
             [(each.claim.due.notification_id, each.claim.due.attempts + 1, each.attempt) for each in kept],
         )
-        connection.execute(_STEP.on(connection), {"rows": rows_text([_step_values(each, now) for each in kept])})
+        _STEP.change(connection, {"rows": rows_text([_step_values(each, now) for each in kept])})
         NOTIFY_WORK.finish_all(connection, [each.claim for each in kept])
         _note_order(
             connection, {each.claim.key: each.claim.seq for each in kept if each.step.next_attempt_time is None}
@@ -183,7 +183,7 @@ def _note_order(connection: Connection, ended: Mapping[int, int]) -> None:
     """So far their calls have come. Redeliveries do not count for the order of their call."""
     in_order = {line_of(key)[0]: seq for key, seq in ended.items() if not line_of(key)[1]}
     if in_order:
-        connection.execute(_ORDER.on(connection), {"rows": rows_text(sorted(in_order.items()))})
+        _ORDER.change(connection, {"rows": rows_text(sorted(in_order.items()))})
 
 
 _STEP = Sql("""

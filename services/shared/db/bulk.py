@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Dialect, Table
 
-from services.shared.db.dialects import is_postgresql
+from services.shared.db.dialects import is_postgresql, run_on_sqlite
 
 SAME_FROM = 50
 """Rows from which on it pays to look for columns with one value: which they are makes the statement, and a new one has to be prepared."""
@@ -35,7 +35,7 @@ class Bulk:
             connection.exec_driver_sql(*self._of_columns(connection, rows))
             return
         for some in _some(rows):
-            connection.exec_driver_sql(self._of_rows(len(some)), tuple(chain.from_iterable(some)))
+            run_on_sqlite(connection, self._of_rows(len(some)), tuple(chain.from_iterable(some)))
 
     def insert_numbered(self, connection: Connection, rows: Sequence[Sequence[object]], key: str) -> dict[Any, int]:
         """As `insert`, into a table whose rows the database numbers; answers their numbers by their value in the column `key`."""
@@ -49,13 +49,10 @@ class Bulk:
             return {row[0]: row[1] for row in made}
         place = self.names.index(key)
         for some in _some(rows):
-            made = connection.exec_driver_sql(self._of_rows(len(some)), tuple(chain.from_iterable(some)))
+            inserted = run_on_sqlite(connection, self._of_rows(len(some)), tuple(chain.from_iterable(some)))
             # Rows get the numbers after the highest one, in their order (sqlite.org/autoinc.html), and nobody else writes.
-            numbers.update(
-                zip(
-                    (row[place] for row in some), range(made.lastrowid - len(some) + 1, made.lastrowid + 1), strict=True
-                )
-            )
+            last = inserted.lastrowid or 0
+            numbers.update(zip((row[place] for row in some), range(last - len(some) + 1, last + 1), strict=True))
         return numbers
 
     def _of_columns(self, connection: Connection, rows: Sequence[Sequence[object]]) -> tuple[str, tuple[object, ...]]:

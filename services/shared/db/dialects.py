@@ -6,11 +6,13 @@ loop, which cost more than the statement itself. PostgreSQL: one round trip, one
 
 import json
 import re
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, CursorResult, TextClause, text
+from sqlalchemy.exc import DBAPIError
 
 from services.shared.db.tables import to_microseconds
 
@@ -21,6 +23,7 @@ _PLACE = re.compile(r"\b(\w+)\[#\]")
 _ROWS = re.compile(r"\bROWS\(((?:[^()]|\([^()]*\))*)\)")
 _HINT = re.compile(r" INDEXED BY \w+")
 _LOCKS = re.compile(r" LOCKED\((\w+)(, free)?\)")
+_NAMED = re.compile(r"(?<!:):(\w+)")
 
 
 class Sql:
@@ -33,17 +36,60 @@ class Sql:
 
     def __init__(self, statement: str, *, postgresql: str = "") -> None:
         """`postgresql` is a statement of its own for that database."""
-        self._sqlite = text(_for_sqlite(statement))
-        self._postgresql = text(_for_postgresql(postgresql or statement))
+        self._named = _for_sqlite(statement)
+        self._sqlite = text(self._named)
+        named = _for_postgresql(postgresql or statement)
+        self._postgresql = text(named)
+        self._names = tuple(dict.fromkeys(_NAMED.findall(named)))
+        places = {name: f"${place}" for place, name in enumerate(self._names, start=1)}
+        self._numbered = _NAMED.sub(lambda found: places[found[1]], named)
 
     def on(self, connection: Connection) -> TextClause:
         """The statement as the connection's database has it."""
         return self._postgresql if is_postgresql(connection) else self._sqlite
 
+    def rows(self, connection: Connection, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        """Runs the statement for its rows, as the driver has them. On SQLite a fifteenth of what `Connection.execute` costs."""
+        if is_postgresql(connection):
+            return [tuple(row) for row in connection.exec_driver_sql(self._numbered, self._listed(values))]
+        return run_on_sqlite(connection, self._named, values).fetchall()
+
+    def change(self, connection: Connection, values: Mapping[str, object]) -> int:
+        """Runs the statement, as `rows`; answers how many rows it changed."""
+        if is_postgresql(connection):
+            return connection.exec_driver_sql(self._numbered, self._listed(values)).rowcount
+        return run_on_sqlite(connection, self._named, values).rowcount
+
+    def change_each(self, connection: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+        """Runs the statement for each of the rows."""
+        if is_postgresql(connection):
+            # Several go together over the wire.
+            if rows:
+                connection.exec_driver_sql(self._numbered, list(map(self._listed, rows)))
+            return
+        for values in rows:
+            run_on_sqlite(connection, self._named, values)
+
+    def _listed(self, values: Mapping[str, object]) -> tuple[object, ...]:
+        return tuple(values[name] for name in self._names)
+
 
 def is_postgresql(connection: Connection) -> bool:
     """True for PostgreSQL, False for SQLite."""
     return connection.dialect.name == "postgresql"
+
+
+def run_on_sqlite(
+    connection: Connection, statement: str, values: Mapping[str, object] | Sequence[object] = ()
+) -> sqlite3.Cursor:
+    """Runs a statement by the driver alone. Raises what `Connection.execute` would."""
+    raw = cast(sqlite3.Connection, connection.connection.dbapi_connection)
+    try:
+        return raw.execute(statement, values)
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(
+            statement, None, error, sqlite3.Error, hide_parameters=True, dialect=connection.dialect
+        ) from error
 
 
 def rows_text(rows: Sequence[object]) -> str:

@@ -25,6 +25,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
+from services.shared.db.dialects import run_on_sqlite
 from services.shared.errors import CannotRun, Trouble
 
 log = structlog.get_logger()
@@ -128,12 +129,12 @@ class SqliteDatabase:
         deadline = monotonic() + READ_LIMIT_S
         raw = _raw(connection)
         raw.set_progress_handler(lambda: monotonic() > deadline, _STEPS_BETWEEN_CLOCK_LOOKS)
-        connection.exec_driver_sql("BEGIN")
+        run_on_sqlite(connection, "BEGIN")
         try:
             return run(connection)
         finally:
             if raw.in_transaction:
-                connection.exec_driver_sql("ROLLBACK")
+                run_on_sqlite(connection, "ROLLBACK")
 
     def _reading_connection(self) -> Connection:
         connection: Connection | None = getattr(self._local, "connection", None)
@@ -177,16 +178,16 @@ def _commit_group(connection: Connection, waiting: deque[_Request]) -> None:
     answers: list[tuple[_Request, Any, BaseException | None]] = []
     closes = monotonic() + GROUP_LASTS_S
     try:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        run_on_sqlite(connection, "BEGIN IMMEDIATE")
         while waiting and (not running or monotonic() < closes):
             request = waiting.popleft()
             if request.done.set_running_or_notify_cancel():
                 running.append(request)
                 answers.append((request, *_run_in_savepoint(connection, request)))
-        connection.exec_driver_sql("COMMIT")
+        run_on_sqlite(connection, "COMMIT")
     except (DBAPIError, _TransactionGone) as error:
         if _raw(connection).in_transaction:
-            connection.exec_driver_sql("ROLLBACK")
+            run_on_sqlite(connection, "ROLLBACK")
         if not running and waiting:
             # The transaction did not even begin.
             first = waiting.popleft()
@@ -203,17 +204,17 @@ def _commit_group(connection: Connection, waiting: deque[_Request]) -> None:
 
 
 def _run_in_savepoint(connection: Connection, request: _Request) -> tuple[Any, BaseException | None]:
-    connection.exec_driver_sql("SAVEPOINT request")
+    run_on_sqlite(connection, "SAVEPOINT request")
     try:
         value = request.run(connection)
     except Exception as error:
         if not _raw(connection).in_transaction:
             raise _TransactionGone from error
-        connection.exec_driver_sql("ROLLBACK TO request")
-        connection.exec_driver_sql("RELEASE request")
+        run_on_sqlite(connection, "ROLLBACK TO request")
+        run_on_sqlite(connection, "RELEASE request")
         # The disk, a lock, the file: the world. A broken constraint or statement is a bug, and stays one.
         return None, _trouble("the database failed a write", error) if isinstance(error, OperationalError) else error
-    connection.exec_driver_sql("RELEASE request")
+    run_on_sqlite(connection, "RELEASE request")
     return value, None
 
 

@@ -72,7 +72,7 @@ class LaneWorkTable(WorkTable):
             for row in sorted(rows, key=lambda row: row.key)
         ]
         place = self._place_at_most_sql if at_most else self._place_sql
-        connection.execute(place.on(connection), {"rows": rows_text(placed)})
+        place.change(connection, {"rows": rows_text(placed)})
 
     def ready_accounts(self, connection: Connection, after_account: int, most: int) -> list[int]:
         """Accounts with ready work that follow the given one, in order, up to `most`."""
@@ -164,14 +164,14 @@ class LaneWorkTable(WorkTable):
         """As of any work table, in two statements."""
         rows = rows_text([(key, token, lease_end) for key, token in held])
         ours = {token for (token,) in read_rows(connection.execute(self._held_sql.on(connection), {"rows": rows}))}
-        connection.execute(self._renew_sql.on(connection), {"rows": rows})
+        self._renew_sql.change(connection, {"rows": rows})
         return ours
 
     def finish_all(self, connection: Connection, claims: Sequence[Claim]) -> None:
         """Removes the rows of these claims, as far as their leases are ours."""
         if claims:
             asked = rows_text([(claim.key, claim.token) for claim in claims])
-            connection.execute(self._finish_sql.on(connection), {"rows": asked})
+            self._finish_sql.change(connection, {"rows": asked})
 
 
 # Without INDEXED BY the planner reads whole tables here, as it does in the claim of WorkTable.

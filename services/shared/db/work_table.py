@@ -147,8 +147,7 @@ class WorkTable:
         """Makes sure that (key, account_id) pairs have a row, which nobody removes until the end of the transaction; one that is there stays as it is."""
         due = to_microseconds(now)
         rows = [{"key": key, "account_id": account_id, "due": due} for key, account_id in sorted(keys)]
-        if rows:
-            connection.execute(self._ensure_one_sql.on(connection), rows)
+        self._ensure_one_sql.change_each(connection, rows)
 
     def claim(
         self, connection: Connection, *, stage: int, most: int, after_account: int, now: datetime, lease_end: datetime
@@ -174,9 +173,8 @@ class WorkTable:
             for place, row in enumerate(found)
         ]
         due = to_microseconds(lease_end)
-        connection.execute(
-            self._lease_one_sql.on(connection),
-            [{"key": claim.key, "token": claim.token, "due": due} for claim in claims],
+        self._lease_one_sql.change_each(
+            connection, [{"key": claim.key, "token": claim.token, "due": due} for claim in claims]
         )
         return claims
 
@@ -186,16 +184,16 @@ class WorkTable:
 
     def holds(self, connection: Connection, key: int, token: int) -> bool:
         """True while the row is leased under this token, and until the end of the transaction."""
-        return connection.execute(self._holds_sql.on(connection), {"key": key, "token": token}).first() is not None
+        return bool(self._holds_sql.rows(connection, {"key": key, "token": token}))
 
     def finish(self, connection: Connection, key: int, token: int) -> bool:
         """Removes the row if the lease is still ours; False otherwise."""
-        return connection.execute(self._finish_one_sql.on(connection), {"key": key, "token": token}).rowcount == 1
+        return self._finish_one_sql.change(connection, {"key": key, "token": token}) == 1
 
     def advance(self, connection: Connection, key: int, token: int, *, stage: int, now: datetime) -> bool:
         """Makes the row ready in another stage if the lease is still ours; False otherwise. The count of expiries starts again."""
         values = {"key": key, "token": token, "stage": stage, "due": to_microseconds(now)}
-        return connection.execute(self._advance_sql.on(connection), values).rowcount == 1
+        return self._advance_sql.change(connection, values) == 1
 
     def release(self, connection: Connection, key: int, token: int, now: datetime) -> bool:
         """Gives the row back if the lease is still ours; False otherwise."""
@@ -257,7 +255,7 @@ class WorkTable:
 
     def _put(self, connection: Connection, key: int, token: int, state: int, due: datetime) -> bool:
         values = {"key": key, "token": token, "state": state, "due": to_microseconds(due)}
-        return connection.execute(self._put_sql.on(connection), values).rowcount == 1
+        return self._put_sql.change(connection, values) == 1
 
     def _free(self, connection: Connection, keys: Sequence[int], now: datetime, *, counted: int) -> None:
         if keys:
