@@ -35,6 +35,7 @@ class FrontDoor:
             max_body_bytes=self.max_request_bytes * FRONT_DOOR_ROOM,
             intake_socket=self.sockets / "intake.sock",
             media_socket=self.sockets / "media.sock",
+            media_http_socket=self.sockets / "media-http.sock",
             notify_socket=self.sockets / "notify.sock",
         )
 

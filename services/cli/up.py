@@ -1,6 +1,7 @@
 """`calldock up`: Envoy and the three services on one machine, from one command."""
 
 import asyncio
+import base64
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ import structlog
 from services.cli.front_door import FrontDoor, descriptor_set, envoy_binary, openapi_document
 from services.cli.instance import MAX_SOCKET_PATH, CannotStart, Runtime, lock_data_dir, secret_key, write_runtime
 from services.cli.supervisor import STOP_S, Child, Supervisor
+from services.shared.sealing import derived_key, read_key
 from services.shared.settings import DEFAULT_MAX_REQUEST_BYTES
 
 log = structlog.get_logger()
@@ -31,7 +33,8 @@ EXPOSED = ("intake", "media", "notify")
 _DRAIN_S = 2.0
 _SEALING_KEY, _BUCKET_KEY = "CALLDOCK_SECRET_KEY", "CALLDOCK_S3_SECRET_ACCESS_KEY"
 _DATABASE_URL = "CALLDOCK_DATABASE_URL"
-_KEYS = (_SEALING_KEY, _BUCKET_KEY, _DATABASE_URL)
+_EDGE_KEY = "CALLDOCK_EDGE_KEY"
+_KEYS = (_SEALING_KEY, _BUCKET_KEY, _DATABASE_URL, _EDGE_KEY)
 _LONGEST_STOPS_S = {"notify": 75.0}
 """notify waits for receivers that it has asked, a minute at most."""
 """Given only to the services that use them."""
@@ -211,10 +214,18 @@ def _children(
         **{f"CALLDOCK_{name.upper()}_ADDRESS": f"unix:{sockets}/{name}-internal.sock" for name in SERVICES},
     }
     # Only who seals secrets gets the key, and only who keeps something the database, whose address may hold a password.
-    key = {_SEALING_KEY: environment.get(_SEALING_KEY) or secret_key(data_dir)}
+    sealing_key = environment.get(_SEALING_KEY) or secret_key(data_dir)
+    key = {_SEALING_KEY: sealing_key}
     bucket = {name: environment[name] for name in (_BUCKET_KEY,) if name in environment}
     database = {name: environment[name] for name in (_DATABASE_URL,) if name in environment}
-    keys = {"intake": {**key, **database}, "notify": {**key, **database}, "media": bucket}
+    # What signs links and seals sessions is derived, so that media, which reads strangers' files, does not know the key itself.
+    edge = {_EDGE_KEY: environment.get(_EDGE_KEY) or _edge_key(sealing_key)}
+    http = {"CALLDOCK_HTTP_LISTEN": f"unix:{sockets}/media-http.sock"}
+    keys = {
+        "intake": {**key, **edge, **database},
+        "notify": {**key, **edge, **database},
+        "media": {**bucket, **edge, **http},
+    }
     services = [
         Child(
             name=name,
@@ -232,6 +243,13 @@ def _children(
     # Whoever reads strangers' bytes first knows none of our settings.
     plain = {name: value for name, value in environment.items() if not name.startswith("CALLDOCK_")}
     return [*services, Child(name="envoy", command=envoy, environment=plain)]
+
+
+def _edge_key(sealing_key: str) -> str:
+    try:
+        return base64.b64encode(derived_key(read_key(sealing_key), "calldock edge")).decode()
+    except ValueError as error:
+        raise CannotStart(f"{_SEALING_KEY} is base64 of 32 bytes: make one with `openssl rand -base64 32`") from error
 
 
 def _in_url(address: str) -> str:

@@ -2,10 +2,13 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 from services.media.peers import Intake
+from services.media.playback import PATH, Playback, sign
 from services.media.verdict import RecordingFormat
-from services.shared.errors import not_found
+from services.shared.clock import Clock
+from services.shared.errors import Mnemonic, Refusal, not_found
 from services.shared.identity import AccountId
 from services.shared.objects import ObjectMissing, ObjectStore
 
@@ -17,6 +20,27 @@ class Opened:
     format: RecordingFormat
     size_bytes: int
     pieces: AsyncIterator[bytes]
+
+
+class LinkMaker:
+    """Makes links for players. Raises Refusal entity_not_found, Trouble when intake is away."""
+
+    def __init__(self, intake: Intake, key: bytes | None, lifetime: timedelta, clock: Clock) -> None:
+        """Without a key, none can be made."""
+        self._intake = intake
+        self._key = key
+        self._lifetime = lifetime
+        self._clock = clock
+
+    async def make(self, account_id: AccountId, recording_id: int) -> tuple[str, Playback]:
+        """The path at the front door, and what it gives. Raises Refusal method_component_disabled where no links are served."""
+        if self._key is None:
+            why = "no playback links are served here"
+            raise Refusal(Mnemonic.METHOD_COMPONENT_DISABLED, why=why, params={"components": "playback"})
+        await self._intake.audio_key(account_id, recording_id)
+        until = (self._clock.now() + self._lifetime).replace(microsecond=0)
+        playback = Playback(account_id=account_id, recording_id=recording_id, expire_time=until)
+        return PATH + sign(playback, self._key), playback
 
 
 class Listening:

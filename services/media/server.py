@@ -1,9 +1,11 @@
 """media, put together: doors, downloads, workers, and a stop that finishes what runs."""
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
+from aiohttp import web
 from calldock.media.internal.v1 import processing_service_pb2_grpc
 from calldock.media.v1 import recording_service_pb2_grpc
 
@@ -12,8 +14,10 @@ from services.media.download import Downloader
 from services.media.examine import warm_up
 from services.media.fetch import Fetching
 from services.media.hand_over import HandingOver
-from services.media.listen import Listening
+from services.media.http_edge import HttpEdge
+from services.media.listen import LinkMaker, Listening
 from services.media.peers import Intake
+from services.media.playback_door import PlaybackDoor
 from services.media.process import Processing
 from services.media.room import DownloadRoom
 from services.media.sandbox import Sandbox
@@ -30,6 +34,7 @@ from services.shared.quota import metered
 from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_key_guard
 from services.shared.rpc.serve import Listener, until_stopped
 from services.shared.rpc.validate import check_rules
+from services.shared.sealing import derived_key, read_key
 
 log = structlog.get_logger()
 
@@ -47,6 +52,7 @@ PUTS_OF_ACCOUNT = 4
 ROLES = {
     f"/{_RECORDINGS}/GetRecordingAudio": Role.READ,
     f"/{_RECORDINGS}/GetRecordingSource": Role.READ,
+    f"/{_RECORDINGS}/CreatePlaybackLink": Role.READ,
     f"/{_RECORDINGS}/PutRecording": Role.UPLOAD,
     f"/{_RECORDINGS}/CheckRecording": Role.UPLOAD,
     f"/{_RECORDINGS}/CheckFile": Role.UPLOAD,
@@ -54,6 +60,7 @@ ROLES = {
 COSTS = {
     f"/{_RECORDINGS}/GetRecordingAudio": 1,
     f"/{_RECORDINGS}/GetRecordingSource": 1,
+    f"/{_RECORDINGS}/CreatePlaybackLink": 1,
     f"/{_RECORDINGS}/PutRecording": 1,
     f"/{_RECORDINGS}/CheckRecording": CHECK_POINTS,
     f"/{_RECORDINGS}/CheckFile": CHECK_POINTS,
@@ -87,8 +94,10 @@ async def serve(settings: MediaSettings) -> None:
             check_rules(),
             meter=metered(intake.callers, COSTS, current_identity),
         )
+        links_key = _links_key(settings)
+        links = LinkMaker(intake, links_key, timedelta(seconds=settings.playback_link_s), SystemClock())
         recording_service_pb2_grpc.add_RecordingServiceServicer_to_server(
-            RecordingServicer(Listening(intake, objects), handing_over, checking), public.server
+            RecordingServicer(Listening(intake, objects), links, handing_over, checking), public.server
         )
         internal = Listener((_PROCESSING,), [internal_key_guard(settings.internal_key)], check_rules())
         servicer = ProcessingServicer(
@@ -102,11 +111,18 @@ async def serve(settings: MediaSettings) -> None:
             objects,
         )
         processing_service_pb2_grpc.add_ProcessingServiceServicer_to_server(servicer, internal.server)
+        app = web.Application()
+        if links_key is not None:
+            PlaybackDoor(intake, objects, links_key, SystemClock()).add_routes(app)
+        edge = HttpEdge(app, settings.drain_s)
         await internal.start((settings.internal_listen,))
         await public.start(settings.public_addresses)
+        if settings.http_listen:
+            await edge.start(settings.http_listen)
         log.info("media.started", public=settings.public_listen)
         await until_stopped()
         await public.drain(settings.drain_s)
+        await edge.drain()
         await internal.drain(settings.drain_s)
     finally:
         await intake.close()
@@ -117,6 +133,16 @@ async def serve(settings: MediaSettings) -> None:
 def _opened(settings: MediaSettings) -> ObjectStore:
     try:
         return open_store(settings.storage)
+    except ValueError as error:
+        raise CannotRun(str(error)) from error
+
+
+def _links_key(settings: MediaSettings) -> bytes | None:
+    """The key of playback links, where there is an edge to serve them. Raises CannotRun for a setting that is no key."""
+    if settings.edge_key is None or not settings.http_listen:
+        return None
+    try:
+        return derived_key(read_key(settings.edge_key.get_secret_value(), "CALLDOCK_EDGE_KEY"), "playback links")
     except ValueError as error:
         raise CannotRun(str(error)) from error
 

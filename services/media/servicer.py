@@ -14,7 +14,7 @@ from services.media.download import Downloaded
 from services.media.examine import AudioTags
 from services.media.fetch import Fetching
 from services.media.hand_over import HandingOver
-from services.media.listen import Listening, Opened
+from services.media.listen import LinkMaker, Listening, Opened
 from services.media.peers import read_credential, read_rules
 from services.media.process import Processing
 from services.media.talk import Segment
@@ -110,8 +110,9 @@ class ProcessingServicer(processing_service_pb2_grpc.ProcessingServiceServicer):
 class RecordingServicer(recording_service_pb2_grpc.RecordingServiceServicer):
     """RecordingService."""
 
-    def __init__(self, listening: Listening, handing_over: HandingOver, checking: Checking) -> None:
+    def __init__(self, listening: Listening, links: LinkMaker, handing_over: HandingOver, checking: Checking) -> None:
         self._listening = listening
+        self._links = links
         self._handing_over = handing_over
         self._checking = checking
 
@@ -128,6 +129,12 @@ class RecordingServicer(recording_service_pb2_grpc.RecordingServiceServicer):
         opened = await self._listening.open_source(current_identity().account_id, request.recording_id)
         async for piece in _streamed(opened, context):
             yield piece
+
+    async def CreatePlaybackLink(
+        self, request: recording_service_pb2.CreatePlaybackLinkRequest, context: Context
+    ) -> recording_service_pb2.PlaybackLink:
+        path, playback = await self._links.make(current_identity().account_id, request.recording_id)
+        return recording_service_pb2.PlaybackLink(path=path, expire_time=timestamp(playback.expire_time))
 
     async def PutRecording(
         self, requests: AsyncIterator[recording_service_pb2.PutRecordingRequest], context: Context

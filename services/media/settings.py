@@ -13,6 +13,12 @@ class MediaSettings(EgressSettings):
     """Read once from the environment, `CALLDOCK_` before each name."""
 
     intake_address: str = Field(description="intake's internal listener")
+    http_listen: str = Field(
+        default="", description="address of the HTTP listener for playback and the client area; empty: none"
+    )
+    playback_link_s: int = Field(
+        default=900, ge=10, le=86_400, description="seconds for which a playback link can be used"
+    )
     egress_allow_downloads: str = Field(default="", description="the same, for downloads alone")
     storage_url: str = Field(
         default="", description="where recordings lie: file:///folder, or s3://bucket/prefix; empty: in the data folder"

@@ -18,10 +18,12 @@ from services.shared.errors import Trouble
 
 if TYPE_CHECKING:
     # They stand in the stubs alone.
+    from obstore import Attributes
     from obstore.store import ClientConfig, RetryConfig, S3Config
 
 PIECE_BYTES = 64 * 1024
 _RANGE_BYTES = 4 * 1024 * 1024
+_CONTENT_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav"}
 _CONNECT_TIMEOUT = timedelta(seconds=5)
 _REQUEST_TIMEOUT = timedelta(seconds=30)
 _RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
@@ -58,6 +60,15 @@ class ObjectStore(Protocol):
 
     async def stream(self, key: str) -> tuple[int, AsyncIterator[bytes]]:
         """The object's size in bytes and its bytes in pieces of up to 64 KiB. Raises ObjectMissing; Trouble when the store is away, the pieces too."""
+
+    async def size(self, key: str) -> int:
+        """The object's size in bytes. Raises ObjectMissing; Trouble when the store is away."""
+
+    def part(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
+        """The object's bytes from `start` up to but without `stop`, in pieces of up to 64 KiB. The pieces raise Trouble."""
+
+    def signed_url(self, key: str, method: str, lifetime: timedelta) -> str | None:
+        """Where anybody gets the object without asking us, for so long; None for a store that has no address of its own. Asks nobody."""
 
     async def get(self, key: str) -> bytes:
         """The whole object. Raises ObjectMissing; Trouble when the store is away."""
@@ -99,10 +110,14 @@ class _Objects:
     async def _put(self, key: str, what: bytes | Path) -> None:
         try:
             # In one request: parts that a kill leaves behind would be under no key.
-            await obstore.put_async(self._store, key, what, use_multipart=False)
+            await obstore.put_async(self._store, key, what, attributes=self._attributes(key), use_multipart=False)
             await self._make_durable(key)
         except (BaseError, OSError) as error:
             raise Trouble(f"object store did not take {key}") from error
+
+    def _attributes(self, key: str) -> "Attributes | None":
+        """What is kept beside an object. A file has nothing beside it."""
+        return None
 
     async def _make_durable(self, key: str) -> None:
         """After a put. A bucket is durable by itself."""
@@ -117,7 +132,7 @@ class _Objects:
             except (BaseError, OSError) as error:
                 raise Trouble(f"object store did not delete {key}") from error
 
-    async def stream(self, key: str) -> tuple[int, AsyncIterator[bytes]]:
+    async def size(self, key: str) -> int:
         """See ObjectStore."""
         try:
             found = await obstore.head_async(self._store, key)
@@ -125,14 +140,19 @@ class _Objects:
             raise ObjectMissing(key) from error
         except (BaseError, OSError) as error:
             raise Trouble(f"object store did not give {key}") from error
-        return found["size"], self._pieces(key, found["size"])
+        return found["size"]
 
-    async def _pieces(self, key: str, size_bytes: int) -> AsyncIterator[bytes]:
-        """Range after range, each a request of its own: whoever listens slowly keeps none of them waiting."""
-        for start in range(0, size_bytes, _RANGE_BYTES):
+    async def stream(self, key: str) -> tuple[int, AsyncIterator[bytes]]:
+        """See ObjectStore."""
+        size_bytes = await self.size(key)
+        return size_bytes, self.part(key, 0, size_bytes)
+
+    async def part(self, key: str, start: int, stop: int) -> AsyncIterator[bytes]:
+        """See ObjectStore. Range after range, each a request of its own: whoever listens slowly keeps none of them waiting."""
+        for begin in range(start, stop, _RANGE_BYTES):
             try:
-                length = min(_RANGE_BYTES, size_bytes - start)
-                part = bytes(await obstore.get_range_async(self._store, key, start=start, length=length))
+                length = min(_RANGE_BYTES, stop - begin)
+                part = bytes(await obstore.get_range_async(self._store, key, start=begin, length=length))
             except (BaseError, OSError) as error:
                 raise Trouble(f"object store did not give {key} to its end") from error
             for place in range(0, len(part), PIECE_BYTES):
@@ -160,6 +180,10 @@ class LocalObjects(_Objects):
     async def _make_durable(self, key: str) -> None:
         await asyncio.to_thread(_sync_to_disk, self._folder, key)
 
+    def signed_url(self, key: str, method: str, lifetime: timedelta) -> str | None:
+        """See ObjectStore."""
+        return None
+
     async def delete(self, keys: Iterable[str]) -> None:
         """See ObjectStore. What a killed put left beside its key goes too."""
         named = list(keys)
@@ -184,7 +208,17 @@ class BucketObjects(_Objects):
             "connect_timeout": _CONNECT_TIMEOUT,
             "timeout": _REQUEST_TIMEOUT,
         }
-        super().__init__(S3Store(prefix=prefix or None, config=config, client_options=client, retry_config=_RETRIES))
+        self._bucket = S3Store(prefix=prefix or None, config=config, client_options=client, retry_config=_RETRIES)
+        super().__init__(self._bucket)
+
+    def signed_url(self, key: str, method: str, lifetime: timedelta) -> str | None:
+        """See ObjectStore."""
+        return obstore.sign(self._bucket, "HEAD" if method == "HEAD" else "GET", key, lifetime)
+
+    def _attributes(self, key: str) -> "Attributes | None":
+        # Who is sent to the bucket hears from it what a file is.
+        kind = _CONTENT_TYPES.get(key.rpartition(".")[2])
+        return {"Content-Type": kind} if kind else None
 
 
 def _remove_staged(folder: Path, keys: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import hmac
 import os
 
 from cryptography.exceptions import InvalidTag
@@ -48,9 +49,14 @@ class Sealer:
             raise CannotUnseal("the value is damaged, or of another purpose") from error
 
 
-def read_key(text: str) -> bytes:
-    """A key from its written form, base64 of 32 bytes. Raises ValueError for anything else."""
+def read_key(text: str, setting: str = "CALLDOCK_SECRET_KEY") -> bytes:
+    """A key from its written form, base64 of 32 bytes. Raises ValueError, naming the setting, for anything else."""
     key = base64.b64decode(text, validate=True)
     if len(key) != KEY_BYTES:
-        raise ValueError("CALLDOCK_SECRET_KEY is base64 of 32 bytes: make one with `openssl rand -base64 32`")
+        raise ValueError(f"{setting} is base64 of 32 bytes: make one with `openssl rand -base64 32`")
     return key
+
+
+def derived_key(key: bytes, purpose: str) -> bytes:
+    """A key of 32 bytes for one purpose. Whoever has it learns nothing of `key`, nor of the keys of other purposes (HMAC-SHA256 as in RFC 5869, one block)."""
+    return hmac.digest(key, purpose.encode() + b"\x01", hashlib.sha256)

@@ -31,6 +31,10 @@ class ServiceSettings(BaseSettings):
     internal_key: SecretStr | None = Field(
         default=None, description="shared secret between services; needed when an internal listener is on TCP"
     )
+    edge_key: SecretStr | None = Field(
+        default=None,
+        description="base64 of 32 bytes, the same for all services, that signs playback links and seals sessions of the client area; `calldock up` derives it from the secret key; without it there are none",
+    )
     drain_s: float = Field(default=10.0, ge=0, le=300, description="seconds that running requests get at a stop")
 
     @property

@@ -48,6 +48,8 @@ from calldock.media.internal.v1.processing_service_pb2 import (
 )
 from calldock.media.internal.v1.processing_service_pb2_grpc import ProcessingServiceStub
 from calldock.media.v1.audio_pb2 import RECORDING_FORMAT_WAV
+from calldock.media.v1.recording_service_pb2 import CreatePlaybackLinkRequest
+from calldock.media.v1.recording_service_pb2_grpc import RecordingServiceStub
 from calldock.notify.internal.v1.delivery_service_pb2 import (
     EnqueueNotificationsRequest,
     EnsureSecretRequest,
@@ -510,11 +512,28 @@ def delete_custom_headers(world: World) -> None:
     assert world.calldock.http("GET", "/v1/customHeaders", token=world.account.token).json["names"] == []
 
 
+def create_playback_link(world: World) -> None:
+    record = {
+        "employee_name": "A",
+        "employee_channel": "left",
+        "record_url": world.host.serve("/heard.wav", "audio/wav", good_wav()),
+    }
+    world.calldock.upload(world.account, a_json_call(wav_records=[record]))
+    until(lambda: world.calldock.lookup(world.account, "call-1").status == CALL_STATUS_PROCESSED)
+    recording_id = world.calldock.lookup(world.account, "call-1").wav_records[0].recording.recording_id
+    recordings = RecordingServiceStub(world.calldock.channel)
+    request = CreatePlaybackLinkRequest(recording_id=recording_id)
+    links = [world.public(recordings.CreatePlaybackLink, request).path for _ in range(2)]
+
+    assert [world.calldock.http("GET", link).status for link in links] == [200, 200]
+
+
 REPEATS: dict[str, Callable[[World], None]] = {
     "UploadCalls": upload_calls,
     "UploadCallsJson": upload_calls_json,
     "CallJsonRpc": call_json_rpc,
     "CancelCall": cancel_call,
+    "CreatePlaybackLink": create_playback_link,
     "ReprocessCall": reprocess_call,
     "DeleteCall": delete_call,
     "DeleteCalls": delete_calls,

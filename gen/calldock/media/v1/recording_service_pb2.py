@@ -31,7 +31,7 @@ from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)calldock/media/v1/recording_service.proto\x12\x11\x63\x61lldock.media.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63\x61lldock/media/v1/audio.proto\x1a\x1f\x63\x61lldock/media/v1/verdict.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"@\n\x18GetRecordingAudioRequest\x12$\n\x0crecording_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"A\n\x19GetRecordingSourceRequest\x12$\n\x0crecording_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"\xb6\x01\n\x13PutRecordingRequest\x12@\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\".calldock.media.v1.RecordingFormatB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12$\n\nsize_bytes\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12(\n\x04\x66ile\x18\x03 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\x42\r\n\x0b_size_bytes\"\x97\x01\n\x14PutRecordingResponse\x12\x18\n\nrecord_url\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nsize_bytes\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06sha256\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\x81\x01\n\x15\x43heckRecordingRequest\x12#\n\nrecord_url\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\x18\x80\x10\xc8\x01\x01\x12\x43\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\".calldock.media.v1.RecordingFormatB\x0f\xe2\x41\x01\x02\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\"T\n\x16\x43heckRecordingResponse\x12:\n\x07verdict\x18\x01 \x01(\x0b\x32#.calldock.media.v1.RecordingVerdictB\x04\xe2\x41\x01\x03\"\xb3\x01\n\x10\x43heckFileRequest\x12@\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\".calldock.media.v1.RecordingFormatB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12$\n\nsize_bytes\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12(\n\x04\x66ile\x18\x03 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\x42\r\n\x0b_size_bytes\"O\n\x11\x43heckFileResponse\x12:\n\x07verdict\x18\x01 \x01(\x0b\x32#.calldock.media.v1.RecordingVerdictB\x04\xe2\x41\x01\x03\x32\xb7\x05\n\x10RecordingService\x12\x85\x01\n\x11GetRecordingAudio\x12+.calldock.media.v1.GetRecordingAudioRequest\x1a\x14.google.api.HttpBody\"+\x82\xd3\xe4\x93\x02%\x12#/v1/recordings/{recording_id}/audio0\x01\x12\x88\x01\n\x12GetRecordingSource\x12,.calldock.media.v1.GetRecordingSourceRequest\x1a\x14.google.api.HttpBody\",\x82\xd3\xe4\x93\x02&\x12$/v1/recordings/{recording_id}/source0\x01\x12\x83\x01\n\x0cPutRecording\x12&.calldock.media.v1.PutRecordingRequest\x1a\'.calldock.media.v1.PutRecordingResponse\" \x82\xd3\xe4\x93\x02\x1a\"\x12/v1/recordings:put:\x04\x66ile(\x01\x12\x86\x01\n\x0e\x43heckRecording\x12(.calldock.media.v1.CheckRecordingRequest\x1a).calldock.media.v1.CheckRecordingResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/v1/recordings:check:\x01*\x12\x80\x01\n\tCheckFile\x12#.calldock.media.v1.CheckFileRequest\x1a$.calldock.media.v1.CheckFileResponse\"&\x82\xd3\xe4\x93\x02 \"\x18/v1/recordings:checkFile:\x04\x66ile(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)calldock/media/v1/recording_service.proto\x12\x11\x63\x61lldock.media.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63\x61lldock/media/v1/audio.proto\x1a\x1f\x63\x61lldock/media/v1/verdict.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"@\n\x18GetRecordingAudioRequest\x12$\n\x0crecording_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"A\n\x19GetRecordingSourceRequest\x12$\n\x0crecording_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"A\n\x19\x43reatePlaybackLinkRequest\x12$\n\x0crecording_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"Y\n\x0cPlaybackLink\x12\x12\n\x04path\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\xb6\x01\n\x13PutRecordingRequest\x12@\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\".calldock.media.v1.RecordingFormatB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12$\n\nsize_bytes\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12(\n\x04\x66ile\x18\x03 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\x42\r\n\x0b_size_bytes\"\x97\x01\n\x14PutRecordingResponse\x12\x18\n\nrecord_url\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x18\n\nsize_bytes\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06sha256\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\x81\x01\n\x15\x43heckRecordingRequest\x12#\n\nrecord_url\x18\x01 \x01(\tB\x0f\xe2\x41\x01\x02\xbaH\x08r\x03\x18\x80\x10\xc8\x01\x01\x12\x43\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\".calldock.media.v1.RecordingFormatB\x0f\xe2\x41\x01\x02\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\"T\n\x16\x43heckRecordingResponse\x12:\n\x07verdict\x18\x01 \x01(\x0b\x32#.calldock.media.v1.RecordingVerdictB\x04\xe2\x41\x01\x03\"\xb3\x01\n\x10\x43heckFileRequest\x12@\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\".calldock.media.v1.RecordingFormatB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12$\n\nsize_bytes\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12(\n\x04\x66ile\x18\x03 \x01(\x0b\x32\x14.google.api.HttpBodyB\x04\xe2\x41\x01\x02\x42\r\n\x0b_size_bytes\"O\n\x11\x43heckFileResponse\x12:\n\x07verdict\x18\x01 \x01(\x0b\x32#.calldock.media.v1.RecordingVerdictB\x04\xe2\x41\x01\x03\x32\xda\x06\n\x10RecordingService\x12\x85\x01\n\x11GetRecordingAudio\x12+.calldock.media.v1.GetRecordingAudioRequest\x1a\x14.google.api.HttpBody\"+\x82\xd3\xe4\x93\x02%\x12#/v1/recordings/{recording_id}/audio0\x01\x12\x88\x01\n\x12GetRecordingSource\x12,.calldock.media.v1.GetRecordingSourceRequest\x1a\x14.google.api.HttpBody\",\x82\xd3\xe4\x93\x02&\x12$/v1/recordings/{recording_id}/source0\x01\x12\xa0\x01\n\x12\x43reatePlaybackLink\x12,.calldock.media.v1.CreatePlaybackLinkRequest\x1a\x1f.calldock.media.v1.PlaybackLink\";\x82\xd3\xe4\x93\x02\x35\"0/v1/recordings/{recording_id}:createPlaybackLink:\x01*\x12\x83\x01\n\x0cPutRecording\x12&.calldock.media.v1.PutRecordingRequest\x1a\'.calldock.media.v1.PutRecordingResponse\" \x82\xd3\xe4\x93\x02\x1a\"\x12/v1/recordings:put:\x04\x66ile(\x01\x12\x86\x01\n\x0e\x43heckRecording\x12(.calldock.media.v1.CheckRecordingRequest\x1a).calldock.media.v1.CheckRecordingResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/v1/recordings:check:\x01*\x12\x80\x01\n\tCheckFile\x12#.calldock.media.v1.CheckFileRequest\x1a$.calldock.media.v1.CheckFileResponse\"&\x82\xd3\xe4\x93\x02 \"\x18/v1/recordings:checkFile:\x04\x66ile(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +42,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETRECORDINGAUDIOREQUEST'].fields_by_name['recording_id']._serialized_options = b'\342A\001\002\272H\007\"\002(\001\310\001\001'
   _globals['_GETRECORDINGSOURCEREQUEST'].fields_by_name['recording_id']._loaded_options = None
   _globals['_GETRECORDINGSOURCEREQUEST'].fields_by_name['recording_id']._serialized_options = b'\342A\001\002\272H\007\"\002(\001\310\001\001'
+  _globals['_CREATEPLAYBACKLINKREQUEST'].fields_by_name['recording_id']._loaded_options = None
+  _globals['_CREATEPLAYBACKLINKREQUEST'].fields_by_name['recording_id']._serialized_options = b'\342A\001\002\272H\007\"\002(\001\310\001\001'
+  _globals['_PLAYBACKLINK'].fields_by_name['path']._loaded_options = None
+  _globals['_PLAYBACKLINK'].fields_by_name['path']._serialized_options = b'\342A\001\003'
+  _globals['_PLAYBACKLINK'].fields_by_name['expire_time']._loaded_options = None
+  _globals['_PLAYBACKLINK'].fields_by_name['expire_time']._serialized_options = b'\342A\001\003'
   _globals['_PUTRECORDINGREQUEST'].fields_by_name['format']._loaded_options = None
   _globals['_PUTRECORDINGREQUEST'].fields_by_name['format']._serialized_options = b'\342A\001\001\272H\005\202\001\002\020\001'
   _globals['_PUTRECORDINGREQUEST'].fields_by_name['size_bytes']._loaded_options = None
@@ -74,6 +80,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDINGSERVICE'].methods_by_name['GetRecordingAudio']._serialized_options = b'\202\323\344\223\002%\022#/v1/recordings/{recording_id}/audio'
   _globals['_RECORDINGSERVICE'].methods_by_name['GetRecordingSource']._loaded_options = None
   _globals['_RECORDINGSERVICE'].methods_by_name['GetRecordingSource']._serialized_options = b'\202\323\344\223\002&\022$/v1/recordings/{recording_id}/source'
+  _globals['_RECORDINGSERVICE'].methods_by_name['CreatePlaybackLink']._loaded_options = None
+  _globals['_RECORDINGSERVICE'].methods_by_name['CreatePlaybackLink']._serialized_options = b'\202\323\344\223\0025\"0/v1/recordings/{recording_id}:createPlaybackLink:\001*'
   _globals['_RECORDINGSERVICE'].methods_by_name['PutRecording']._loaded_options = None
   _globals['_RECORDINGSERVICE'].methods_by_name['PutRecording']._serialized_options = b'\202\323\344\223\002\032\"\022/v1/recordings:put:\004file'
   _globals['_RECORDINGSERVICE'].methods_by_name['CheckRecording']._loaded_options = None
@@ -84,18 +92,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETRECORDINGAUDIOREQUEST']._serialized_end=344
   _globals['_GETRECORDINGSOURCEREQUEST']._serialized_start=346
   _globals['_GETRECORDINGSOURCEREQUEST']._serialized_end=411
-  _globals['_PUTRECORDINGREQUEST']._serialized_start=414
-  _globals['_PUTRECORDINGREQUEST']._serialized_end=596
-  _globals['_PUTRECORDINGRESPONSE']._serialized_start=599
-  _globals['_PUTRECORDINGRESPONSE']._serialized_end=750
-  _globals['_CHECKRECORDINGREQUEST']._serialized_start=753
-  _globals['_CHECKRECORDINGREQUEST']._serialized_end=882
-  _globals['_CHECKRECORDINGRESPONSE']._serialized_start=884
-  _globals['_CHECKRECORDINGRESPONSE']._serialized_end=968
-  _globals['_CHECKFILEREQUEST']._serialized_start=971
-  _globals['_CHECKFILEREQUEST']._serialized_end=1150
-  _globals['_CHECKFILERESPONSE']._serialized_start=1152
-  _globals['_CHECKFILERESPONSE']._serialized_end=1231
-  _globals['_RECORDINGSERVICE']._serialized_start=1234
-  _globals['_RECORDINGSERVICE']._serialized_end=1929
+  _globals['_CREATEPLAYBACKLINKREQUEST']._serialized_start=413
+  _globals['_CREATEPLAYBACKLINKREQUEST']._serialized_end=478
+  _globals['_PLAYBACKLINK']._serialized_start=480
+  _globals['_PLAYBACKLINK']._serialized_end=569
+  _globals['_PUTRECORDINGREQUEST']._serialized_start=572
+  _globals['_PUTRECORDINGREQUEST']._serialized_end=754
+  _globals['_PUTRECORDINGRESPONSE']._serialized_start=757
+  _globals['_PUTRECORDINGRESPONSE']._serialized_end=908
+  _globals['_CHECKRECORDINGREQUEST']._serialized_start=911
+  _globals['_CHECKRECORDINGREQUEST']._serialized_end=1040
+  _globals['_CHECKRECORDINGRESPONSE']._serialized_start=1042
+  _globals['_CHECKRECORDINGRESPONSE']._serialized_end=1126
+  _globals['_CHECKFILEREQUEST']._serialized_start=1129
+  _globals['_CHECKFILEREQUEST']._serialized_end=1308
+  _globals['_CHECKFILERESPONSE']._serialized_start=1310
+  _globals['_CHECKFILERESPONSE']._serialized_end=1389
+  _globals['_RECORDINGSERVICE']._serialized_start=1392
+  _globals['_RECORDINGSERVICE']._serialized_end=2250
 # @@protoc_insertion_point(module_scope)

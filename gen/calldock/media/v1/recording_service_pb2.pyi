@@ -65,6 +65,56 @@ class GetRecordingSourceRequest(_message.Message):
 Global___GetRecordingSourceRequest: _TypeAlias = GetRecordingSourceRequest  # noqa: Y015
 
 @_typing.final
+class CreatePlaybackLinkRequest(_message.Message):
+    """Names the recording to listen to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORDING_ID_FIELD_NUMBER: _builtins.int
+    recording_id: _builtins.int
+    """Required. Our number of the recording, as in `Call`."""
+    def __init__(
+        self,
+        *,
+        recording_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["recording_id", b"recording_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreatePlaybackLinkRequest: _TypeAlias = CreatePlaybackLinkRequest  # noqa: Y015
+
+@_typing.final
+class PlaybackLink(_message.Message):
+    """A link to listen by."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """Output only. The path at the front door, such as `/v1/playback/…`. Answers 200 or 206 with `audio/mpeg`, or 307 to the bucket where recordings lie; 403 when it was altered or its time is over."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. Until when it can be used."""
+
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlaybackLink: _TypeAlias = PlaybackLink  # noqa: Y015
+
+@_typing.final
 class PutRecordingRequest(_message.Message):
     """A piece of the file to take."""
 

@@ -46,6 +46,11 @@ class RecordingServiceStub:
                 request_serializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.GetRecordingSourceRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.CreatePlaybackLink = channel.unary_unary(
+                '/calldock.media.v1.RecordingService/CreatePlaybackLink',
+                request_serializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.CreatePlaybackLinkRequest.SerializeToString,
+                response_deserializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.PlaybackLink.FromString,
+                _registered_method=True)
         self.PutRecording = channel.stream_unary(
                 '/calldock.media.v1.RecordingService/PutRecording',
                 request_serializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.PutRecordingRequest.SerializeToString,
@@ -80,6 +85,17 @@ class RecordingServiceServicer:
         """Streams the file of a recording as it was downloaded or handed over, in pieces of up to 64 KiB; the first one carries the content type, `audio/wav` or `audio/mpeg`. It is there for some time after the call ended, a day by default; an accepted MP3 stays. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
 
         Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or its file is not here yet or no longer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreatePlaybackLink(self, request, context):
+        """Makes a link by which the MP3 of an accepted recording can be listened to without a token: `GET` it in ranges, as players do. It is for this recording alone and for a short while, 15 minutes by default; whoever has it may listen, so it belongs into no log. Weighs 1 point, its use nothing. Role: read.
+
+        A repeat makes another link; those made before stay good for their time.
+
+        Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3; PERMISSION_DENIED (METHOD_COMPONENT_DISABLED) where the operator serves no links.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,6 +150,11 @@ def add_RecordingServiceServicer_to_server(servicer, server):
                     servicer.GetRecordingSource,
                     request_deserializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.GetRecordingSourceRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'CreatePlaybackLink': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreatePlaybackLink,
+                    request_deserializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.CreatePlaybackLinkRequest.FromString,
+                    response_serializer=calldock_dot_media_dot_v1_dot_recording__service__pb2.PlaybackLink.SerializeToString,
             ),
             'PutRecording': grpc.stream_unary_rpc_method_handler(
                     servicer.PutRecording,
@@ -206,6 +227,33 @@ class RecordingService:
             '/calldock.media.v1.RecordingService/GetRecordingSource',
             calldock_dot_media_dot_v1_dot_recording__service__pb2.GetRecordingSourceRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreatePlaybackLink(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.media.v1.RecordingService/CreatePlaybackLink',
+            calldock_dot_media_dot_v1_dot_recording__service__pb2.CreatePlaybackLinkRequest.SerializeToString,
+            calldock_dot_media_dot_v1_dot_recording__service__pb2.PlaybackLink.FromString,
             options,
             channel_credentials,
             insecure,

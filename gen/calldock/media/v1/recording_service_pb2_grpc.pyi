@@ -44,6 +44,13 @@ class RecordingServiceStub:
 
     Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or its file is not here yet or no longer.
     """
+    CreatePlaybackLink: _grpc.UnaryUnaryMultiCallable[_recording_service_pb2.CreatePlaybackLinkRequest, _recording_service_pb2.PlaybackLink]
+    """Makes a link by which the MP3 of an accepted recording can be listened to without a token: `GET` it in ranges, as players do. It is for this recording alone and for a short while, 15 minutes by default; whoever has it may listen, so it belongs into no log. Weighs 1 point, its use nothing. Role: read.
+
+    A repeat makes another link; those made before stay good for their time.
+
+    Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3; PERMISSION_DENIED (METHOD_COMPONENT_DISABLED) where the operator serves no links.
+    """
     PutRecording: _grpc.StreamUnaryMultiCallable[_recording_service_pb2.PutRecordingRequest, _recording_service_pb2.PutRecordingResponse]
     """Takes a recording that has no link. What is answered as `record_url` goes into the `record_url` of a call, over gRPC or REST. A file that no call has named within a day is deleted. The file is judged with its call, not here: `CheckFile` judges. Role: upload.
 
@@ -84,6 +91,13 @@ class RecordingServiceAsyncStub(RecordingServiceStub):
     """Streams the file of a recording as it was downloaded or handed over, in pieces of up to 64 KiB; the first one carries the content type, `audio/wav` or `audio/mpeg`. It is there for some time after the call ended, a day by default; an accepted MP3 stays. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
 
     Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or its file is not here yet or no longer.
+    """
+    CreatePlaybackLink: _aio.UnaryUnaryMultiCallable[_recording_service_pb2.CreatePlaybackLinkRequest, _recording_service_pb2.PlaybackLink]  # type: ignore[assignment]
+    """Makes a link by which the MP3 of an accepted recording can be listened to without a token: `GET` it in ranges, as players do. It is for this recording alone and for a short while, 15 minutes by default; whoever has it may listen, so it belongs into no log. Weighs 1 point, its use nothing. Role: read.
+
+    A repeat makes another link; those made before stay good for their time.
+
+    Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3; PERMISSION_DENIED (METHOD_COMPONENT_DISABLED) where the operator serves no links.
     """
     PutRecording: _aio.StreamUnaryMultiCallable[_recording_service_pb2.PutRecordingRequest, _recording_service_pb2.PutRecordingResponse]  # type: ignore[assignment]
     """Takes a recording that has no link. What is answered as `record_url` goes into the `record_url` of a call, over gRPC or REST. A file that no call has named within a day is deleted. The file is judged with its call, not here: `CheckFile` judges. Role: upload.
@@ -134,6 +148,19 @@ class RecordingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams the file of a recording as it was downloaded or handed over, in pieces of up to 64 KiB; the first one carries the content type, `audio/wav` or `audio/mpeg`. It is there for some time after the call ended, a day by default; an accepted MP3 stays. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
 
         Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or its file is not here yet or no longer.
+        """
+
+    @_abc_1.abstractmethod
+    def CreatePlaybackLink(
+        self,
+        request: _recording_service_pb2.CreatePlaybackLinkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recording_service_pb2.PlaybackLink, _abc.Awaitable[_recording_service_pb2.PlaybackLink]]:
+        """Makes a link by which the MP3 of an accepted recording can be listened to without a token: `GET` it in ranges, as players do. It is for this recording alone and for a short while, 15 minutes by default; whoever has it may listen, so it belongs into no log. Weighs 1 point, its use nothing. Role: read.
+
+        A repeat makes another link; those made before stay good for their time.
+
+        Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3; PERMISSION_DENIED (METHOD_COMPONENT_DISABLED) where the operator serves no links.
         """
 
     @_abc_1.abstractmethod
