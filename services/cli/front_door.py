@@ -1,5 +1,6 @@
 """Envoy: its configuration for one instance, and where its binary is."""
 
+import json
 import shutil
 import sys
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
+from services.cli.certificates import SECRET
 from services.shared.settings import FRONT_DOOR_ROOM
 
 
@@ -21,6 +23,8 @@ class FrontDoor:
     openapi: Path
     max_request_bytes: int
     trusted_proxies: int = 0
+    certificate: Path | None = None
+    """The file from which Envoy takes its certificate, and a renewed one; without it the door speaks no TLS."""
 
     def config(self) -> str:
         """The configuration, as YAML."""
@@ -29,6 +33,7 @@ class FrontDoor:
             admin_socket=self.sockets / "envoy.sock",
             listen_address=self.listen_address,
             listen_port=self.listen_port,
+            transport_socket="" if self.certificate is None else _tls(self.certificate),
             trusted_proxies=self.trusted_proxies,
             descriptors=self.descriptors,
             openapi=self.openapi,
@@ -38,6 +43,23 @@ class FrontDoor:
             media_http_socket=self.sockets / "media-http.sock",
             notify_socket=self.sockets / "notify.sock",
         )
+
+
+def _tls(certificate: Path) -> str:
+    """The listener's TLS in one line of YAML, which JSON is too. A certificate that changes is shown to new connections; those that are open go on."""
+    source = {
+        "path_config_source": {"path": str(certificate), "watched_directory": {"path": str(certificate.parent)}},
+        "resource_api_version": "V3",
+    }
+    context = {
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        "common_tls_context": {
+            "alpn_protocols": ["h2", "http/1.1"],
+            "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+            "tls_certificate_sds_secret_configs": [{"name": SECRET, "sds_config": source}],
+        },
+    }
+    return "transport_socket: " + json.dumps({"name": "envoy.transport_sockets.tls", "typed_config": context})
 
 
 def envoy_binary() -> str:

@@ -18,6 +18,7 @@ from typing import IO
 import aiohttp
 import structlog
 
+from services.cli.certificates import Certificate, certificate_files
 from services.cli.front_door import FrontDoor, descriptor_set, envoy_binary, openapi_document
 from services.cli.instance import MAX_SOCKET_PATH, CannotStart, Runtime, lock_data_dir, secret_key, write_runtime
 from services.cli.supervisor import STOP_S, Child, Supervisor
@@ -34,6 +35,7 @@ _DRAIN_S = 2.0
 _SEALING_KEY, _BUCKET_KEY = "CALLDOCK_SECRET_KEY", "CALLDOCK_S3_SECRET_ACCESS_KEY"
 _DATABASE_URL = "CALLDOCK_DATABASE_URL"
 _EDGE_KEY = "CALLDOCK_EDGE_KEY"
+_TLS_CERT, _TLS_KEY = "CALLDOCK_LISTEN_TLS_CERT", "CALLDOCK_LISTEN_TLS_KEY"
 _KEYS = (_SEALING_KEY, _BUCKET_KEY, _DATABASE_URL, _EDGE_KEY)
 _LONGEST_STOPS_S = {"notify": 75.0}
 """notify waits for receivers that it has asked, a minute at most."""
@@ -54,10 +56,14 @@ class Instance:
     async def wait_until_ready(self) -> None:
         """Returns when all answer healthy. Raises CannotStart after a minute."""
         deadline = asyncio.get_running_loop().time() + READY_S
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2), trust_env=False) as session:
+        # Its own door, by an address that no certificate names; nothing is told that others may not hear.
+        connector = aiohttp.TCPConnector(ssl=False)
+        async with aiohttp.ClientSession(
+            connector=connector, timeout=aiohttp.ClientTimeout(total=2), trust_env=False
+        ) as session:
             while asyncio.get_running_loop().time() < deadline:
                 with suppress(aiohttp.ClientError, TimeoutError):
-                    async with session.get(f"{self.url}/healthz") as response:
+                    async with session.get(f"{self.url}/readyz") as response:
                         if response.status == 200:
                             return
                 await asyncio.sleep(0.1)
@@ -106,19 +112,26 @@ async def running(
         check_port_is_free(address, port)
         if len(str(sockets / "notify-internal.sock").encode()) > MAX_SOCKET_PATH:
             raise CannotStart(f"the path of {sockets} is too long for sockets: set TMPDIR to a shorter folder")
+        files = certificate_files(environment.get(_TLS_CERT, ""), environment.get(_TLS_KEY, ""))
+        certificate = Certificate(files, sockets) if files is not None else None
         named = EXPOSED if expose_services else ()
         exposed = {name: f"{_in_url(address)}:{port + place}" for place, name in enumerate(named, start=1)}
-        children = _children(data_dir, address, port, sockets, environment, exposed)
+        children = _children(data_dir, address, port, sockets, environment, exposed, certificate)
         supervisor = Supervisor(children, output)
-        instance = Instance(f"http://{_in_url(address)}:{port}", sockets, exposed, supervisor)
+        scheme = "http" if certificate is None else "https"
+        instance = Instance(f"{scheme}://{_in_url(address)}:{port}", sockets, exposed, supervisor)
         write_runtime(data_dir, instance.runtime)
         # Not a TaskGroup: it would wrap what the body raises, and a body that fails must still be followed by a stop.
         supervising = asyncio.create_task(supervisor.run())
+        renewing = asyncio.create_task(certificate.renew_until_cancelled()) if certificate is not None else None
         try:
             yield instance
         finally:
             await instance.stop()
             await supervising
+            if renewing is not None:
+                renewing.cancel()
+                await asyncio.wait([renewing])
     finally:
         shutil.rmtree(sockets, ignore_errors=True)
         lock.close()
@@ -126,7 +139,8 @@ async def running(
 
 async def run_up(data_dir: Path, listen: str, *, expose_services: bool = False, as_json: bool = False) -> None:
     """Runs an instance until SIGTERM or SIGINT, and says when it is ready. Raises InstanceRunning, CannotStart."""
-    warn_of_open_listener(listen)
+    if not os.environ.get(_TLS_CERT):
+        warn_of_open_listener(listen)
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -175,7 +189,10 @@ def warn_of_open_listener(listen: str) -> None:
     """Says on stderr when tokens would travel in the clear."""
     address, _ = parse_listen(listen)
     if not ip_address(address).is_loopback:
-        print(f"warning: {listen} is reachable by others and speaks no TLS: put a TLS proxy before it", file=sys.stderr)
+        print(
+            f"warning: {listen} is reachable by others and speaks no TLS: set {_TLS_CERT} and {_TLS_KEY}, or put a TLS proxy before it",
+            file=sys.stderr,
+        )
 
 
 def _ready_line(instance: Instance, *, as_json: bool) -> str:
@@ -194,6 +211,7 @@ def _children(
     sockets: Path,
     environment: Mapping[str, str],
     exposed: Mapping[str, str],
+    certificate: Certificate | None,
 ) -> list[Child]:
     front = FrontDoor(
         listen_address=address,
@@ -203,6 +221,7 @@ def _children(
         openapi=openapi_document(),
         max_request_bytes=int(environment.get("CALLDOCK_MAX_REQUEST_BYTES", DEFAULT_MAX_REQUEST_BYTES)),
         trusted_proxies=int(environment.get("CALLDOCK_TRUSTED_PROXIES", "0")),
+        certificate=certificate.handed_over if certificate is not None else None,
     )
     config = sockets / "envoy.yaml"
     config.write_text(front.config())

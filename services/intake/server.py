@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -55,6 +56,7 @@ from services.intake.store.upkeep import free_all_work, sweep_all_work
 from services.intake.upload import Uploads
 from services.intake.watching import Bell, Watching
 from services.shared.clock import Clock, SystemClock
+from services.shared.db.answering import answers
 from services.shared.db.database import Database
 from services.shared.db.opening import open_database
 from services.shared.db.wake_ups import WakeUps
@@ -63,7 +65,7 @@ from services.shared.db.work_table import Claim
 from services.shared.identity import Role
 from services.shared.quota import metered
 from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_key_guard
-from services.shared.rpc.serve import Listener, until_stopped
+from services.shared.rpc.serve import Listener, follow_readiness_until_cancelled, until_stopped
 from services.shared.rpc.validate import check_rules
 from services.shared.sealing import Sealer, read_key
 from services.shared.settings import FRONT_DOOR_ROOM
@@ -156,10 +158,15 @@ async def serve(settings: IntakeSettings) -> None:
         log.info("intake.started", public=settings.public_listen)
         async with asyncio.TaskGroup() as group:
             running = group.create_task(loops.run())
+            following = group.create_task(follow_readiness_until_cancelled((public, internal), partial(answers, db)))
             await until_stopped()
+            following.cancel()
             loops.stop()
             watching.stop()
-            await asyncio.gather(public.drain(settings.drain_s), asyncio.wait([running], timeout=settings.drain_s))
+            await asyncio.gather(
+                public.drain(settings.drain_s, settings.drain_notice_s),
+                asyncio.wait([running], timeout=settings.drain_s),
+            )
             running.cancel()
         await internal.drain(settings.drain_s)
     finally:

@@ -121,7 +121,7 @@ async def serve(settings: MediaSettings) -> None:
             await edge.start(settings.http_listen)
         log.info("media.started", public=settings.public_listen)
         await until_stopped()
-        await public.drain(settings.drain_s)
+        await public.drain(settings.drain_s, settings.drain_notice_s)
         await edge.drain()
         await internal.drain(settings.drain_s)
     finally:

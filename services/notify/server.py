@@ -3,6 +3,7 @@
 import asyncio
 import random
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -24,6 +25,7 @@ from services.notify.store.tables import NOTIFY_WORK
 from services.notify.trial import Trials
 from services.notify.upkeep import Upkeep
 from services.shared.clock import SystemClock
+from services.shared.db.answering import answers
 from services.shared.db.opening import open_database
 from services.shared.db.wake_ups import WakeUps
 from services.shared.egress import EgressGuard, trusting
@@ -32,7 +34,7 @@ from services.shared.identity import Role
 from services.shared.metrics import serve_metrics
 from services.shared.quota import metered
 from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_key_guard
-from services.shared.rpc.serve import Listener, until_stopped
+from services.shared.rpc.serve import Listener, follow_readiness_until_cancelled, until_stopped
 from services.shared.rpc.validate import check_rules
 from services.shared.sealing import Sealer, read_key
 from services.shared.work import WorkLoop, sweep_until_cancelled
@@ -130,9 +132,11 @@ async def serve(settings: NotifySettings) -> None:
             posting_processes = group.create_task(posters.run())
             sweeping = group.create_task(sweep_until_cancelled(upkeep.sweep, loop.wake, rng))
             hearing = group.create_task(wake_ups.run_until_cancelled())
+            following = group.create_task(follow_readiness_until_cancelled((public, internal), partial(answers, db)))
             await _deliver_until_stopped(loop, deliveries, posters, public, settings)
             sweeping.cancel()
             hearing.cancel()
+            following.cancel()
             posting_processes.cancel()
         await internal.drain(settings.drain_s)
     finally:
@@ -154,7 +158,9 @@ async def _deliver_until_stopped(
         posters.stop()
         # Each exchange ends within a receiver's time: one that were cut would be made again.
         longest_s = max(settings.drain_s, settings.notify_timeout_s + MARGIN_S)
-        await asyncio.gather(public.drain(settings.drain_s), asyncio.wait([running], timeout=longest_s))
+        await asyncio.gather(
+            public.drain(settings.drain_s, settings.drain_notice_s), asyncio.wait([running], timeout=longest_s)
+        )
         running.cancel()
         await asyncio.wait([running])
         deliveries.stop()

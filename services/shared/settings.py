@@ -36,6 +36,12 @@ class ServiceSettings(BaseSettings):
         description="base64 of 32 bytes, the same for all services, that signs playback links and seals sessions of the client area; `calldock up` derives it from the secret key; without it there are none",
     )
     drain_s: float = Field(default=10.0, ge=0, le=300, description="seconds that running requests get at a stop")
+    drain_notice_s: float = Field(
+        default=0.0,
+        ge=0,
+        le=60,
+        description="seconds at a stop between being not ready and taking no more requests, for balancers to see it",
+    )
 
     @property
     def public_addresses(self) -> tuple[str, ...]:

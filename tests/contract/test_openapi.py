@@ -18,7 +18,7 @@ from tools.openapi.rules import digits, enum_numbers, list_limits, number_limits
 
 DOCUMENT: dict[str, Any] = json.loads(resources.files("calldock").joinpath("openapi.json").read_text())
 COMPONENTS: dict[str, Any] = DOCUMENT["components"]["schemas"]
-BY_HAND = {("get", "/healthz"), ("get", "/openapi.json")}
+BY_HAND = {("get", "/healthz"), ("get", "/readyz"), ("get", "/openapi.json")}
 
 
 def public_bindings() -> dict[tuple[str, str], str]:

@@ -123,7 +123,7 @@ class Calldock:
     def is_healthy(self) -> bool:
         """True when all services answer through the front door."""
         try:
-            return self.http("GET", "/healthz").status == 200
+            return self.http("GET", "/readyz").status == 200
         except OSError:
             return False
 

@@ -82,11 +82,20 @@ _FRONT_DOOR: dict[str, Schema] = {
         "get": {
             "operationId": "FrontDoor_Health",
             "tags": ["FrontDoor"],
-            "summary": "Tells whether all services answer",
+            "summary": "Tells that the front door itself lives",
+            "security": [],
+            "responses": {"200": {"description": "It does."}},
+        }
+    },
+    "/readyz": {
+        "get": {
+            "operationId": "FrontDoor_Ready",
+            "tags": ["FrontDoor"],
+            "summary": "Tells whether there is somebody behind the front door",
             "security": [],
             "responses": {
-                "200": {"description": "All services answer."},
-                "503": {"description": "At least one does not."},
+                "200": {"description": "Of each service at least one process is ready, and has its database."},
+                "503": {"description": "Of one service none is, or the front door is about to stop."},
             },
         }
     },

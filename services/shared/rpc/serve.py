@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -19,6 +19,14 @@ MAX_REQUEST_BYTES = 1024 * 1024
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 MAX_METADATA_BYTES = 64 * 1024
 """Above what Envoy lets through (32 KiB of headers) with all that it adds: beyond it gRPC answers with the names of its own headers."""
+
+
+LIVE = "live"
+"""What health checks ask for who want to know whether the process lives, also while its database is away or it drains; anything else is whether it is ready."""
+
+LOOK_S = 2.0
+FAILURES = 2
+"""Looks in vain, one after the other, after which a process is not ready: one may meet a busy moment."""
 
 
 class Listener:
@@ -45,6 +53,7 @@ class Listener:
             ],
         )
         self._names = tuple(service_names)
+        self._is_leaving = False
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
         add_reflection(self.server, self._names)
@@ -57,14 +66,37 @@ class Listener:
                 self.server.add_insecure_port(address)
             except RuntimeError as error:
                 raise OSError(f"cannot listen on {address}") from error
-        for name in ("", *self._names):
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
+        await self.say_ready(True)
         await self.server.start()
 
-    async def drain(self, grace_s: float) -> None:
-        """Tells health checks to go elsewhere, takes no new calls, and gives running ones `grace_s` seconds."""
-        await self._health.enter_graceful_shutdown()
+    async def say_ready(self, is_ready: bool) -> None:
+        """What health checks are told from now on, until `drain`."""
+        status = health_pb2.HealthCheckResponse
+        for name in ("", *self._names):
+            if not self._is_leaving:
+                await self._health.set(name, status.SERVING if is_ready else status.NOT_SERVING)
+
+    async def drain(self, grace_s: float, notice_s: float = 0.0) -> None:
+        """Tells health checks to go elsewhere; `notice_s` seconds later, when those who balance have seen it, takes no new calls, and gives running ones `grace_s` seconds."""
+        await self.say_ready(False)
+        self._is_leaving = True
+        await asyncio.sleep(notice_s)
         await self.server.stop(grace_s)
+
+
+async def follow_readiness_until_cancelled(
+    listeners: Sequence[Listener], is_ready: Callable[[], Awaitable[bool]]
+) -> None:
+    """Has the listeners say whether the process can do its work: not after two looks in vain, again after the first that succeeds."""
+    failures = 0
+    while True:
+        failures = 0 if await is_ready() else failures + 1
+        if failures == FAILURES:
+            log.warning("service.not_ready")
+        for listener in listeners:
+            await listener.say_ready(failures < FAILURES)
+        await asyncio.sleep(LOOK_S)
 
 
 def prepare_socket(address: str) -> None:
