@@ -17,6 +17,7 @@ from services.cli.directory_commands import DIRECTORY
 from services.cli.export_command import export_calls
 from services.cli.instance import CannotStart, InstanceRunning, KeyMissing
 from services.cli.local_files import file_of_calls
+from services.cli.migrate import migrate_databases
 from services.cli.options import DataDir, Json, Token, Url
 from services.cli.retention_commands import retention_app
 from services.cli.tokens import TokenRole
@@ -40,6 +41,7 @@ tokens_app = typer.Typer(help="An account's access tokens.", no_args_is_help=Tru
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(tokens_app, name="tokens")
 app.add_typer(calls_app, name="calls")
+app.command("migrate")(migrate_databases)
 calls_app.command("export")(export_calls)
 calls_app.command("delete")(delete_calls)
 app.add_typer(retention_app, name="retention")

@@ -57,6 +57,11 @@ class DatabaseSettings(ServiceSettings):
         description="postgresql://user:password@host/database, which replicas share; without it, a file in the data directory",
     )
 
+    migrate_at_start: bool = Field(
+        default=True,
+        description="whether a start brings the schema up to date; if not, `calldock migrate` has to, and a start refuses while it has not",
+    )
+
     @field_validator("database_url")
     @classmethod
     def _check_database_url(cls, url: SecretStr | None) -> SecretStr | None:

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from services.shared.db.database import Database
 from services.shared.db.engine import Functions, SqliteDatabase
-from services.shared.db.migrate import migrate
+from services.shared.db.migrate import check_up_to_date, migrate
 from services.shared.db.postgres import PostgresDatabase
 from services.shared.settings import DatabaseSettings
 
@@ -17,14 +17,18 @@ async def open_database(
     if settings.database_url is not None:
         shared = PostgresDatabase(settings.database_url.get_secret_value(), name)
         try:
-            await shared.migrate(migrations)
+            await (shared.migrate if settings.migrate_at_start else shared.check_up_to_date)(migrations)
         except BaseException:
             await shared.stop()
             raise
         return shared
     own = SqliteDatabase(settings.data_dir / f"{name}.db", functions)
     try:
-        migrate(own.engine, migrations)
+        if settings.migrate_at_start:
+            migrate(own.engine, migrations)
+        else:
+            with own.engine.connect() as connection:
+                check_up_to_date(connection, migrations)
         own.start()
     except BaseException:
         own.close()

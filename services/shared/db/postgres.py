@@ -2,21 +2,20 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]
 import structlog
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from services.shared.backoff import exponential, jittered
+from services.shared.db.migrate import check_up_to_date, pending, upgrade
 from services.shared.errors import CannotRun, Trouble
 
 log = structlog.get_logger()
@@ -56,17 +55,25 @@ class PostgresDatabase:
     async def migrate(self, folder: Path) -> None:
         """Brings the schema to the newest migrations, one process at a time. Raises CannotRun when the database does not answer."""
 
-        def upgrade(connection: Connection) -> None:
+        def bring_up(connection: Connection) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
             connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"'))
-            config = Config()
-            config.set_main_option("script_location", str(folder))
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            upgrade(connection, folder)
 
+        await self._run(bring_up)
+
+    async def check_up_to_date(self, folder: Path) -> None:
+        """Raises MigrationsPending when the schema is older than the migrations; CannotRun when the database does not answer. Changes nothing."""
+        await self._run(lambda connection: check_up_to_date(connection, folder))
+
+    async def pending(self, folder: Path) -> Sequence[str]:
+        """As `migrate.pending`. Raises CannotRun when the database does not answer."""
+        return await self._run(lambda connection: pending(connection, folder))
+
+    async def _run(self, work: Callable[[Connection], R]) -> R:
         try:
             async with self._engine.begin() as connection:
-                await connection.run_sync(upgrade)
+                return await connection.run_sync(work)
         except (DBAPIError, OSError) as error:
             raise CannotRun(f"the database cannot be used: {_cause(error)}") from error
 
