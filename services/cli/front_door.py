@@ -3,12 +3,13 @@
 import json
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from string import Template
 
 from services.cli.certificates import SECRET
+from services.cli.tracing_door import Tracing
 from services.shared.settings import FRONT_DOOR_ROOM
 
 
@@ -25,6 +26,7 @@ class FrontDoor:
     trusted_proxies: int = 0
     certificate: Path | None = None
     """The file from which Envoy takes its certificate, and a renewed one; without it the door speaks no TLS."""
+    tracing: Tracing = field(default_factory=Tracing)
 
     def config(self) -> str:
         """The configuration, as YAML."""
@@ -42,6 +44,8 @@ class FrontDoor:
             media_socket=self.sockets / "media.sock",
             media_http_socket=self.sockets / "media-http.sock",
             notify_socket=self.sockets / "notify.sock",
+            tracing=self.tracing.connection_manager,
+            tracing_cluster=self.tracing.cluster,
         )
 
 

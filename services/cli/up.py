@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -22,8 +23,9 @@ from services.cli.certificates import Certificate, certificate_files
 from services.cli.front_door import FrontDoor, descriptor_set, envoy_binary, openapi_document
 from services.cli.instance import MAX_SOCKET_PATH, CannotStart, Runtime, lock_data_dir, secret_key, write_runtime
 from services.cli.supervisor import STOP_S, Child, Supervisor
+from services.cli.tracing_door import Tracing
 from services.shared.sealing import derived_key, read_key
-from services.shared.settings import DEFAULT_MAX_REQUEST_BYTES
+from services.shared.settings import DEFAULT_MAX_REQUEST_BYTES, DEFAULT_TRACES_SHARE, TRACES_ENDPOINT
 
 log = structlog.get_logger()
 
@@ -222,6 +224,7 @@ def _children(
         max_request_bytes=int(environment.get("CALLDOCK_MAX_REQUEST_BYTES", DEFAULT_MAX_REQUEST_BYTES)),
         trusted_proxies=int(environment.get("CALLDOCK_TRUSTED_PROXIES", "0")),
         certificate=certificate.handed_over if certificate is not None else None,
+        tracing=_tracing(environment),
     )
     config = sockets / "envoy.yaml"
     config.write_text(front.config())
@@ -269,6 +272,15 @@ def _edge_key(sealing_key: str) -> str:
         return base64.b64encode(derived_key(read_key(sealing_key), "calldock edge")).decode()
     except ValueError as error:
         raise CannotStart(f"{_SEALING_KEY} is base64 of 32 bytes: make one with `openssl rand -base64 32`") from error
+
+
+def _tracing(environment: Mapping[str, str]) -> Tracing:
+    endpoint = environment.get("CALLDOCK_TRACES_ENDPOINT", "")
+    if not re.search(TRACES_ENDPOINT, endpoint):
+        # It becomes a part of Envoy's configuration.
+        raise CannotStart(f"CALLDOCK_TRACES_ENDPOINT takes http://host:port or https://host:port, not {endpoint}")
+    share = float(environment.get("CALLDOCK_TRACES_SHARE", DEFAULT_TRACES_SHARE))
+    return Tracing(endpoint=endpoint, share=share)
 
 
 def _in_url(address: str) -> str:

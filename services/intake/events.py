@@ -19,6 +19,7 @@ class Announcement:
     events: Sequence[CallEvent]
     error_code: str | None = None
     error_message: str = ""
+    traceparent: str | None = None
 
     @property
     def told(self) -> list[CallEvent]:

@@ -34,6 +34,7 @@ from services.shared.clock import Clock
 from services.shared.db.database import Database
 from services.shared.db.work_table import Claim
 from services.shared.identity import AccountId
+from services.shared.tracing import step
 
 log = structlog.get_logger()
 
@@ -70,6 +71,10 @@ class Fetching:
         if work is None:
             return
         self._changed()
+        with step("call.fetch", work.traceparent, work.facts):
+            await self._fetch_all(claim, work)
+
+    async def _fetch_all(self, claim: Claim, work: CallWork) -> None:
         # One that cannot be had now does not stop its siblings: what comes is kept.
         groups = same_file(due(work.recordings, self._clock.now()), RecordingStatus.WAITING)
         failures = await asyncio.gather(*(self._fetch(claim, work, group) for group in groups), return_exceptions=True)

@@ -221,4 +221,5 @@ def _notification(row: OutboxRow) -> NotificationDraft:
         event_time=timestamp(row.event_time),
         error_code=value_of(RecordingErrorCode, row.error_code),
         error_message=row.error_message,
+        traceparent=row.traceparent or "",
     )

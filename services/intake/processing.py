@@ -10,6 +10,7 @@ from services.intake.store.call_work import CallWork, begin_work, finish_call, s
 from services.shared.clock import Clock
 from services.shared.db.database import Database
 from services.shared.db.work_table import Claim
+from services.shared.tracing import step
 
 log = structlog.get_logger()
 
@@ -28,6 +29,10 @@ class Processing:
         work = await self._db.write(begin_work, claim, self._clock.now())
         if work is None:
             return
+        with step("call.process", work.traceparent, work.facts):
+            await self._process_all(claim, work)
+
+    async def _process_all(self, claim: Claim, work: CallWork) -> None:
         for recordings in same_file(work.recordings, RecordingStatus.FETCHED):
             if not await self._process(claim, work, recordings):
                 return

@@ -5,6 +5,7 @@ from services.intake.store.outbox import pending, settle
 from services.shared.clock import Clock
 from services.shared.db.database import Database
 from services.shared.db.work_table import Claim
+from services.shared.tracing import step
 
 
 class Relay:
@@ -19,5 +20,7 @@ class Relay:
         """Raises Trouble when notify is away; the rows stay."""
         rows = await self._db.read(pending, claim.key)
         if rows:
-            await self._notify.enqueue(rows)
+            # They belong to one trace, but for those of an upload before that have not gone yet.
+            with step("notification.relay", rows[0].traceparent, {"calldock.call_session_id": claim.key}):
+                await self._notify.enqueue(rows)
         await self._db.write(settle, claim, rows[-1].seq if rows else 0, self._clock.now())

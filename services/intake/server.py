@@ -295,6 +295,7 @@ def _listeners(
         (_CALLS, _ACCOUNT, _DIRECTORY, _JSON),
         [admit],
         check_rules(except_methods=unchecked),
+        is_public=True,
         meter=metered(quota, COSTS, current_identity),
         # What the front door lets through to the JSON doors, and the same for gRPC.
         max_request_bytes=settings.max_request_bytes * FRONT_DOOR_ROOM + ENVELOPE_BYTES,

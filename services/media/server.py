@@ -92,6 +92,7 @@ async def serve(settings: MediaSettings) -> None:
             (_RECORDINGS,),
             [identity_guard(authenticate, ROLES)],
             check_rules(),
+            is_public=True,
             meter=metered(intake.callers, COSTS, current_identity),
         )
         links_key = _links_key(settings)

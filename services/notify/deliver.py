@@ -11,7 +11,7 @@ import structlog
 
 from services.notify.breaker import BreakerRules
 from services.notify.custom_headers import headers_for
-from services.notify.notification import Attempt, receiver_host
+from services.notify.notification import Attempt, AttemptOutcome, receiver_host
 from services.notify.picking import PostLimits
 from services.notify.posters import Posters
 from services.notify.schedule import Step, step_after
@@ -26,6 +26,7 @@ from services.shared.db.database import Database
 from services.shared.db.work_queue import WorkQueue
 from services.shared.db.work_table import Claim
 from services.shared.errors import Trouble
+from services.shared.tracing import happened, trace_id_of
 
 log = structlog.get_logger()
 
@@ -154,6 +155,7 @@ class Deliveries:
         self._being_settled = ()
         for each, is_kept in zip(some, kept, strict=True):
             self._attempted(each.attempt, each.step)
+            _trace_attempt(each)
             _log_attempt(each, is_kept=is_kept)
 
     async def _settle(self, some: Sequence[Settled]) -> Sequence[bool]:
@@ -180,6 +182,30 @@ class Deliveries:
         raise AssertionError("counts for ever")
 
 
+def _trace_attempt(settled: Settled) -> None:
+    due, attempt = settled.claim.due, settled.attempt
+    if due.traceparent is None:
+        return
+    facts: dict[str, str | int] = {
+        "calldock.notification_id": due.notification_id,
+        "calldock.call_session_id": due.call_session_id,
+        "calldock.attempt": due.attempts + 1,
+        "calldock.outcome": attempt.outcome,
+        "http.request.method": "POST",
+        "server.address": receiver_host(due.url),
+    }
+    if attempt.http_status is not None:
+        facts["http.response.status_code"] = attempt.http_status
+    happened(
+        "notification.post",
+        due.traceparent,
+        attempt.attempt_time,
+        attempt.attempt_time + timedelta(milliseconds=attempt.latency_ms),
+        facts,
+        "" if attempt.outcome is AttemptOutcome.DELIVERED else attempt.outcome,
+    )
+
+
 def _log_attempt(settled: Settled, *, is_kept: bool) -> None:
     due, attempt, step = settled.claim.due, settled.attempt, settled.step
     log.info(
@@ -195,4 +221,5 @@ def _log_attempt(settled: Settled, *, is_kept: bool) -> None:
         status=step.status,
         next_attempt_time=None if step.next_attempt_time is None else step.next_attempt_time.isoformat(),
         is_kept=is_kept,
+        trace_id=trace_id_of(due.traceparent),
     )

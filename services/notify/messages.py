@@ -36,6 +36,7 @@ def read_draft(draft: delivery_service_pb2.NotificationDraft) -> NewNotification
             error_code=word_of(RecordingErrorCode, draft.error_code) if draft.error_code else None,
             error_message=draft.error_message,
         ),
+        traceparent=draft.traceparent or None,
     )
 
 

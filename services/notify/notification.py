@@ -38,6 +38,7 @@ class NewNotification:
     previous_seq: int
     url: str
     event: Event
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,7 @@ class DueNotification:
     body: str
     attempts: int
     failures: int
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -186,6 +186,7 @@ def _listeners(
         (_NOTIFICATIONS, _WEBHOOKS),
         [identity_guard(authenticate, ROLES)],
         check_rules(),
+        is_public=True,
         meter=metered(intake.callers, COSTS, current_identity),
     )
     notification_service_pb2_grpc.add_NotificationServiceServicer_to_server(notifications, public.server)

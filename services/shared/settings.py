@@ -15,6 +15,9 @@ FRONT_DOOR_ROOM = 4
 WEBHOOK_SETTING = "CALLDOCK_EGRESS_ALLOW_WEBHOOKS"
 """What refusals tell the operator to change."""
 
+TRACES_ENDPOINT = r"^$|^https?://[^\s/:@]+:\d{1,5}$"
+DEFAULT_TRACES_SHARE = 0.1
+
 LeaseSeconds = Annotated[
     float, Field(ge=1, le=600, description="seconds that a piece of work is held without a sign of life")
 ]
@@ -41,6 +44,15 @@ class ServiceSettings(BaseSettings):
         ge=0,
         le=60,
         description="seconds at a stop between being not ready and taking no more requests, for balancers to see it",
+    )
+
+    traces_endpoint: str = Field(
+        default="",
+        pattern=TRACES_ENDPOINT,
+        description="http://host:port or https://host:port of an OTLP collector (gRPC) that takes spans; empty: nothing is traced",
+    )
+    traces_share: float = Field(
+        default=DEFAULT_TRACES_SHARE, ge=0, le=1, description="share of the requests at the front door that are traced"
     )
 
     @property

@@ -53,6 +53,13 @@ class CallWork:
     audio: AudioSettings
     """What it is judged by: its account's settings at the claim."""
     recordings: list[RecordingWork]
+    traceparent: str | None
+    """The trace that the call belongs to."""
+
+    @property
+    def facts(self) -> dict[str, int]:
+        """What a trace says of the call."""
+        return {"calldock.account_id": self.account_id, "calldock.call_session_id": self.call_session_id}
 
 
 def begin_work(connection: Connection, claim: Claim, now: datetime) -> CallWork | None:
@@ -72,6 +79,7 @@ def begin_work(connection: Connection, claim: Claim, now: datetime) -> CallWork 
         new_time=call.new_time,
         audio=account_of(connection, call.account_id).audio,
         recordings=_recordings_of(connection, claim.key),
+        traceparent=call.traceparent,
     )
 
 

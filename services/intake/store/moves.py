@@ -34,6 +34,7 @@ def move_call(
         events=move.events,
         error_code=fault.code if fault else None,
         error_message=fault.message if fault else "",
+        traceparent=call.traceparent,
     )
     values = {
         "moved": call.call_session_id,

@@ -33,6 +33,7 @@ def announce(connection: Connection, announcements: Sequence[Announcement], now:
             "event_time": now,
             "error_code": each.error_code,
             "error_message": each.error_message,
+            "traceparent": each.traceparent,
         }
         for each in announcements
         for place, event in enumerate(each.told)

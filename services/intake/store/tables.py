@@ -220,6 +220,7 @@ class CallRow(Row, table=True):
     upload_time: datetime = Field(sa_column=Column(Moment, nullable=False))
     status_time: datetime = Field(sa_column=Column(Moment, nullable=False))
     new_time: datetime = Field(sa_column=Column(Moment, nullable=False))
+    traceparent: str | None = None
 
 
 class SaleRow(Row, table=True):
@@ -326,6 +327,7 @@ class OutboxRow(Row, table=True):
     event_time: datetime = Field(sa_column=Column(Moment, nullable=False))
     error_code: str | None = None
     error_message: str = ""
+    traceparent: str | None = None
 
 
 class ChangeSeqRow(Row, table=True):

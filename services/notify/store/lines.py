@@ -43,12 +43,13 @@ def heads(connection: Connection, keys: Collection[int]) -> dict[int, Head]:
                 body=body,
                 attempts=attempts,
                 failures=failures,
+                traceparent=traceparent,
             ),
             seq=seq,
             previous_seq=previous_seq,
             next_attempt_time=None if again is None else from_microseconds(again),
         )
-        for key, notification_id, account_id, receiver_id, url, body, attempts, failures, seq, previous_seq, again in read_rows(
+        for key, notification_id, account_id, receiver_id, url, body, attempts, failures, seq, previous_seq, again, traceparent in read_rows(
             connection.execute(_HEADS.on(connection), {"keys": rows_text(list(keys))})
         )
     }
@@ -88,7 +89,7 @@ def erased_calls(connection: Connection, calls: Collection[int]) -> set[int]:
 
 
 _HEADS = Sql("""
-SELECT ROWS(line[]::bigint, n.notification_id, n.account_id, n.receiver_id, n.url, n.body, n.attempts, n.failures, n.seq, n.previous_seq, n.next_attempt_time)
+SELECT ROWS(line[]::bigint, n.notification_id, n.account_id, n.receiver_id, n.url, n.body, n.attempts, n.failures, n.seq, n.previous_seq, n.next_attempt_time, n.traceparent)
 FROM EACH(:keys) AS line CROSS JOIN notifications n WHERE n.notification_id = (
   SELECT w.notification_id FROM notifications w INDEXED BY notifications_line
   WHERE w.call_session_id = line[]::bigint / 2 AND w.is_redelivery = (line[]::bigint % 2 = 1) AND w.status = 'waiting' ORDER BY w.seq LIMIT 1)

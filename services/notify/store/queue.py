@@ -73,6 +73,7 @@ def enqueue(connection: Connection, new: Sequence[NewNotification], now: datetim
                 "is_redelivery": False,
                 "is_test": False,
                 "bury_reason": "",
+                "traceparent": each.traceparent,
             }
             for each in kept
         ],

@@ -122,6 +122,7 @@ class NotificationRow(Row, table=True):
     next_attempt_time: datetime | None = Field(default=None, sa_column=Column(Moment))
     end_time: datetime | None = Field(default=None, sa_column=Column(Moment))
     bury_reason: str = ""
+    traceparent: str | None = None
 
 
 class AttemptRow(Row, table=True):

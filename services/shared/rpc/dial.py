@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from services.shared.errors import Busy, Mnemonic, Refusal, Trouble
 from services.shared.rpc.identity import INTERNAL_KEY_HEADER
 from services.shared.rpc.status import DOMAIN
+from services.shared.rpc.tracing import client_interceptors
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
@@ -26,6 +27,7 @@ def dial(address: str) -> aio.Channel:
             ("grpc.min_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 2000),
         ],
+        interceptors=client_interceptors(),
     )
 
 

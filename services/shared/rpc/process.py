@@ -14,6 +14,7 @@ from services.shared.errors import CannotRun
 from services.shared.logs import set_up_logs
 from services.shared.memory import tune_memory
 from services.shared.settings import ServiceSettings, check_internal_listener
+from services.shared.tracing import set_up_tracing
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -34,6 +35,8 @@ def run_service(name: str, settings_type: Callable[..., S], serve: Callable[[S],
         log.error("settings.refused", reason=str(error))
         _leave(USAGE)
 
+    stop_tracing = set_up_tracing(name, settings.traces_endpoint, settings.traces_share)
+
     async def main() -> None:
         await serve(settings)
 
@@ -44,6 +47,7 @@ def run_service(name: str, settings_type: Callable[..., S], serve: Callable[[S],
     except (CannotRun, OSError) as error:
         log.error("service.cannot_run", reason=str(error))
         _leave(FAILED)
+    stop_tracing()
     _leave(0)
 
 

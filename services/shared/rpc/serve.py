@@ -12,6 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from services.shared.quota import Meter
 from services.shared.rpc.reflection import add_reflection
 from services.shared.rpc.status import Check, Guard, StatusInterceptor, unmetered
+from services.shared.rpc.tracing import server_interceptors
 
 log = structlog.get_logger()
 
@@ -40,9 +41,11 @@ class Listener:
         *,
         meter: Meter = unmetered,
         max_request_bytes: int = MAX_REQUEST_BYTES,
+        is_public: bool = False,
     ) -> None:
+        """Traces may begin at a public listener."""
         self.server = aio.server(
-            interceptors=[StatusInterceptor(guards, check, meter)],
+            interceptors=[*server_interceptors(is_public=is_public), StatusInterceptor(guards, check, meter)],
             options=[
                 ("grpc.max_receive_message_length", max_request_bytes),
                 ("grpc.max_send_message_length", MAX_ANSWER_BYTES),

@@ -29,7 +29,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2calldock/notify/internal/v1/delivery_service.proto\x12\x1b\x63\x61lldock.notify.internal.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63\x61lldock/intake/v1/call.proto\x1a\x1d\x63\x61lldock/media/v1/audio.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"u\n\x1b\x45nqueueNotificationsRequest\x12V\n\rnotifications\x18\x01 \x03(\x0b\x32..calldock.notify.internal.v1.NotificationDraftB\x0f\xe2\x41\x01\x02\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"\x1e\n\x1c\x45nqueueNotificationsResponse\"\xd6\x03\n\x11NotificationDraft\x12%\n\x0fnotification_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\naccount_id\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12.\n\x0f\x63\x61ll_session_id\x18\x03 \x01(\x03\x42\x15\xe2\x41\x01\x02\xbaH\x0e\"\x0c\x10\x80\x80\x80\x80\x80\x80\x80\x80@(\x01\x12\x1a\n\x06\x65xt_id\x18\x04 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x18\n\x03seq\x18\x05 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12!\n\x0cprevious_seq\x18\x06 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x00\x12\x17\n\x03url\x18\x07 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12=\n\x05\x65vent\x18\x08 \x01(\x0e\x32\x1d.calldock.intake.v1.CallEventB\x0f\xe2\x41\x01\x02\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12:\n\nevent_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12?\n\nerror_code\x18\n \x01(\x0e\x32%.calldock.media.v1.RecordingErrorCodeB\x04\xe2\x41\x01\x01\x12\x1b\n\rerror_message\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\"N\n\x11\x45raseCallsRequest\x12\x39\n\x10\x63\x61ll_session_ids\x18\x01 \x03(\x03\x42\x1f\xe2\x41\x01\x02\xbaH\x18\x92\x01\x15\x08\x01\x10\xf4\x03\"\x0e\"\x0c\x10\x80\x80\x80\x80\x80\x80\x80\x80@(\x01\"\x14\n\x12\x45raseCallsResponse\"\xef\x01\n\x1a\x46orgetNotificationsRequest\x12\x64\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x42.calldock.notify.internal.v1.ForgetNotificationsRequest.ForgettingB\x0e\xe2\x41\x01\x02\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x1ak\n\nForgetting\x12\x1f\n\naccount_id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12<\n\x0c\x65nded_before\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"C\n\x1b\x46orgetNotificationsResponse\x12$\n\x16unfinished_account_ids\x18\x01 \x03(\x03\x42\x04\xe2\x41\x01\x03\"6\n\x13\x45nsureSecretRequest\x12\x1f\n\naccount_id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\",\n\x14\x45nsureSecretResponse\x12\x14\n\x06secret\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x32\x8e\x04\n\x0f\x44\x65liveryService\x12\x8b\x01\n\x14\x45nqueueNotifications\x12\x38.calldock.notify.internal.v1.EnqueueNotificationsRequest\x1a\x39.calldock.notify.internal.v1.EnqueueNotificationsResponse\x12m\n\nEraseCalls\x12..calldock.notify.internal.v1.EraseCallsRequest\x1a/.calldock.notify.internal.v1.EraseCallsResponse\x12\x88\x01\n\x13\x46orgetNotifications\x12\x37.calldock.notify.internal.v1.ForgetNotificationsRequest\x1a\x38.calldock.notify.internal.v1.ForgetNotificationsResponse\x12s\n\x0c\x45nsureSecret\x12\x30.calldock.notify.internal.v1.EnsureSecretRequest\x1a\x31.calldock.notify.internal.v1.EnsureSecretResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2calldock/notify/internal/v1/delivery_service.proto\x12\x1b\x63\x61lldock.notify.internal.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63\x61lldock/intake/v1/call.proto\x1a\x1d\x63\x61lldock/media/v1/audio.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"u\n\x1b\x45nqueueNotificationsRequest\x12V\n\rnotifications\x18\x01 \x03(\x0b\x32..calldock.notify.internal.v1.NotificationDraftB\x0f\xe2\x41\x01\x02\xbaH\x08\x92\x01\x05\x08\x01\x10\xf4\x03\"\x1e\n\x1c\x45nqueueNotificationsResponse\"\xf8\x03\n\x11NotificationDraft\x12%\n\x0fnotification_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\naccount_id\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12.\n\x0f\x63\x61ll_session_id\x18\x03 \x01(\x03\x42\x15\xe2\x41\x01\x02\xbaH\x0e\"\x0c\x10\x80\x80\x80\x80\x80\x80\x80\x80@(\x01\x12\x1a\n\x06\x65xt_id\x18\x04 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x18\n\x03seq\x18\x05 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12!\n\x0cprevious_seq\x18\x06 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x00\x12\x17\n\x03url\x18\x07 \x01(\tB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12=\n\x05\x65vent\x18\x08 \x01(\x0e\x32\x1d.calldock.intake.v1.CallEventB\x0f\xe2\x41\x01\x02\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12:\n\nevent_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12?\n\nerror_code\x18\n \x01(\x0e\x32%.calldock.media.v1.RecordingErrorCodeB\x04\xe2\x41\x01\x01\x12\x1b\n\rerror_message\x18\x0b \x01(\tB\x04\xe2\x41\x01\x01\x12 \n\x0btraceparent\x18\x0c \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18\x37\"N\n\x11\x45raseCallsRequest\x12\x39\n\x10\x63\x61ll_session_ids\x18\x01 \x03(\x03\x42\x1f\xe2\x41\x01\x02\xbaH\x18\x92\x01\x15\x08\x01\x10\xf4\x03\"\x0e\"\x0c\x10\x80\x80\x80\x80\x80\x80\x80\x80@(\x01\"\x14\n\x12\x45raseCallsResponse\"\xef\x01\n\x1a\x46orgetNotificationsRequest\x12\x64\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x42.calldock.notify.internal.v1.ForgetNotificationsRequest.ForgettingB\x0e\xe2\x41\x01\x02\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x1ak\n\nForgetting\x12\x1f\n\naccount_id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\x12<\n\x0c\x65nded_before\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"C\n\x1b\x46orgetNotificationsResponse\x12$\n\x16unfinished_account_ids\x18\x01 \x03(\x03\x42\x04\xe2\x41\x01\x03\"6\n\x13\x45nsureSecretRequest\x12\x1f\n\naccount_id\x18\x01 \x01(\x03\x42\x0b\xe2\x41\x01\x02\xbaH\x04\"\x02(\x01\",\n\x14\x45nsureSecretResponse\x12\x14\n\x06secret\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x32\x8e\x04\n\x0f\x44\x65liveryService\x12\x8b\x01\n\x14\x45nqueueNotifications\x12\x38.calldock.notify.internal.v1.EnqueueNotificationsRequest\x1a\x39.calldock.notify.internal.v1.EnqueueNotificationsResponse\x12m\n\nEraseCalls\x12..calldock.notify.internal.v1.EraseCallsRequest\x1a/.calldock.notify.internal.v1.EraseCallsResponse\x12\x88\x01\n\x13\x46orgetNotifications\x12\x37.calldock.notify.internal.v1.ForgetNotificationsRequest\x1a\x38.calldock.notify.internal.v1.ForgetNotificationsResponse\x12s\n\x0c\x45nsureSecret\x12\x30.calldock.notify.internal.v1.EnsureSecretRequest\x1a\x31.calldock.notify.internal.v1.EnsureSecretResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -60,6 +60,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NOTIFICATIONDRAFT'].fields_by_name['error_code']._serialized_options = b'\342A\001\001'
   _globals['_NOTIFICATIONDRAFT'].fields_by_name['error_message']._loaded_options = None
   _globals['_NOTIFICATIONDRAFT'].fields_by_name['error_message']._serialized_options = b'\342A\001\001'
+  _globals['_NOTIFICATIONDRAFT'].fields_by_name['traceparent']._loaded_options = None
+  _globals['_NOTIFICATIONDRAFT'].fields_by_name['traceparent']._serialized_options = b'\342A\001\001\272H\004r\002\0307'
   _globals['_ERASECALLSREQUEST'].fields_by_name['call_session_ids']._loaded_options = None
   _globals['_ERASECALLSREQUEST'].fields_by_name['call_session_ids']._serialized_options = b'\342A\001\002\272H\030\222\001\025\010\001\020\364\003\"\016\"\014\020\200\200\200\200\200\200\200\200@(\001'
   _globals['_FORGETNOTIFICATIONSREQUEST_FORGETTING'].fields_by_name['account_id']._loaded_options = None
@@ -79,21 +81,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENQUEUENOTIFICATIONSRESPONSE']._serialized_start=359
   _globals['_ENQUEUENOTIFICATIONSRESPONSE']._serialized_end=389
   _globals['_NOTIFICATIONDRAFT']._serialized_start=392
-  _globals['_NOTIFICATIONDRAFT']._serialized_end=862
-  _globals['_ERASECALLSREQUEST']._serialized_start=864
-  _globals['_ERASECALLSREQUEST']._serialized_end=942
-  _globals['_ERASECALLSRESPONSE']._serialized_start=944
-  _globals['_ERASECALLSRESPONSE']._serialized_end=964
-  _globals['_FORGETNOTIFICATIONSREQUEST']._serialized_start=967
-  _globals['_FORGETNOTIFICATIONSREQUEST']._serialized_end=1206
-  _globals['_FORGETNOTIFICATIONSREQUEST_FORGETTING']._serialized_start=1099
-  _globals['_FORGETNOTIFICATIONSREQUEST_FORGETTING']._serialized_end=1206
-  _globals['_FORGETNOTIFICATIONSRESPONSE']._serialized_start=1208
-  _globals['_FORGETNOTIFICATIONSRESPONSE']._serialized_end=1275
-  _globals['_ENSURESECRETREQUEST']._serialized_start=1277
-  _globals['_ENSURESECRETREQUEST']._serialized_end=1331
-  _globals['_ENSURESECRETRESPONSE']._serialized_start=1333
-  _globals['_ENSURESECRETRESPONSE']._serialized_end=1377
-  _globals['_DELIVERYSERVICE']._serialized_start=1380
-  _globals['_DELIVERYSERVICE']._serialized_end=1906
+  _globals['_NOTIFICATIONDRAFT']._serialized_end=896
+  _globals['_ERASECALLSREQUEST']._serialized_start=898
+  _globals['_ERASECALLSREQUEST']._serialized_end=976
+  _globals['_ERASECALLSRESPONSE']._serialized_start=978
+  _globals['_ERASECALLSRESPONSE']._serialized_end=998
+  _globals['_FORGETNOTIFICATIONSREQUEST']._serialized_start=1001
+  _globals['_FORGETNOTIFICATIONSREQUEST']._serialized_end=1240
+  _globals['_FORGETNOTIFICATIONSREQUEST_FORGETTING']._serialized_start=1133
+  _globals['_FORGETNOTIFICATIONSREQUEST_FORGETTING']._serialized_end=1240
+  _globals['_FORGETNOTIFICATIONSRESPONSE']._serialized_start=1242
+  _globals['_FORGETNOTIFICATIONSRESPONSE']._serialized_end=1309
+  _globals['_ENSURESECRETREQUEST']._serialized_start=1311
+  _globals['_ENSURESECRETREQUEST']._serialized_end=1365
+  _globals['_ENSURESECRETRESPONSE']._serialized_start=1367
+  _globals['_ENSURESECRETRESPONSE']._serialized_end=1411
+  _globals['_DELIVERYSERVICE']._serialized_start=1414
+  _globals['_DELIVERYSERVICE']._serialized_end=1940
 # @@protoc_insertion_point(module_scope)

@@ -79,6 +79,7 @@ class NotificationDraft(_message.Message):
     EVENT_TIME_FIELD_NUMBER: _builtins.int
     ERROR_CODE_FIELD_NUMBER: _builtins.int
     ERROR_MESSAGE_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     notification_id: _builtins.str
     """Required. The notification's id, a UUIDv7 made with the event."""
     account_id: _builtins.int
@@ -99,6 +100,8 @@ class NotificationDraft(_message.Message):
     """Optional. The call's error code, with the event error."""
     error_message: _builtins.str
     """Optional. The call's error message, with the event error."""
+    traceparent: _builtins.str
+    """Optional. The trace to which its delivery belongs, as a W3C traceparent. Empty: it is not traced."""
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
         """Required. When the event took place."""
@@ -117,10 +120,11 @@ class NotificationDraft(_message.Message):
         event_time: _timestamp_pb2.Timestamp | None = ...,
         error_code: _audio_pb2.RecordingErrorCode.ValueType = ...,
         error_message: _builtins.str = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "call_session_id", b"call_session_id", "error_code", b"error_code", "error_message", b"error_message", "event", b"event", "event_time", b"event_time", "ext_id", b"ext_id", "notification_id", b"notification_id", "previous_seq", b"previous_seq", "seq", b"seq", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "call_session_id", b"call_session_id", "error_code", b"error_code", "error_message", b"error_message", "event", b"event", "event_time", b"event_time", "ext_id", b"ext_id", "notification_id", b"notification_id", "previous_seq", b"previous_seq", "seq", b"seq", "traceparent", b"traceparent", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
