@@ -1,7 +1,7 @@
 """Taking calls in: the drafts of every door are checked here and stored in one transaction."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -26,6 +26,7 @@ from services.shared.db.database import Database
 from services.shared.errors import Mnemonic, Refusal, Refusals
 from services.shared.gathering import Gathering
 from services.shared.identity import AccountId, Identity, Role
+from services.shared.tracing import contexts_of_calls, is_on
 
 log = structlog.get_logger()
 
@@ -92,7 +93,13 @@ class Uploads:
             # What the account's settings were a while ago: the transaction that stores looks whether they still are.
             calls, refusals = sort_out(drafts, known, takes_handed_over=takes_handed_over, webhooks=self._webhooks)
             if not refusals:
-                upload = Upload(calls=calls, clock=known, ext_request_id=ext_request_id, priority=priority)
+                upload = Upload(
+                    calls=calls,
+                    clock=known,
+                    ext_request_id=ext_request_id,
+                    priority=priority,
+                    traceparents=_traceparents(calls),
+                )
                 saved = await self._saving.ask(account_id, upload)
                 if not isinstance(saved, Stale):
                     return _answered(saved)
@@ -101,7 +108,9 @@ class Uploads:
         if refusals:
             raise Refusals(refusals)
         # Settings that change from here on change after this upload.
-        upload = Upload(calls=calls, ext_request_id=ext_request_id, priority=priority)
+        upload = Upload(
+            calls=calls, ext_request_id=ext_request_id, priority=priority, traceparents=_traceparents(calls)
+        )
         return _answered(await self._saving.ask(account_id, upload))
 
     async def _read_clock(self, account_id: AccountId) -> AccountClock:
@@ -134,6 +143,10 @@ class Uploads:
             return calls, refusals
         repeats = {index for index, read in enumerate(drafts) if read.draft.ext_id in kept}
         return sort_out(drafts, clock, repeats, takes_handed_over=takes_handed_over, webhooks=self._webhooks)
+
+
+def _traceparents(calls: Sequence[CheckedCall]) -> Mapping[str, str]:
+    return contexts_of_calls([call.ext_id for call in calls]) if is_on() else {}
 
 
 def _answered(saved: Saved) -> list[UploadedCall]:

@@ -239,5 +239,7 @@ _REPLACE = (
             for name in CALLS.names
             if name not in _KEPT_ON_REPLACEMENT
         }
+        # `keep_traces` sets it where the new upload is traced.
+        | {"traceparent": None}
     )
 )

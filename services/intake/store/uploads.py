@@ -1,7 +1,7 @@
 """Storing calls: an upload in one transaction (docs/contract.md 2, 4, 5)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from typing import NamedTuple, TypeAlias
@@ -20,6 +20,7 @@ from services.intake.store.erasing import remembered_calls
 from services.intake.store.handed_over import give_files
 from services.intake.store.outbox import announce
 from services.intake.store.tables import CALL_WORK, FETCH
+from services.intake.store.traces import keep_traces
 from services.intake.store.upload_rows import KnownCall, Storing, insert_calls, insert_parts, replace_calls
 from services.shared.db.dialects import Sql, rows_text
 from services.shared.db.locks import Lock, take
@@ -46,6 +47,8 @@ class Upload:
     """What they were read by, when it may be out of date; None is not looked at."""
     ext_request_id: str = ""
     priority: Priority = Priority.LIVE
+    traceparents: Mapping[str, str] = field(default_factory=dict)
+    """By ext_id, where it is traced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,11 +134,24 @@ def save_uploads(
         CALL_WORK.add(connection, keys, now, stage=FETCH, priority=priority)
     told = [each.announcement(account_id, ids[each.call.ext_id]) for each in storing if each.call.callback]
     announce(connection, told, now)
+    if any(upload.traceparents for upload in uploads):
+        keep_traces(connection, _traceparents(uploads, judged, ids))
     note_changes(connection, account_id, [(ids[each.call.ext_id], each.move.status.value) for each in storing], now)
     return [
         found if isinstance(found, Exception) else _answers(upload.calls, sorted_out, ids)
         for upload, found in zip(uploads, judged, strict=True)
     ]
+
+
+def _traceparents(
+    uploads: Sequence[Upload], judged: Sequence[list[Storing] | Refusals | Trouble], ids: Mapping[str, int]
+) -> dict[int, str]:
+    return {
+        ids[each.call.ext_id]: upload.traceparents[each.call.ext_id]
+        for upload, found in zip(uploads, judged, strict=True)
+        if not isinstance(found, Exception) and upload.traceparents
+        for each in found
+    }
 
 
 def going_together(uploads: Sequence[Upload]) -> int:
