@@ -36,7 +36,7 @@ MOMENT_S = 0.0003
 
 
 class Uploads:
-    """What the doors hand their drafts to. `webhooks` says where callbacks may go; `stored` is called after each commit, with whether there may be work."""
+    """What the doors hand their drafts to. `webhooks` says where callbacks may go; `stored` is called after each commit, with whether there may be work; `uploaded` is told how many calls came to which outcome."""
 
     def __init__(
         self,
@@ -46,7 +46,9 @@ class Uploads:
         max_calls: int,
         webhooks: AddressPolicy,
         stored: Callable[[bool], None],
+        uploaded: Callable[[Mapping[str, int]], None],
     ) -> None:
+        self._uploaded = uploaded
         self._webhooks = webhooks
         self._db = db
         self._clock = clock
@@ -126,6 +128,7 @@ class Uploads:
         self._stored(any(call.records or call.callback for upload in uploads for call in upload.calls))
         outcomes = Counter(call.outcome.value for each in saved if isinstance(each, list) for call in each)
         if outcomes:
+            self._uploaded(outcomes)
             log.info("calls.uploaded", account_id=account_id, uploads=len(uploads), calls=outcomes.total(), **outcomes)
         return saved
 

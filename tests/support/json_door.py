@@ -62,7 +62,14 @@ class JsonDoor:
     def __init__(self, db: Database) -> None:
         self._db = db
         clock = HandClock()
-        uploads = Uploads(db, clock, max_calls=500, webhooks=ONLY_PUBLIC, stored=lambda _may_be_work: None)
+        uploads = Uploads(
+            db,
+            clock,
+            max_calls=500,
+            webhooks=ONLY_PUBLIC,
+            stored=lambda _may_be_work: None,
+            uploaded=lambda _counts: None,
+        )
         quota = Quota(db, clock)
         self._guard = identity_guard(self._identify, ROLES, COMPONENTS)
         self._meter = metered(quota, COSTS, current_identity)
