@@ -6,8 +6,10 @@ from datetime import datetime
 
 import structlog
 
+from services.intake.ending import tell_end
 from services.intake.handed_over import upload_id_of
 from services.intake.hosts import RecordingHosts
+from services.intake.metrics import IntakeMetrics
 from services.intake.peers import Media
 from services.intake.recording import (
     Fault,
@@ -24,6 +26,7 @@ from services.intake.recording import (
 )
 from services.intake.store.call_work import (
     CallWork,
+    EndedCall,
     begin_work,
     finish_fetch,
     save_failure,
@@ -56,6 +59,7 @@ class Fetching:
         retries: Retries,
         clock: Clock,
         changed: Callable[[], None],
+        metrics: IntakeMetrics,
     ) -> None:
         self._db = db
         self._hosts = hosts
@@ -63,6 +67,7 @@ class Fetching:
         self._retries = retries
         self._clock = clock
         self._changed = changed
+        self._metrics = metrics
         self._places = asyncio.Semaphore(FILES_AT_ONCE)
 
     async def fetch_call(self, claim: Claim) -> None:
@@ -81,8 +86,10 @@ class Fetching:
         for failure in failures:
             if failure is not None:
                 raise failure
-        await self._db.write(finish_fetch, claim, self._clock.now())
+        ended = await self._db.write(finish_fetch, claim, self._clock.now())
         self._changed()
+        if isinstance(ended, EndedCall):
+            tell_end(work, ended, self._metrics, self._clock.now())
 
     async def _fetch(self, claim: Claim, work: CallWork, recordings: list[RecordingWork]) -> None:
         first = recordings[0]
@@ -107,11 +114,14 @@ class Fetching:
             else:
                 told = Verdict(fault=final(found, first.fetch_failures), report=None)
                 kept = await self._db.write(save_verdict, claim, ids, told, now)
+                if kept:
+                    self._metrics.judged(told.fault.code if told.fault else None, len(ids))
         else:
             kept = await self._db.write(save_source, claim, ids, found, self._clock.now())
         log.info(
             "recording.fetched",
             call_session_id=work.call_session_id,
+            account_id=work.account_id,
             recording_ids=ids,
             outcome=found.code if isinstance(found, Fault) else "ok",
             size_bytes=None if isinstance(found, Fault) else found.size_bytes,

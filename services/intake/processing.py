@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import structlog
 
+from services.intake.ending import tell_end
+from services.intake.metrics import IntakeMetrics
 from services.intake.peers import CallTags, Media
 from services.intake.recording import RecordingStatus, RecordingWork, object_key, same_file
 from services.intake.store.call_work import CallWork, begin_work, finish_call, save_verdict
@@ -18,7 +20,10 @@ log = structlog.get_logger()
 class Processing:
     """Brings the recordings of one claimed call to their verdicts. `changed` is called after the commit that ends the call."""
 
-    def __init__(self, db: Database, media: Media, clock: Clock, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, db: Database, media: Media, clock: Clock, changed: Callable[[], None], metrics: IntakeMetrics
+    ) -> None:
+        self._metrics = metrics
         self._db = db
         self._media = media
         self._clock = clock
@@ -38,7 +43,8 @@ class Processing:
                 return
         ended = await self._db.write(finish_call, claim, self._clock.now())
         self._changed()
-        log.info("call.ended", call_session_id=work.call_session_id, account_id=work.account_id, is_kept=ended)
+        if ended is not None:
+            tell_end(work, ended, self._metrics, self._clock.now())
 
     async def _process(self, claim: Claim, work: CallWork, recordings: list[RecordingWork]) -> bool:
         first = recordings[0]
@@ -48,9 +54,12 @@ class Processing:
         verdict = await self._media.process(first, key, tags, work.audio)
         ids = [recording.recording_id for recording in recordings]
         kept = await self._db.write(save_verdict, claim, ids, verdict, self._clock.now())
+        if kept:
+            self._metrics.judged(verdict.fault.code if verdict.fault else None, len(ids))
         log.info(
             "recording.judged",
             call_session_id=work.call_session_id,
+            account_id=work.account_id,
             recording_ids=ids,
             outcome=verdict.fault.code if verdict.fault else "ok",
             is_kept=kept,

@@ -33,6 +33,7 @@ from services.intake.handing_over import HandingOver
 from services.intake.hosts import RecordingHosts
 from services.intake.json_door import JsonDoorServicer
 from services.intake.jsonrpc_methods import JsonRpcMethods
+from services.intake.metrics import IntakeMetrics
 from services.intake.peers import Media, Notify
 from services.intake.points import METHOD_POINTS, UPLOAD_POINTS
 from services.intake.processing import Processing
@@ -49,6 +50,7 @@ from services.intake.servicer import (
     RecordingIndexServicer,
 )
 from services.intake.settings import IntakeSettings
+from services.intake.standing import Standing
 from services.intake.store.filtering import FUNCTIONS
 from services.intake.store.garbage import discard_let_go
 from services.intake.store.tables import CALL_WORK, FETCH, OUTBOX_WORK, PROCESS
@@ -63,6 +65,7 @@ from services.shared.db.wake_ups import WakeUps
 from services.shared.db.work_queue import WorkQueue
 from services.shared.db.work_table import Claim
 from services.shared.identity import Role
+from services.shared.metrics import LOOKED_AT_EVERY, serve_metrics
 from services.shared.quota import metered
 from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_key_guard
 from services.shared.rpc.serve import Listener, follow_readiness_until_cancelled, until_stopped
@@ -141,7 +144,9 @@ async def serve(settings: IntakeSettings) -> None:
     """Runs intake until SIGTERM. Raises CannotRun when it cannot: the database is not to be had, the key is not the one that credentials were sealed with; OSError when an address is taken."""
     clock = SystemClock()
     rng = random.Random()
+    metrics = IntakeMetrics()
     db = await open_database(settings, "intake", MIGRATIONS, FUNCTIONS)
+    stop_metrics = serve_metrics(settings.intake_metrics_listen, metrics.registry)
     media = Media(settings.media_address, settings.internal_key)
     notify = Notify(settings.notify_address, settings.internal_key)
     try:
@@ -151,8 +156,8 @@ async def serve(settings: IntakeSettings) -> None:
             await db.write(free_all_work, clock.now())
         bell = Bell()
         watching = Watching(db, bell, clock)
-        loops = Loops(db, media, notify, hosts, settings, clock, rng, bell)
-        public, internal = _listeners(db, notify, hosts, settings, clock, loops, watching)
+        loops = Loops(db, media, notify, hosts, settings, clock, rng, bell, metrics)
+        public, internal = _listeners(db, notify, hosts, settings, clock, loops, watching, metrics)
         await internal.start((settings.internal_listen,))
         await public.start(settings.public_addresses)
         log.info("intake.started", public=settings.public_listen)
@@ -172,6 +177,7 @@ async def serve(settings: IntakeSettings) -> None:
     finally:
         await media.close()
         await notify.close()
+        stop_metrics()
         await db.stop()
         log.info("intake.stopped")
 
@@ -189,10 +195,14 @@ class Loops:
         clock: Clock,
         rng: random.Random,
         bell: Bell,
+        metrics: IntakeMetrics,
     ) -> None:
         """`bell` rings whenever something was committed that may be work."""
         self._db = db
         self._bell = bell
+        self._metrics = metrics
+        self._is_watched = bool(settings.intake_metrics_listen)
+        self._standing = Standing(db, metrics, clock)
         self._clock = clock
         self._rng = rng
         lease = timedelta(seconds=settings.lease_s)
@@ -200,7 +210,9 @@ class Loops:
         def loop(
             name: str, queue: WorkQueue, handle: Callable[[Claim], Awaitable[None]], concurrency: int
         ) -> WorkLoop[Claim]:
-            return WorkLoop(name, queue, handle, concurrency=concurrency, lease=lease, clock=clock, rng=rng)
+            return WorkLoop(
+                name, queue, handle, concurrency=concurrency, lease=lease, clock=clock, rng=rng, ended=metrics.ended
+            )
 
         self._wake_ups = WakeUps(db, self._look)
         self._calls_erased, self._objects_erased = asyncio.Event(), asyncio.Event()
@@ -209,10 +221,11 @@ class Loops:
         to_fetch = WorkQueue(db, CALL_WORK, stage=FETCH, clock=clock, let_go=discard_let_go)
         to_process = WorkQueue(db, CALL_WORK, stage=PROCESS, clock=clock, let_go=discard_let_go)
         to_relay = WorkQueue(db, OUTBOX_WORK, stage=0, clock=clock)
-        fetching = Fetching(db, media, hosts, settings.retries, clock, self.wake)
+        fetching = Fetching(db, media, hosts, settings.retries, clock, self.wake, metrics)
+        processing = Processing(db, media, clock, self.wake, metrics)
         self._loops = [
             loop("fetch", to_fetch, fetching.fetch_call, settings.fetches),
-            loop("process", to_process, Processing(db, media, clock, self.wake).process_call, settings.processes),
+            loop("process", to_process, processing.process_call, settings.processes),
             loop("relay", to_relay, Relay(db, notify, clock).relay_call, settings.relays),
         ]
 
@@ -264,12 +277,19 @@ class Loops:
                     (self._retaining.forget_ext_ids, asyncio.Event()),
                 )
             ]
+            if self._is_watched:
+                upkeep += [
+                    group.create_task(repeat_until_cancelled(look, self._rng, asyncio.Event(), LOOKED_AT_EVERY))
+                    for look in (self._standing.look_at_queues, self._standing.look_at_storage)
+                ]
             await asyncio.wait([group.create_task(loop.run()) for loop in self._loops])
             for task in upkeep:
                 task.cancel()
 
     async def _sweep(self) -> None:
-        for call_session_id in await self._db.write(sweep_all_work, self._clock.now()):
+        swept = await self._db.write(sweep_all_work, self._clock.now())
+        self._metrics.expired(swept.expired)
+        for call_session_id in swept.given_up:
             log.error("call.given_up", call_session_id=call_session_id)
 
 
@@ -281,10 +301,16 @@ def _listeners(
     clock: Clock,
     loops: Loops,
     watching: Watching,
+    metrics: IntakeMetrics,
 ) -> tuple[Listener, Listener]:
     accounts = Accounts(db, notify, clock)
     uploads = Uploads(
-        db, clock, max_calls=settings.max_calls_per_request, webhooks=settings.webhooks, stored=loops.stored
+        db,
+        clock,
+        max_calls=settings.max_calls_per_request,
+        webhooks=settings.webhooks,
+        stored=loops.stored,
+        uploaded=metrics.uploaded,
     )
     readback = Readback(db)
     quota = Quota(db, clock)

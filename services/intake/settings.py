@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from services.intake.recording import Retries
 from services.intake.retention import RetentionDefaults
+from services.shared.metrics import METRICS_LISTEN
 from services.shared.settings import (
     DEFAULT_MAX_REQUEST_BYTES,
     DatabaseSettings,
@@ -66,6 +67,9 @@ class IntakeSettings(WebhookSettings, DatabaseSettings):
         ge=0,
         le=365 * 86_400,
         description="seconds that a call stays as it is before retention may take it or its audio",
+    )
+    intake_metrics_listen: str = Field(
+        default="", pattern=METRICS_LISTEN, description="host:port of the metrics for Prometheus; none when empty"
     )
 
     @field_validator("media_download_pauses_s")

@@ -1,8 +1,9 @@
 """One file from first byte to verdict, in the contract's order (docs/contract.md 6). Runs in a worker process."""
 
 import io
+import time
 import wave
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -60,9 +61,12 @@ def examine(
     employee_channel: AudioChannel | None = None,
 ) -> Examination:
     """The verdict on a file, with its report, and its MP3 when it is a WAV that was accepted and one is ordered. The first rule that fails is the verdict."""
+    began_s = time.process_time()
     if kind is RecordingFormat.WAV:
-        return _examine_wav(data, rules, order, employee_channel)
-    return _examine_mp3(data, rules)
+        found = _examine_wav(data, rules, order, employee_channel)
+    else:
+        found = _examine_mp3(data, rules)
+    return replace(found, cpu_s=time.process_time() - began_s)
 
 
 def warm_up() -> None:

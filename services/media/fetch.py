@@ -5,6 +5,7 @@ from tempfile import TemporaryDirectory
 
 from services.media.credential import HostCredential
 from services.media.download import Downloaded, Downloader, DownloadRefused, host_of
+from services.media.metrics import MediaMetrics
 from services.media.room import DownloadRoom
 from services.media.verdict import AudioRules, Fault, RecordingFormat
 from services.shared.objects import ObjectStore
@@ -13,7 +14,10 @@ from services.shared.objects import ObjectStore
 class Fetching:
     """Downloads within a room. A file comes to a folder of its own first, so that the object store only ever sees whole ones."""
 
-    def __init__(self, downloader: Downloader, objects: ObjectStore, scratch: Path, room: DownloadRoom) -> None:
+    def __init__(
+        self, downloader: Downloader, objects: ObjectStore, scratch: Path, room: DownloadRoom, metrics: MediaMetrics
+    ) -> None:
+        self._metrics = metrics
         self._downloader = downloader
         self._objects = objects
         self._scratch = scratch
@@ -36,6 +40,8 @@ class Fetching:
             try:
                 downloaded = await self._downloader.download(url, kind, rules, file, room.take, credential)
             except DownloadRefused as refused:
+                self._metrics.downloaded(refused.fault.code.value, 0)
                 return refused.fault
+            self._metrics.downloaded(None, downloaded.size_bytes)
             await self._objects.put_file(target_key, file)
             return downloaded

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
+import structlog
+
 from services.media.examine import AudioTags, Mp3Order, examine
+from services.media.metrics import MediaMetrics
 from services.media.sandbox import Sandbox, WorkerFailed
 from services.media.verdict import (
     AudioChannel,
@@ -15,6 +18,8 @@ from services.media.verdict import (
 )
 from services.shared.errors import Busy
 from services.shared.objects import ObjectStore
+
+log = structlog.get_logger()
 
 _NO_RESULT = {RecordingFormat.WAV: ErrorCode.WAV_PROCESSING, RecordingFormat.MP3: ErrorCode.PROCESSING}
 """The contract's "any other failure to process": a worker that crashed or ran out of time or memory did not say at which step."""
@@ -33,8 +38,11 @@ class Processed:
 class Processing:
     """Examines recordings, so many at once, waiting ones included: each is held in memory meanwhile."""
 
-    def __init__(self, sandbox: Sandbox, objects: ObjectStore, *, most: int, bit_rate_kbps: int) -> None:
+    def __init__(
+        self, sandbox: Sandbox, objects: ObjectStore, metrics: MediaMetrics, *, most: int, bit_rate_kbps: int
+    ) -> None:
         """`bit_rate_kbps` is that of the MP3s that are made."""
+        self._metrics = metrics
         self._sandbox = sandbox
         self._bit_rate_kbps = bit_rate_kbps
         self._objects = objects
@@ -57,6 +65,7 @@ class Processing:
             source = await self._objects.get(source_key)
             order = Mp3Order(tags=tags, bit_rate_kbps=self._bit_rate_kbps)
             found = await judge(self._sandbox, source, kind, rules, order, employee_channel)
+            self._tell(found, tags)
             if found.fault is not None:
                 return Processed(fault=found.fault, report=found.report)
             if found.mp3 is None:
@@ -65,6 +74,17 @@ class Processing:
             return Processed(fault=None, report=found.report, audio_key=target_key, audio_size_bytes=len(found.mp3))
         finally:
             self._free += 1
+
+    def _tell(self, found: Examination, tags: AudioTags) -> None:
+        audio_s = found.report.duration_s or 0.0
+        self._metrics.judged(audio_s, found.cpu_s)
+        log.info(
+            "recording.examined",
+            call_session_id=tags.call_session_id,
+            outcome=found.fault.code.value if found.fault else "ok",
+            audio_s=round(audio_s, 1),
+            cpu_ms=round(found.cpu_s * 1000),
+        )
 
 
 async def judge(

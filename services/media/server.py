@@ -16,6 +16,7 @@ from services.media.fetch import Fetching
 from services.media.hand_over import HandingOver
 from services.media.http_edge import HttpEdge
 from services.media.listen import LinkMaker, Listening
+from services.media.metrics import MediaMetrics
 from services.media.peers import Intake
 from services.media.playback_door import PlaybackDoor
 from services.media.process import Processing
@@ -28,6 +29,7 @@ from services.shared.clock import SystemClock
 from services.shared.egress import EgressGuard, trusting
 from services.shared.errors import CannotRun
 from services.shared.identity import Role
+from services.shared.metrics import serve_metrics
 from services.shared.objects import ObjectStore, open_store
 from services.shared.places import Places
 from services.shared.quota import metered
@@ -80,6 +82,8 @@ async def serve(settings: MediaSettings) -> None:
         size_bytes=settings.media_download_bytes,
     )
     sandbox = Sandbox(settings.media_workers, settings.media_decode_timeout_s, warm_up)
+    metrics = MediaMetrics()
+    stop_metrics = serve_metrics(settings.media_metrics_listen, metrics.registry)
     intake = Intake(settings.intake_address, settings.internal_key)
     try:
         authenticate = IdentityCache(intake.callers.authenticate, SystemClock()).authenticate
@@ -102,10 +106,11 @@ async def serve(settings: MediaSettings) -> None:
         )
         internal = Listener((_PROCESSING,), [internal_key_guard(settings.internal_key)], check_rules())
         servicer = ProcessingServicer(
-            Fetching(downloader, objects, scratch, room),
+            Fetching(downloader, objects, scratch, room, metrics),
             Processing(
                 sandbox,
                 objects,
+                metrics,
                 most=settings.media_workers * WAITING_PER_WORKER,
                 bit_rate_kbps=settings.media_mp3_kbps,
             ),
@@ -127,6 +132,7 @@ async def serve(settings: MediaSettings) -> None:
         await internal.drain(settings.drain_s)
     finally:
         await intake.close()
+        stop_metrics()
         sandbox.close()
         log.info("media.stopped")
 

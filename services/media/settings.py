@@ -5,6 +5,7 @@ import os
 from pydantic import Field, SecretStr, field_validator
 
 from services.media.encode import BIT_RATES_KBPS
+from services.shared.metrics import METRICS_LISTEN
 from services.shared.objects import Storage
 from services.shared.settings import EgressSettings, split_list
 
@@ -53,6 +54,9 @@ class MediaSettings(EgressSettings):
     media_puts: int = Field(default=16, ge=1, le=1000, description="recordings without a link taken at once")
     media_upload_timeout_s: float = Field(
         default=30.0, gt=0, le=50, description="seconds that a file that is sent here may take to come"
+    )
+    media_metrics_listen: str = Field(
+        default="", pattern=METRICS_LISTEN, description="host:port of the metrics for Prometheus; none when empty"
     )
 
     @field_validator("media_mp3_kbps")

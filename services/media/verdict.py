@@ -141,3 +141,5 @@ class Examination:
     fault: Fault | None
     report: AudioReport
     mp3: bytes | None = None
+    cpu_s: float = 0.0
+    """CPU time that it took."""

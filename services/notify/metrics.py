@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from services.notify.notification import Attempt, AttemptOutcome, NotificationStatus
 from services.notify.schedule import Step
+from services.shared.metrics import WorkMetrics
 
 _LATENCIES_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30)
 
 
-class NotifyMetrics:
+class NotifyMetrics(WorkMetrics):
     """Counts attempts as they end; what the database knows is set now and then."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        super().__init__()
         attempts = Counter(
             "calldock_notify_attempts",
             "Notifications that were posted, by outcome",

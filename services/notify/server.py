@@ -104,6 +104,7 @@ async def serve(settings: NotifySettings) -> None:
             clock=clock,
             rng=rng,
             ahead=AHEAD,
+            ended=metrics.ended,
         )
         wake_ups = WakeUps(db, loop.wake)
 

@@ -9,6 +9,7 @@ from services.notify.breaker import BreakerRules
 from services.notify.picking import PostLimits
 from services.notify.poster_settings import PosterSettings
 from services.notify.schedule import STANDARD_SCHEDULE_S
+from services.shared.metrics import METRICS_LISTEN
 from services.shared.settings import (
     WEBHOOK_SETTING,
     DatabaseSettings,
@@ -61,7 +62,7 @@ class NotifySettings(EgressSettings, WebhookSettings, DatabaseSettings):
     )
     notify_metrics_listen: str = Field(
         default="",
-        pattern=r"^$|^[^\s]+:\d{1,5}$",
+        pattern=METRICS_LISTEN,
         description="host:port of the metrics for Prometheus; none when empty",
     )
     lease_s: LeaseSeconds = 30.0

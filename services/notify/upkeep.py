@@ -40,7 +40,9 @@ class Upkeep:
     async def sweep(self) -> None:
         """Raises Trouble when the database failed."""
         now = self._clock.now()
-        for call_session_id in await self._db.write(sweep_notifications, now):
+        swept = await self._db.write(sweep_notifications, now)
+        self._metrics.expired(swept.expired)
+        for call_session_id in swept.given_up:
             log.error("notification.given_up", call_session_id=call_session_id)
             self._metrics.gave_up(1)
         if self._last is None or now - self._last >= BETWEEN_UPKEEP:

@@ -13,6 +13,7 @@ from services.shared.backoff import exponential, jittered
 from services.shared.clock import Clock
 from services.shared.db.work_table import Claim
 from services.shared.errors import Busy, Trouble
+from services.shared.metrics import Ending
 from services.shared.waiting import set_within
 
 log = structlog.get_logger()
@@ -26,6 +27,10 @@ FIRST_PAUSE = timedelta(seconds=0.2)
 LONGEST_PAUSE = timedelta(seconds=30)
 MAX_REMEMBERED = 10_000
 LONGEST_BUSY_PAUSE = timedelta(seconds=3)
+
+
+def _unheard(_loop: str, _ending: Ending) -> None:
+    return
 
 
 C = TypeVar("C", bound=Claim)
@@ -66,9 +71,11 @@ class WorkLoop(Generic[C]):
         clock: Clock,
         rng: random.Random,
         ahead: int = 0,
+        ended: Callable[[str, Ending], None] = _unheard,
     ) -> None:
-        """Up to `ahead` pieces are claimed beyond those that run, so that short ones follow each other without waiting for a claim."""
+        """`ended` is told the loop's name and how each piece left its hands. Up to `ahead` pieces are claimed beyond those that run, so that short ones follow each other without waiting for a claim."""
         self._ahead = ahead
+        self._ended = ended
         self._next: deque[C] = deque()
         self._name = name
         self._queue = queue
@@ -149,12 +156,15 @@ class WorkLoop(Generic[C]):
         try:
             await self._handle(claim)
             self._troubles.pop(claim.key, None)
+            self._ended(self._name, Ending.DONE)
         except Trouble as trouble:
+            self._ended(self._name, Ending.DELAYED)
             await self._put_off(claim, trouble)
         except asyncio.CancelledError:
             await asyncio.shield(self._give_back(claim))
             raise
         except Exception:
+            self._ended(self._name, Ending.FAILED)
             log.exception("work.failed", loop=self._name, key=claim.key)
         finally:
             del self._running[claim.token]
@@ -196,6 +206,7 @@ class WorkLoop(Generic[C]):
             for claim in held:
                 running = self._running.get(claim.token)
                 if claim.token not in ours and running is not None:
+                    self._ended(self._name, Ending.LOST)
                     log.warning("work.lease_lost", loop=self._name, key=claim.key)
                     running[1].cancel()
 

@@ -14,6 +14,7 @@ import pytest
 from services.media.digest import Digests
 from services.media.download import Downloaded, Downloader
 from services.media.fetch import Fetching
+from services.media.metrics import MediaMetrics
 from services.media.room import DownloadRoom
 from services.media.verdict import AudioRules, ErrorCode, Fault, RecordingFormat
 from services.shared.addresses import AddressPolicy
@@ -52,6 +53,7 @@ def a_fetching(
         LocalObjects(tmp_path / "objects"),
         tmp_path / "scratch",
         room or DownloadRoom(files=4, files_per_host=4, size_bytes=MAX_BYTES * 4),
+        MediaMetrics(),
     )
 
 

@@ -21,6 +21,7 @@ from services.cli.demo.speech import conversation, wav_bytes, with_noise
 from services.media.encode import encode_mp3
 from services.media.examine import AudioTags, Mp3Order, examine, warm_up
 from services.media.id3 import id3_tag
+from services.media.metrics import MediaMetrics
 from services.media.process import Processed, Processing
 from services.media.sandbox import Sandbox, WorkerFailed, WorkerKilled
 from services.media.verdict import AudioRules, Examination, RecordingFormat
@@ -353,7 +354,7 @@ async def test_a_file_that_breaks_two_rules_has_the_first_ones_verdict(
 async def process(sandbox: Sandbox, folder: Path, data: bytes, kind: RecordingFormat) -> tuple[Processed, ObjectStore]:
     objects = LocalObjects(folder)
     await objects.put("source", data)
-    processing = Processing(sandbox, objects, most=1, bit_rate_kbps=32)
+    processing = Processing(sandbox, objects, MediaMetrics(), most=1, bit_rate_kbps=32)
     return await processing.process("source", kind, "target", RULES, TAGS), objects
 
 

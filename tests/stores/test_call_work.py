@@ -213,7 +213,7 @@ async def test_five_leases_that_run_out_end_the_call_as_internal_error(intake_db
     await an_uploaded_call(intake_db)
     for attempt in range(5):
         await begin(intake_db, await claim(intake_db, later_s=attempt * 31))
-        given_up = await intake_db.write(sweep_calls, NOON + timedelta(seconds=attempt * 31) + LEASE)
+        given_up = (await intake_db.write(sweep_calls, NOON + timedelta(seconds=attempt * 31) + LEASE)).given_up
         assert given_up == ([1] if attempt == 4 else [])
 
     call = await stored(intake_db)

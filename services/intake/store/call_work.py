@@ -24,7 +24,7 @@ from services.intake.store.garbage import discard_keys, discard_lost
 from services.intake.store.moves import move_call
 from services.intake.store.tables import CALL_WORK, PROCESS, CallRow, RecordingRow
 from services.shared.db.tables import table_of
-from services.shared.db.work_table import Claim, Expired
+from services.shared.db.work_table import Claim, Expired, Swept
 
 _calls = table_of(CallRow)
 _recordings = table_of(RecordingRow)
@@ -60,6 +60,14 @@ class CallWork:
     def facts(self) -> dict[str, int]:
         """What a trace says of the call."""
         return {"calldock.account_id": self.account_id, "calldock.call_session_id": self.call_session_id}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedCall:
+    """How a call with recordings ended."""
+
+    status: CallStatus
+    error_code: str | None
 
 
 def begin_work(connection: Connection, claim: Claim, now: datetime) -> CallWork | None:
@@ -153,8 +161,8 @@ def _discard_replaced(
     discard_keys(connection, [key for key in replaced - kept - {None, audio_key} if key is not None], now)
 
 
-def finish_fetch(connection: Connection, claim: Claim, now: datetime) -> bool:
-    """All recordings are here, refused, or wait for their next try: the call waits for the first of those, or goes on to processing, or to its end when nothing is left to process. False when the lease is lost."""
+def finish_fetch(connection: Connection, claim: Claim, now: datetime) -> EndedCall | bool:
+    """All recordings are here, refused, or wait for their next try: the call waits for the first of those, or goes on to processing, or to its end when nothing is left to process. Answers that end, or whether the lease was still ours."""
     recordings = _recordings_of(connection, claim.key)
     tries = [
         recording.next_fetch_time or now for recording in recordings if recording.status is RecordingStatus.WAITING
@@ -163,26 +171,25 @@ def finish_fetch(connection: Connection, claim: Claim, now: datetime) -> bool:
         return CALL_WORK.delay(connection, claim.key, claim.token, min(tries))
     if any(recording.status is RecordingStatus.FETCHED for recording in recordings):
         return CALL_WORK.advance(connection, claim.key, claim.token, stage=PROCESS, now=now)
-    return finish_call(connection, claim, now)
+    return finish_call(connection, claim, now) or False
 
 
-def finish_call(connection: Connection, claim: Claim, now: datetime) -> bool:
-    """All recordings have a verdict: the call's status, its announcement and the end of its work, together. False when the lease is lost."""
+def finish_call(connection: Connection, claim: Claim, now: datetime) -> EndedCall | None:
+    """All recordings have a verdict: the call's status, its announcement and the end of its work, together. None when the lease is lost."""
     call = connection.execute(_CALL_LOCKED, {"key": claim.key}).first()
     if call is None or not CALL_WORK.finish(connection, claim.key, claim.token):
-        return False
-    _end(connection, call, now)
-    return True
+        return None
+    return _end(connection, call, now)
 
 
-def sweep_calls(connection: Connection, now: datetime) -> list[int]:
-    """Frees leases that ran out and wakes delayed work; a call that lost too many ends as internal_error. Answers the calls that ended so."""
+def sweep_calls(connection: Connection, now: datetime) -> Swept:
+    """Frees leases that ran out and wakes delayed work; a call that lost too many ends as internal_error."""
     lost = CALL_WORK.sweep(connection, now)
     discard_lost(connection, lost, now)
     given_up = [lease for lease in lost if lease.expiries >= MAX_EXPIRIES]
     for lease in given_up:
         _give_up(connection, lease, now)
-    return [lease.key for lease in given_up]
+    return Swept(expired=len(lost), given_up=[lease.key for lease in given_up])
 
 
 def free_calls(connection: Connection, now: datetime) -> int:
@@ -206,9 +213,11 @@ def _give_up(connection: Connection, lease: Expired, now: datetime) -> None:
     _end(connection, connection.execute(_CALL, {"key": lease.key}).one(), now)
 
 
-def _end(connection: Connection, call: "Row[tuple[object, ...]]", now: datetime) -> None:
+def _end(connection: Connection, call: "Row[tuple[object, ...]]", now: datetime) -> EndedCall:
     fault = call_fault(_recordings_of(connection, call.call_session_id))
-    move_call(connection, call, end(CallStatus(call.status), failed=fault is not None), now, fault)
+    move = end(CallStatus(call.status), failed=fault is not None)
+    move_call(connection, call, move, now, fault)
+    return EndedCall(status=move.status, error_code=fault.code if fault else None)
 
 
 def _recordings_of(connection: Connection, call_session_id: int) -> list[RecordingWork]:

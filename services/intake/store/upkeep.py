@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from services.intake.store.call_work import free_calls, sweep_calls
 from services.intake.store.tables import OUTBOX_WORK
+from services.shared.db.work_table import Swept
 
 
 def free_all_work(connection: Connection, now: datetime) -> None:
@@ -14,7 +15,8 @@ def free_all_work(connection: Connection, now: datetime) -> None:
     OUTBOX_WORK.free_all(connection, now)
 
 
-def sweep_all_work(connection: Connection, now: datetime) -> list[int]:
-    """Frees leases that ran out and wakes delayed work. Answers the calls that were given up."""
-    OUTBOX_WORK.sweep(connection, now)
-    return sweep_calls(connection, now)
+def sweep_all_work(connection: Connection, now: datetime) -> Swept:
+    """Frees leases that ran out and wakes delayed work."""
+    relays = OUTBOX_WORK.sweep(connection, now)
+    calls = sweep_calls(connection, now)
+    return Swept(expired=len(relays) + calls.expired, given_up=calls.given_up)

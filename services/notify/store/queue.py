@@ -28,6 +28,7 @@ from services.notify.store.tables import (
 from services.shared.db.dialects import Sql, rows_text
 from services.shared.db.lane_work import Lane
 from services.shared.db.tables import insert_missing, table_of
+from services.shared.db.work_table import Swept
 
 _notifications = table_of(NotificationRow)
 
@@ -105,9 +106,10 @@ def settle_attempts(
     return [each.claim.token in ours for each in settled]
 
 
-def sweep_notifications(connection: Connection, now: datetime) -> list[int]:
-    """Frees leases that ran out and wakes what is due; a notification whose work never comes to an end is buried. Answers the calls of these."""
-    given_up = [lease for lease in NOTIFY_WORK.sweep(connection, now) if lease.expiries >= MAX_EXPIRIES]
+def sweep_notifications(connection: Connection, now: datetime) -> Swept:
+    """Frees leases that ran out and wakes what is due; a notification whose work never comes to an end is buried."""
+    expired = NOTIFY_WORK.sweep(connection, now)
+    given_up = [lease for lease in expired if lease.expiries >= MAX_EXPIRIES]
     firsts = heads(connection, [lease.key for lease in given_up])
     NOTIFY_WORK.drop(connection, [lease.key for lease in given_up])
     for lease in given_up:
@@ -118,7 +120,7 @@ def sweep_notifications(connection: Connection, now: datetime) -> list[int]:
             log_attempts(connection, [(due.notification_id, due.attempts + 1, attempt)])
             _bury(connection, due.notification_id, due.attempts + 1, reason, now)
     _let_next_go(connection, {key: head.seq for key, head in firsts.items()}, now)
-    return [line_of(lease.key)[0] for lease in given_up]
+    return Swept(expired=len(expired), given_up=[line_of(lease.key)[0] for lease in given_up])
 
 
 def find_forsaken(connection: Connection, before: datetime, tried_since: datetime) -> list[int]:

@@ -29,7 +29,7 @@ from sqlalchemy import Sequence as TokenSequence
 from services.shared.db.bulk import insert_all
 from services.shared.db.claim_sql import claim_sql
 from services.shared.db.dialects import Sql, is_postgresql
-from services.shared.db.tables import BIG_ID, Moment, to_microseconds
+from services.shared.db.tables import BIG_ID, Moment, from_microseconds, to_microseconds
 
 READY, LEASED, DELAYED = 0, 1, 2
 
@@ -56,6 +56,17 @@ class Expired:
     stage: int
     token: int
     expiries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What a sweep of all work did: leases that ran out, and the calls that lost too many of them."""
+
+    expired: int
+    given_up: Sequence[int]
+
+
+WAITING_COUNTED = 10_000
 
 
 def work_columns(metadata: MetaData, name: str, *, has_lanes: bool = False) -> Table:
@@ -126,6 +137,7 @@ class WorkTable:
         self._holds_sql = Sql(_HOLDS.format(name=work.name))
         self._finish_one_sql = Sql(_FINISH.format(name=work.name))
         self._advance_sql = Sql(_ADVANCE.format(name=work.name))
+        self._waiting_sql = Sql(_WAITING.format(name=work.name))
         self._put_sql = Sql(_PUT.format(name=work.name))
 
     def add(
@@ -202,6 +214,11 @@ class WorkTable:
     def delay(self, connection: Connection, key: int, token: int, until: datetime) -> bool:
         """Puts the row off until then if the lease is still ours; False otherwise."""
         return self._put(connection, key, token, DELAYED, until)
+
+    def waiting(self, connection: Connection, stage: int) -> tuple[int, datetime | None]:
+        """How many rows of a stage are ready, and since when the oldest of them is. Looks at 10,000, of one account after the other."""
+        row = connection.execute(self._waiting_sql.on(connection), {"stage": stage, "most": WAITING_COUNTED}).one()
+        return row.pieces, None if row.oldest is None else from_microseconds(row.oldest)
 
     def drop(self, connection: Connection, keys: Sequence[int]) -> list[Expired]:
         """Removes rows whoever holds them. Answers the leases that were held."""
@@ -291,4 +308,8 @@ _HELD = "key = :key AND token = :token AND state = 1"
 _HOLDS = f"SELECT w.key FROM {{name}} AS w WHERE {_HELD} LOCKED(w)"  # noqa: S608
 _FINISH = f"DELETE FROM {{name}} WHERE {_HELD}"  # noqa: S608
 _ADVANCE = f"UPDATE {{name}} SET state = 0, stage = :stage, due = :due, expiries = 0 WHERE {_HELD}"  # noqa: S608
+_WAITING = """
+SELECT count(*) AS pieces, min(due) AS oldest FROM (
+  SELECT due FROM {name} INDEXED BY {name}_ready WHERE state = 0 AND stage = :stage LIMIT :most) AS ready
+"""
 _PUT = f"UPDATE {{name}} SET state = :state, due = :due WHERE {_HELD}"  # noqa: S608
