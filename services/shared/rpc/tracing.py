@@ -10,6 +10,8 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 from services.shared.tracing import TRACEPARENT, entry, inner, is_on, traceparent_of
 
 _OK = grpc.StatusCode.OK
+_NOT_SAMPLED = ("00", "02")
+"""The flags of a traceparent whose last bit is not set (w3.org/TR/trace-context-2)."""
 
 
 def server_interceptors(*, is_public: bool) -> list[aio.ServerInterceptor]:
@@ -36,6 +38,9 @@ class _ServerTracing(aio.ServerInterceptor):
         if handler is None or not method.startswith("/calldock."):
             return handler
         parent = _entry_of(handler_call_details.invocation_metadata or ())
+        # Most requests are not sampled: they pay for this look alone.
+        if parent[-2:] in _NOT_SAMPLED or not (parent or self._begins):
+            return handler
         if handler.unary_stream is not None:
             stream = self._around_stream(method, parent, handler.unary_stream)
             return grpc.unary_stream_rpc_method_handler(
