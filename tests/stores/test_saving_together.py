@@ -127,7 +127,7 @@ async def test_every_call_of_a_large_upload_has_the_number_that_it_is_told(intak
 @pytest.mark.parametrize(
     ("rows", "table", "later"),
     [
-        pytest.param(CALLS, CallRow, {"call_session_id"}, id="calls"),
+        pytest.param(CALLS, CallRow, {"call_session_id", "traceparent"}, id="calls"),
         pytest.param(TAGS, CallTagRow, set(), id="tags"),
         pytest.param(
             RECORDINGS,
