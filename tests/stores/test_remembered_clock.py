@@ -21,7 +21,9 @@ class Door:
     """Uploads calls one at a time, as one process does."""
 
     def __init__(self, db: Database, account: Account) -> None:
-        self._uploads = Uploads(db, HandClock(), max_calls=500, webhooks=ONLY_PUBLIC, stored=lambda _: None)
+        self._uploads = Uploads(
+            db, HandClock(), max_calls=500, webhooks=ONLY_PUBLIC, stored=lambda _: None, uploaded=lambda _: None
+        )
         self._identity = Identity(account_id=account.account_id, role=Role.ADMIN)
 
     async def upload(self, ext_id: str, **fields: Any) -> None:

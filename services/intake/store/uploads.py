@@ -144,7 +144,7 @@ def save_uploads(
 
 
 def _traceparents(
-    uploads: Sequence[Upload], judged: Sequence[list[Storing] | Refusals | Trouble], ids: Mapping[str, int]
+    uploads: Sequence[Upload], judged: Sequence[list[Storing] | Refusals | Trouble | Stale], ids: Mapping[str, int]
 ) -> dict[int, str]:
     return {
         ids[each.call.ext_id]: upload.traceparents[each.call.ext_id]
