@@ -40,6 +40,7 @@ from services.intake.recording import Fault, RecordingWork, Source, Verdict
 from services.intake.recording_host import HostCredential
 from services.intake.store.tables import OutboxRow
 from services.shared.rpc.dial import dial, internal_metadata, peer_trouble
+from services.shared.rpc.tls import PeerTls
 from services.shared.rpc.values import timestamp, value_of, word_of
 
 FETCH_DEADLINE_S = 90.0
@@ -98,8 +99,8 @@ class CallTags:
 class Media:
     """Fetches and judges. Raises Trouble when media is away, Busy when it has no room."""
 
-    def __init__(self, address: str, key: SecretStr | None) -> None:
-        self._channel = dial(address)
+    def __init__(self, address: str, key: SecretStr | None, tls: PeerTls | None) -> None:
+        self._channel = dial(address, "media", tls)
         self._stub = ProcessingServiceStub(self._channel)
         self._metadata = internal_metadata(key)
 
@@ -159,8 +160,8 @@ class Media:
 class Notify:
     """Takes notifications over, and forgets them. Raises Trouble when notify is away."""
 
-    def __init__(self, address: str, key: SecretStr | None) -> None:
-        self._channel = dial(address)
+    def __init__(self, address: str, key: SecretStr | None, tls: PeerTls | None) -> None:
+        self._channel = dial(address, "notify", tls)
         self._stub = DeliveryServiceStub(self._channel)
         self._metadata = internal_metadata(key)
 

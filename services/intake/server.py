@@ -67,8 +67,9 @@ from services.shared.db.work_table import Claim
 from services.shared.identity import Role
 from services.shared.metrics import LOOKED_AT_EVERY, serve_metrics
 from services.shared.quota import metered
-from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_key_guard
+from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_guards
 from services.shared.rpc.serve import Listener, follow_readiness_until_cancelled, until_stopped
+from services.shared.rpc.tls import PeerTls, opened_tls
 from services.shared.rpc.validate import check_rules
 from services.shared.sealing import Sealer, read_key
 from services.shared.settings import FRONT_DOOR_ROOM
@@ -140,15 +141,25 @@ COMPONENTS = {f"/{_CALLS}/UploadCalls": CALL_UPLOAD, f"/{_JSON}/UploadCallsJson"
 """The component of each method that needs one."""
 
 
+CALLERS = {
+    "calldock.intake.internal.v1.AdminService": frozenset({"operator"}),
+    "calldock.intake.internal.v1.IdentityService": frozenset({"media", "notify"}),
+    "calldock.intake.internal.v1.PointsService": frozenset({"media", "notify"}),
+    "calldock.intake.internal.v1.RecordingIndexService": frozenset({"media"}),
+}
+"""Which processes each internal service is for."""
+
+
 async def serve(settings: IntakeSettings) -> None:
     """Runs intake until SIGTERM. Raises CannotRun when it cannot: the database is not to be had, the key is not the one that credentials were sealed with; OSError when an address is taken."""
+    tls = opened_tls(settings.peer_tls, "intake")
     clock = SystemClock()
     rng = random.Random()
     metrics = IntakeMetrics()
     db = await open_database(settings, "intake", MIGRATIONS, FUNCTIONS)
     stop_metrics = serve_metrics(settings.intake_metrics_listen, metrics.registry)
-    media = Media(settings.media_address, settings.internal_key)
-    notify = Notify(settings.notify_address, settings.internal_key)
+    media = Media(settings.media_address, settings.internal_key, tls)
+    notify = Notify(settings.notify_address, settings.internal_key, tls)
     try:
         hosts = RecordingHosts(db, Sealer(read_key(settings.secret_key.get_secret_value())), clock)
         await hosts.check_key()
@@ -157,9 +168,10 @@ async def serve(settings: IntakeSettings) -> None:
         bell = Bell()
         watching = Watching(db, bell, clock)
         loops = Loops(db, media, notify, hosts, settings, clock, rng, bell, metrics)
-        public, internal = _listeners(db, notify, hosts, settings, clock, loops, watching, metrics)
-        await internal.start((settings.internal_listen,))
+        public, internal = _listeners(db, notify, hosts, settings, clock, loops, watching, metrics, tls)
+        await internal.start(settings.internal_addresses)
         await public.start(settings.public_addresses)
+        await public.start_health(settings.health_listen)
         log.info("intake.started", public=settings.public_listen)
         async with asyncio.TaskGroup() as group:
             running = group.create_task(loops.run())
@@ -302,6 +314,7 @@ def _listeners(
     loops: Loops,
     watching: Watching,
     metrics: IntakeMetrics,
+    tls: PeerTls | None,
 ) -> tuple[Listener, Listener]:
     accounts = Accounts(db, notify, clock)
     uploads = Uploads(
@@ -325,6 +338,7 @@ def _listeners(
         meter=metered(quota, COSTS, current_identity),
         # What the front door lets through to the JSON doors, and the same for gRPC.
         max_request_bytes=settings.max_request_bytes * FRONT_DOOR_ROOM + ENVELOPE_BYTES,
+        tls=tls,
     )
     call_service_pb2_grpc.add_CallServiceServicer_to_server(
         CallServicer(
@@ -346,7 +360,7 @@ def _listeners(
         ),
         public.server,
     )
-    internal = Listener(_INTERNAL, [internal_key_guard(settings.internal_key)], check_rules())
+    internal = Listener(_INTERNAL, internal_guards(settings.internal_key, tls, CALLERS), check_rules(), tls=tls)
     admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(accounts), internal.server)
     identity_service_pb2_grpc.add_IdentityServiceServicer_to_server(IdentityServicer(accounts), internal.server)
     points_service_pb2_grpc.add_PointsServiceServicer_to_server(PointsServicer(quota), internal.server)

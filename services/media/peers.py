@@ -25,6 +25,7 @@ from services.media.verdict import AudioRule, AudioRules, RecordingFormat, RuleP
 from services.shared.identity import AccountId
 from services.shared.rpc.callers import Callers
 from services.shared.rpc.dial import dial, internal_metadata, peer_trouble
+from services.shared.rpc.tls import PeerTls
 from services.shared.rpc.values import value_of, word_of
 
 INTAKE_DEADLINE_S = 5.0
@@ -42,8 +43,8 @@ class Registered:
 class Intake:
     """Raises Trouble when intake is away."""
 
-    def __init__(self, address: str, key: SecretStr | None) -> None:
-        self._channel = dial(address)
+    def __init__(self, address: str, key: SecretStr | None, tls: PeerTls | None) -> None:
+        self._channel = dial(address, "intake", tls)
         self._index = RecordingIndexServiceStub(self._channel)
         self._metadata = internal_metadata(key)
         self.callers = Callers(self._channel, self._metadata)

@@ -33,8 +33,9 @@ from services.shared.metrics import serve_metrics
 from services.shared.objects import ObjectStore, open_store
 from services.shared.places import Places
 from services.shared.quota import metered
-from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_key_guard
+from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_guards
 from services.shared.rpc.serve import Listener, until_stopped
+from services.shared.rpc.tls import opened_tls
 from services.shared.rpc.validate import check_rules
 from services.shared.sealing import derived_key, read_key
 
@@ -70,8 +71,13 @@ COSTS = {
 """Points of each method (docs/contract.md 8)."""
 
 
+CALLERS = {_PROCESSING: frozenset({"intake"})}
+"""Which processes each internal service is for."""
+
+
 async def serve(settings: MediaSettings) -> None:
     """Runs media until SIGTERM. Raises OSError when an address is taken."""
+    tls = opened_tls(settings.peer_tls, "media")
     scratch = _empty_folder(settings.data_dir / "scratch")
     objects = _opened(settings)
     guard = EgressGuard(AddressPolicy(settings.allowed_egress, setting="CALLDOCK_EGRESS_ALLOW_DOWNLOADS"))
@@ -84,7 +90,7 @@ async def serve(settings: MediaSettings) -> None:
     sandbox = Sandbox(settings.media_workers, settings.media_decode_timeout_s, warm_up)
     metrics = MediaMetrics()
     stop_metrics = serve_metrics(settings.media_metrics_listen, metrics.registry)
-    intake = Intake(settings.intake_address, settings.internal_key)
+    intake = Intake(settings.intake_address, settings.internal_key, tls)
     try:
         authenticate = IdentityCache(intake.callers.authenticate, SystemClock()).authenticate
         limits = Limits(examined=settings.media_workers, upload_timeout_s=settings.media_upload_timeout_s)
@@ -98,13 +104,16 @@ async def serve(settings: MediaSettings) -> None:
             check_rules(),
             is_public=True,
             meter=metered(intake.callers, COSTS, current_identity),
+            tls=tls,
         )
         links_key = _links_key(settings)
         links = LinkMaker(intake, links_key, timedelta(seconds=settings.playback_link_s), SystemClock())
         recording_service_pb2_grpc.add_RecordingServiceServicer_to_server(
             RecordingServicer(Listening(intake, objects), links, handing_over, checking), public.server
         )
-        internal = Listener((_PROCESSING,), [internal_key_guard(settings.internal_key)], check_rules())
+        internal = Listener(
+            (_PROCESSING,), internal_guards(settings.internal_key, tls, CALLERS), check_rules(), tls=tls
+        )
         servicer = ProcessingServicer(
             Fetching(downloader, objects, scratch, room, metrics),
             Processing(
@@ -121,8 +130,9 @@ async def serve(settings: MediaSettings) -> None:
         if links_key is not None:
             PlaybackDoor(intake, objects, links_key, SystemClock()).add_routes(app)
         edge = HttpEdge(app, settings.drain_s)
-        await internal.start((settings.internal_listen,))
+        await internal.start(settings.internal_addresses)
         await public.start(settings.public_addresses)
+        await public.start_health(settings.health_listen)
         if settings.http_listen:
             await edge.start(settings.http_listen)
         log.info("media.started", public=settings.public_listen)

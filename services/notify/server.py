@@ -33,8 +33,9 @@ from services.shared.errors import CannotRun
 from services.shared.identity import Role
 from services.shared.metrics import serve_metrics
 from services.shared.quota import metered
-from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_key_guard
+from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_guards
 from services.shared.rpc.serve import Listener, follow_readiness_until_cancelled, until_stopped
+from services.shared.rpc.tls import PeerTls, opened_tls
 from services.shared.rpc.validate import check_rules
 from services.shared.sealing import Sealer, read_key
 from services.shared.work import WorkLoop, sweep_until_cancelled
@@ -68,15 +69,20 @@ COSTS = dict.fromkeys(ROLES, 1)
 """Points of each method (docs/contract.md 8)."""
 
 
+CALLERS = {_DELIVERY: frozenset({"intake"})}
+"""Which processes each internal service is for."""
+
+
 async def serve(settings: NotifySettings) -> None:
     """Runs notify until SIGTERM. Raises CannotRun when it cannot: another process owns the database, the key is not the one that its secrets were sealed with, a file cannot be read; OSError when an address is taken."""
+    tls = opened_tls(settings.peer_tls, "notify")
     clock = SystemClock()
     rng = random.Random()
     _check_trust(settings)
     sealer = Sealer(read_key(settings.secret_key.get_secret_value()))
     guard = EgressGuard(settings.webhooks)
     posters = Posters(settings.notify_posters, settings.poster)
-    intake = Intake(settings.intake_address, settings.internal_key)
+    intake = Intake(settings.intake_address, settings.internal_key, tls)
     metrics = NotifyMetrics()
     db = await open_database(settings, "notify", MIGRATIONS)
     stop_metrics = serve_metrics(settings.notify_metrics_listen, metrics.registry)
@@ -118,9 +124,11 @@ async def serve(settings: NotifySettings) -> None:
             DeliveryServicer(Enqueueing(db, clock, stored), secrets),
             intake,
             settings,
+            tls,
         )
-        await internal.start((settings.internal_listen,))
+        await internal.start(settings.internal_addresses)
         await public.start(settings.public_addresses)
+        await public.start_health(settings.health_listen)
         log.info("notify.started", public=settings.public_listen)
         upkeep = Upkeep(
             db,
@@ -181,6 +189,7 @@ def _listeners(
     delivery: DeliveryServicer,
     intake: Intake,
     settings: NotifySettings,
+    tls: PeerTls | None,
 ) -> tuple[Listener, Listener]:
     authenticate = IdentityCache(intake.callers.authenticate, SystemClock()).authenticate
     public = Listener(
@@ -189,9 +198,10 @@ def _listeners(
         check_rules(),
         is_public=True,
         meter=metered(intake.callers, COSTS, current_identity),
+        tls=tls,
     )
     notification_service_pb2_grpc.add_NotificationServiceServicer_to_server(notifications, public.server)
     webhook_service_pb2_grpc.add_WebhookServiceServicer_to_server(webhooks, public.server)
-    internal = Listener((_DELIVERY,), [internal_key_guard(settings.internal_key)], check_rules())
+    internal = Listener((_DELIVERY,), internal_guards(settings.internal_key, tls, CALLERS), check_rules(), tls=tls)
     delivery_service_pb2_grpc.add_DeliveryServiceServicer_to_server(delivery, internal.server)
     return public, internal

@@ -1,5 +1,6 @@
 """What every service's settings share: environment names with the `CALLDOCK_` prefix, read once, frozen."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,15 @@ LeaseSeconds = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files of a process's certificate, its key, and the authority of all of them."""
+
+    cert: Path
+    key: Path
+    ca: Path
+
+
 class ServiceSettings(BaseSettings):
     """Settings of any service. An address is `unix:/path` or `host:port`."""
 
@@ -30,9 +40,23 @@ class ServiceSettings(BaseSettings):
 
     data_dir: Path = Field(default=Path("calldock-data"), description="folder of the databases and recordings")
     public_listen: str = Field(description="addresses of the public listener, separated by commas")
-    internal_listen: str = Field(description="address of the internal listener")
+    internal_listen: str = Field(description="addresses of the internal listener, separated by commas")
     internal_key: SecretStr | None = Field(
-        default=None, description="shared secret between services; needed when an internal listener is on TCP"
+        default=None,
+        description="shared secret between services; needed when an internal listener is on TCP without CALLDOCK_PEER_TLS_CERT",
+    )
+    peer_tls_cert: Path | None = Field(
+        default=None,
+        description="PEM file of this process's certificate for listeners and peers on TCP, with its chain",
+    )
+    peer_tls_key: Path | None = Field(default=None, description="PEM file of the key of that certificate")
+    peer_tls_ca: Path | None = Field(
+        default=None, description="PEM file of the authority that signs the certificates of all of calldock's processes"
+    )
+    health_listen: str = Field(
+        default="",
+        pattern=r"^$|^[^\s]+:\d{1,5}$",
+        description="host:port that answers gRPC health checks and nothing else, in the clear, for who has no certificate; none when empty",
     )
     edge_key: SecretStr | None = Field(
         default=None,
@@ -59,6 +83,22 @@ class ServiceSettings(BaseSettings):
     def public_addresses(self) -> tuple[str, ...]:
         """The public listener's addresses."""
         return split_list(self.public_listen)
+
+    @property
+    def internal_addresses(self) -> tuple[str, ...]:
+        """The internal listener's addresses."""
+        return split_list(self.internal_listen)
+
+    @property
+    def peer_tls(self) -> TlsFiles | None:
+        """The certificate's files, if there are any. Raises ValueError when some are named and some are not."""
+        files = (self.peer_tls_cert, self.peer_tls_key, self.peer_tls_ca)
+        if files == (None, None, None):
+            return None
+        cert, key, ca = files
+        if cert is None or key is None or ca is None:
+            raise ValueError("CALLDOCK_PEER_TLS_CERT, CALLDOCK_PEER_TLS_KEY and CALLDOCK_PEER_TLS_CA go together")
+        return TlsFiles(cert, key, ca)
 
 
 class DatabaseSettings(ServiceSettings):
@@ -121,5 +161,8 @@ def split_list(text: str) -> tuple[str, ...]:
 
 def check_internal_listener(settings: ServiceSettings) -> None:
     """Raises ValueError when the internal listener would stand open on a network. An empty key counts as none."""
-    if not settings.internal_listen.startswith("unix:") and not settings.internal_key:
-        raise ValueError("CALLDOCK_INTERNAL_LISTEN is on TCP: set CALLDOCK_INTERNAL_KEY, or use unix:/path")
+    is_open = not all(address.startswith("unix:") for address in settings.internal_addresses)
+    if settings.peer_tls is None and is_open and not settings.internal_key:
+        raise ValueError(
+            "CALLDOCK_INTERNAL_LISTEN is on TCP: set CALLDOCK_PEER_TLS_CERT, _KEY and _CA, or CALLDOCK_INTERNAL_KEY, or use unix:/path"
+        )

@@ -1,4 +1,4 @@
-"""Dialling another service: a channel, the internal key, and gRPC's failures in the domain's words."""
+"""Dialling another service: a channel, TLS, the internal key, and gRPC's failures in the domain's words."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,24 +11,37 @@ from pydantic import SecretStr
 
 from services.shared.errors import Busy, Mnemonic, Refusal, Trouble
 from services.shared.rpc.identity import INTERNAL_KEY_HEADER
+from services.shared.rpc.renewed_channel import RenewedChannel
 from services.shared.rpc.status import DOMAIN
 from services.shared.rpc.tracing import client_interceptors
+from services.shared.rpc.tls import Certificate, PeerTls, certificate_name, channel_credentials
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 
-def dial(address: str) -> aio.Channel:
-    """A channel to `unix:/path` or `host:port`. It connects when first used and again after the peer was away."""
-    return aio.insecure_channel(
-        address,
-        options=[
-            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-            ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.min_reconnect_backoff_ms", 100),
-            ("grpc.max_reconnect_backoff_ms", 2000),
-        ],
-        interceptors=client_interceptors(),
-    )
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+)
+
+
+def dial(address: str, peer: str, tls: PeerTls | None) -> aio.Channel:
+    """A channel to `unix:/path` or `host:port`, where `peer` is (intake, media, notify). It connects when first used and again after the peer was away.
+
+    With `tls`, an address on TCP is spoken to only when its certificate names the peer.
+    """
+    if tls is None or address.startswith("unix:"):
+        return aio.insecure_channel(address, options=_OPTIONS, interceptors=client_interceptors())
+    named = (*_OPTIONS, ("grpc.ssl_target_name_override", certificate_name(peer)))
+
+    def connect(certificate: Certificate) -> aio.Channel:
+        return aio.secure_channel(
+            address, channel_credentials(certificate), options=named, interceptors=client_interceptors()
+        )
+
+    return RenewedChannel(tls.certificate, connect)
 
 
 def internal_metadata(key: SecretStr | None) -> tuple[tuple[str, str], ...]:

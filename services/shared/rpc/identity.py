@@ -13,6 +13,7 @@ from services.shared.clock import Clock
 from services.shared.errors import Mnemonic, Refusal
 from services.shared.identity import AccountId, Authenticate, Identity, Role, token_sha256
 from services.shared.rpc.status import Context, Guard, header, headers
+from services.shared.rpc.tls import ENVOY, PeerTls, caller_names, callers_guard
 
 FOUND_KEPT_S = 5.0
 """A token that was blocked works this much longer at most."""
@@ -73,14 +74,21 @@ def internal_key_guard(key: SecretStr | None) -> Guard:
     return guard
 
 
+def internal_guards(
+    key: SecretStr | None, tls: PeerTls | None, callers: Mapping[str, frozenset[str]]
+) -> tuple[Guard, ...]:
+    """What an internal listener demands: the key when one is set, and with TLS a certificate of a process that each of its services is for."""
+    return (internal_key_guard(key), *(() if tls is None else (callers_guard(callers),)))
+
+
 def client_address(context: Context) -> str:
-    """The caller's address: what Envoy saw, when the call came through Envoy's socket; the peer itself on TCP, whatever its headers say."""
+    """The caller's address: what Envoy saw, when the call came through Envoy's socket or shows a certificate that names Envoy; the peer itself else, whatever its headers say."""
     return _address(context, headers(context))
 
 
 def _address(context: Context, sent: Mapping[str, str]) -> str:
     peer = context.peer()
-    if peer.startswith("unix:"):
+    if peer.startswith("unix:") or ENVOY in caller_names(context):
         return sent.get(CLIENT_ADDRESS_HEADER, "")
     kind, _, address = peer.partition(":")
     host = unquote(address).rpartition(":")[0]

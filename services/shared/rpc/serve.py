@@ -13,6 +13,7 @@ from services.shared.quota import Meter
 from services.shared.rpc.reflection import add_reflection
 from services.shared.rpc.status import Check, Guard, StatusInterceptor, unmetered
 from services.shared.rpc.tracing import server_interceptors
+from services.shared.rpc.tls import PeerTls
 
 log = structlog.get_logger()
 
@@ -42,8 +43,11 @@ class Listener:
         meter: Meter = unmetered,
         max_request_bytes: int = MAX_REQUEST_BYTES,
         is_public: bool = False,
+        tls: PeerTls | None = None,
     ) -> None:
-        """Traces may begin at a public listener."""
+        """Traces may begin at a public listener. With `tls`, addresses on TCP speak nothing else, and demand a certificate of whoever comes."""
+        self._tls = tls
+        self._health_server: aio.Server | None = None
         self.server = aio.server(
             interceptors=[*server_interceptors(is_public=is_public), StatusInterceptor(guards, check, meter)],
             options=[
@@ -65,13 +69,19 @@ class Listener:
         """Binds the addresses and serves. Raises OSError when one is taken."""
         for address in addresses:
             prepare_socket(address)
-            try:
-                self.server.add_insecure_port(address)
-            except RuntimeError as error:
-                raise OSError(f"cannot listen on {address}") from error
+            _bind(self.server, address, self._tls)
         await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
         await self.say_ready(True)
         await self.server.start()
+
+    async def start_health(self, address: str) -> None:
+        """Answers health checks, and nothing else, at an address in the clear; an empty one is passed over. Raises OSError when it is taken."""
+        if not address:
+            return
+        self._health_server = aio.server(options=[("grpc.so_reuseport", 0)])
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._health_server)
+        _bind(self._health_server, address, None)
+        await self._health_server.start()
 
     async def say_ready(self, is_ready: bool) -> None:
         """What health checks are told from now on, until `drain`."""
@@ -86,6 +96,18 @@ class Listener:
         self._is_leaving = True
         await asyncio.sleep(notice_s)
         await self.server.stop(grace_s)
+        if self._health_server is not None:
+            await self._health_server.stop(0)
+
+
+def _bind(server: aio.Server, address: str, tls: PeerTls | None) -> None:
+    try:
+        if tls is None or address.startswith("unix:"):
+            server.add_insecure_port(address)
+        else:
+            server.add_secure_port(address, tls.server_credentials())
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {address}") from error
 
 
 async def follow_readiness_until_cancelled(
