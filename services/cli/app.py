@@ -12,6 +12,7 @@ from rich.console import Console
 from services.cli import accounts, calls, tokens
 from services.cli.backup import back_up, restore
 from services.cli.call_files import Report, report_path
+from services.cli.process_certificates import make_certificates
 from services.cli.connect import DEFAULT_DATA_DIR, CommandFailed, explain, front_door, internal_channel
 from services.cli.deleting import delete_calls
 from services.cli.directory_commands import DIRECTORY
@@ -45,6 +46,7 @@ app.add_typer(calls_app, name="calls")
 app.command("migrate")(migrate_databases)
 app.command("backup")(back_up)
 app.command("restore")(restore)
+app.command("certificates")(make_certificates)
 calls_app.command("export")(export_calls)
 calls_app.command("delete")(delete_calls)
 app.add_typer(retention_app, name="retention")

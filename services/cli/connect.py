@@ -43,7 +43,9 @@ class Door:
 
 
 def internal_channel(data_dir: Path, service: str) -> grpc.Channel:
-    """A channel to a service of the instance on this data directory. Raises CommandFailed when none runs."""
+    """A channel to a service of the instance on this data directory, or of CALLDOCK_SOCKETS, the folder of `<service>-internal.sock` where no `up` runs. Raises CommandFailed when none runs."""
+    if (sockets := os.environ.get("CALLDOCK_SOCKETS")) and (Path(sockets) / f"{service}-internal.sock").exists():
+        return grpc.insecure_channel(f"unix:{sockets}/{service}-internal.sock")
     try:
         return grpc.insecure_channel(read_runtime(data_dir).internal(service))
     except NotRunning as error:

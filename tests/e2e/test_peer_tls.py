@@ -91,9 +91,9 @@ class Media:
                 return False
 
 
-def start(environment: Mapping[str, str], log: Path) -> "subprocess.Popen[bytes]":
+def start(environment: Mapping[str, str], log: Path, service: str = "media") -> "subprocess.Popen[bytes]":
     with log.open("ab") as output:
-        command = [sys.executable, "-m", "services.media"]
+        command = [sys.executable, "-m", f"services.{service}"]
         return subprocess.Popen(command, env=environment, stdout=output, stderr=output)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import structlog
@@ -18,6 +19,8 @@ from services.shared.tracing import set_up_tracing
 
 S = TypeVar("S", bound=ServiceSettings)
 
+SECRETS_DIR = "CALLDOCK_SECRETS_DIR"
+"""Names a folder with one file a setting: what containers get as secrets."""
 USAGE = 2
 FAILED = 1
 
@@ -29,7 +32,7 @@ def run_service(name: str, settings_type: Callable[..., S], serve: Callable[[S],
     set_up_logs(name)
     log = structlog.get_logger()
     try:
-        settings = settings_type()
+        settings = settings_type(_secrets_dir=_secrets_folder())
         check_internal_listener(settings)
     except (ValidationError, ValueError) as error:
         log.error("settings.refused", reason=str(error))
@@ -49,6 +52,16 @@ def run_service(name: str, settings_type: Callable[..., S], serve: Callable[[S],
         _leave(FAILED)
     stop_tracing()
     _leave(0)
+
+
+def _secrets_folder() -> str | None:
+    """The folder of settings that come as files, such as `calldock_secret_key`; the environment goes before them. Raises ValueError when it is not there."""
+    folder = os.environ.get(SECRETS_DIR)
+    if not folder:
+        return None
+    if not Path(folder).is_dir():
+        raise ValueError(f"{SECRETS_DIR} names no folder: {folder}")
+    return folder
 
 
 def _leave(code: int) -> NoReturn:
