@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 PEERS := .venv-peers
 
 help: ## List the commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
 
 setup: $(READY) ## Make the virtual environment from the lock file
 
@@ -30,6 +30,17 @@ $(PEERS)/.ready: benchmarks/peers/requirements.txt $(READY)
 lock: ## Resolve the dependencies anew into the lock file
 	@command -v $(UV) >/dev/null || { python3 -m venv .tools && .tools/bin/pip install --quiet uv; }
 	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --constraint requirements.lock --output-file deploy/image/requirements.lock pyproject.toml
+	printf 'editables>=0.5\nhatchling>=1.27\n' | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --constraint requirements.lock --output-file deploy/image/build.lock -
+
+scaled: $(READY) ## Write the front door's configuration for replicas anew
+	PYTHONPATH=. $(BIN)/python -m tools.scaled_envoy
+
+image-check: $(READY) ## Run the image's steps in a plain directory
+	deploy/image/check.sh $(BIN)/python
+
+audit: $(READY) ## Look for known holes in what the image installs
+	$(BIN)/python tools/audit.py
 
 protos: $(READY) ## Generate the stubs, descriptor sets and the OpenAPI document from protos/
 	$(BIN)/python tools/protos.py generate
@@ -45,6 +56,7 @@ check: $(READY) ## Lint, types, layers, protos, dependencies
 	$(BIN)/lint-imports
 	$(BIN)/python tools/protos.py lint
 	$(BIN)/deptry services tools tests
+	$(BIN)/python tools/audit.py
 
 # Once, and not in each of the processes that tests start: some machines forbid Python to keep what it compiled (PYTHONDONTWRITEBYTECODE).
 test: $(READY) ## Run all tests: real Envoy, TLS, speech, processes that get killed
@@ -85,4 +97,4 @@ soak: $(READY) ## Kill notify ten times under 10,000 notifications
 demo: $(READY) ## Play the whole story on real speech
 	$(BIN)/calldock demo
 
-.PHONY: help setup lock protos fmt check test rows fuzz bench soak demo
+.PHONY: help setup lock scaled image-check audit protos fmt check test rows fuzz bench soak demo
