@@ -45,3 +45,17 @@ def test_the_pages_that_docs_link_to_are_there() -> None:
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("protos/*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_tests_that_the_threats_name_are_there() -> None:
+    import re
+
+    tests = "".join(page.read_text() for page in ROOT.glob("tests/**/test_*.py"))
+    rows = [row for row in (ROOT / "docs/security.md").read_text().splitlines() if row.startswith("| ")][1:]
+
+    assert rows
+    for row in rows:
+        named = re.findall(r"`(test_\w+)`", row.split("|")[3])
+        assert named, f"no test: {row}"
+        for name in named:
+            assert f"def {name}(" in tests, f"no such test: {name}"
