@@ -12,7 +12,6 @@ from rich.console import Console
 from services.cli import accounts, calls, tokens
 from services.cli.backup import back_up, restore
 from services.cli.call_files import Report, report_path
-from services.cli.process_certificates import make_certificates
 from services.cli.connect import DEFAULT_DATA_DIR, CommandFailed, explain, front_door, internal_channel
 from services.cli.deleting import delete_calls
 from services.cli.directory_commands import DIRECTORY
@@ -21,6 +20,7 @@ from services.cli.instance import CannotStart, InstanceRunning, KeyMissing
 from services.cli.local_files import file_of_calls
 from services.cli.migrate import migrate_databases
 from services.cli.options import DataDir, Json, Token, Url
+from services.cli.process_certificates import make_certificates
 from services.cli.retention_commands import retention_app
 from services.cli.tokens import TokenRole
 from services.cli.upload import print_tally, upload_file

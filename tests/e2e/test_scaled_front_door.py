@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from services.cli.process_certificates import write_certificates
 from services.cli.front_door import descriptor_set, envoy_binary, openapi_document
+from services.cli.process_certificates import write_certificates
 from tests.e2e.test_peer_tls import Media, running
 from tests.support.running import free_port, until
 from tools.scaled_envoy import TARGET

@@ -13,8 +13,8 @@ from services.shared.errors import Busy, Mnemonic, Refusal, Trouble
 from services.shared.rpc.identity import INTERNAL_KEY_HEADER
 from services.shared.rpc.renewed_channel import RenewedChannel
 from services.shared.rpc.status import DOMAIN
-from services.shared.rpc.tracing import client_interceptors
 from services.shared.rpc.tls import Certificate, PeerTls, certificate_name, channel_credentials
+from services.shared.rpc.tracing import client_interceptors
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 

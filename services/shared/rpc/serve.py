@@ -12,8 +12,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from services.shared.quota import Meter
 from services.shared.rpc.reflection import add_reflection
 from services.shared.rpc.status import Check, Guard, StatusInterceptor, unmetered
-from services.shared.rpc.tracing import server_interceptors
 from services.shared.rpc.tls import PeerTls
+from services.shared.rpc.tracing import server_interceptors
 
 log = structlog.get_logger()
 
