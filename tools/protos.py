@@ -23,6 +23,7 @@ from tools.openapi.image import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
+SERVICE_CONFIG = "calldock/service_config.json"
 VALIDATE = "buf/validate/validate.proto"
 ERROR_DETAILS = ("google/rpc/status.proto", "google/rpc/error_details.proto")
 """In the public set because Envoy can turn error details into JSON only when it knows their messages."""
@@ -98,7 +99,7 @@ def sources() -> list[str]:
 
 
 def generate(protoc: Protoc, out: Path) -> None:
-    """Writes stubs for every proto and `calldock/public.binpb` below `out`, which is emptied first."""
+    """Writes stubs for every proto, `calldock/public.binpb` and the clients' service config below `out`, which is emptied first."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     protoc.run(
@@ -119,6 +120,7 @@ def generate(protoc: Protoc, out: Path) -> None:
         *PUBLIC_SERVICES,
         *ERROR_DETAILS,
     )
+    shutil.copyfile(PROTOS / SERVICE_CONFIG, out / SERVICE_CONFIG)
 
 
 def describe(protoc: Protoc, scratch: Path, out: Path) -> None:

@@ -1,7 +1,10 @@
 """Dialling another service: a channel, TLS, the internal key, and gRPC's failures in the domain's words."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
+from importlib import resources
+from typing import Any
 
 import grpc
 from google.rpc import error_details_pb2
@@ -12,36 +15,71 @@ from pydantic import SecretStr
 from services.shared.errors import Busy, Mnemonic, Refusal, Trouble
 from services.shared.rpc.identity import INTERNAL_KEY_HEADER
 from services.shared.rpc.renewed_channel import RenewedChannel
-from services.shared.rpc.status import DOMAIN
+from services.shared.rpc.status import DOMAIN, time_left_s
 from services.shared.rpc.tls import Certificate, PeerTls, certificate_name, channel_credentials
 from services.shared.rpc.tracing import client_interceptors
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 
-_OPTIONS = (
+def dial(address: str, peer: str, tls: PeerTls | None) -> aio.Channel:
+    """A channel to where `peer` is (intake, media, notify): `unix:/path`, `host:port`, `dns:///name:port` or `ipv4:host:port,host:port`, whose addresses take turns.
+
+    It connects when first used and again after the peer was away. What may be asked again at once says `protos/calldock/service_config.json`; no request
+    outlives the one that it is made for. With `tls`, an address on TCP is spoken to only when its certificate names the peer.
+    """
+    interceptors = [*client_interceptors(), _WithinDeadline()]
+    if tls is None or address.startswith("unix:"):
+        return aio.insecure_channel(address, options=CHANNEL_OPTIONS, interceptors=interceptors)
+    named = (*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", certificate_name(peer)))
+
+    def connect(certificate: Certificate) -> aio.Channel:
+        return aio.secure_channel(
+            address, channel_credentials(certificate), options=named, interceptors=interceptors
+        )
+
+    return RenewedChannel(tls.certificate, connect)
+
+
+@cache
+def service_config() -> str:
+    """How requests between services are spread and repeated: JSON of gRPC's ServiceConfig."""
+    return resources.files("calldock").joinpath("service_config.json").read_text()
+
+
+CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2000),
+    # The environment's proxies are for the world outside.
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.service_config", service_config()),
+    ("grpc.service_config_disable_resolution", 1),
+    # A peer whose machine is gone says nothing: without a ping, a request would wait for its deadline.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    # Replicas come and go; the default is 30 s.
+    ("grpc.dns_min_time_between_resolutions_ms", 5_000),
 )
 
 
-def dial(address: str, peer: str, tls: PeerTls | None) -> aio.Channel:
-    """A channel to `unix:/path` or `host:port`, where `peer` is (intake, media, notify). It connects when first used and again after the peer was away.
+class _WithinDeadline(aio.UnaryUnaryClientInterceptor):
+    """Gives a request no more time than is left of the one that it is made for."""
 
-    With `tls`, an address on TCP is spoken to only when its certificate names the peer.
-    """
-    if tls is None or address.startswith("unix:"):
-        return aio.insecure_channel(address, options=_OPTIONS, interceptors=client_interceptors())
-    named = (*_OPTIONS, ("grpc.ssl_target_name_override", certificate_name(peer)))
-
-    def connect(certificate: Certificate) -> aio.Channel:
-        return aio.secure_channel(
-            address, channel_credentials(certificate), options=named, interceptors=client_interceptors()
-        )
-
-    return RenewedChannel(tls.certificate, connect)
+    async def intercept_unary_unary(
+        self, continuation: Callable[..., Any], client_call_details: aio.ClientCallDetails, request: Any
+    ) -> Any:
+        left_s = time_left_s()
+        if left_s is not None and (client_call_details.timeout is None or left_s < client_call_details.timeout):
+            client_call_details = aio.ClientCallDetails(
+                method=client_call_details.method,
+                timeout=left_s,
+                metadata=client_call_details.metadata,
+                credentials=client_call_details.credentials,
+                wait_for_ready=client_call_details.wait_for_ready,
+            )
+        return await continuation(client_call_details, request)
 
 
 def internal_metadata(key: SecretStr | None) -> tuple[tuple[str, str], ...]:

@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
+from contextvars import ContextVar
 from datetime import timedelta
+from time import monotonic
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
@@ -30,6 +32,15 @@ Guard: TypeAlias = Callable[[str, Context], Awaitable[None]]
 """Looks at a call (method path, context) before its request is even parsed, and raises a Refusal to stop it."""
 Check: TypeAlias = Callable[[str, Message], None]
 """Looks at a parsed request (method path, message), and raises Refusal or Refusals to stop it."""
+
+
+_ends: ContextVar[float | None] = ContextVar("ends", default=None)
+
+
+def time_left_s() -> float | None:
+    """Seconds that the caller of the running method still waits, 0 at least; None when it set no deadline, and outside of methods."""
+    ends = _ends.get()
+    return None if ends is None else max(0.0, ends - monotonic())
 
 
 def unmetered(_method: str) -> AbstractAsyncContextManager[object]:
@@ -123,6 +134,8 @@ class StatusInterceptor(aio.ServerInterceptor):
 
 @asynccontextmanager
 async def _answering(method: str, context: Context) -> AsyncIterator[None]:
+    left_s = context.time_remaining()
+    _ends.set(None if left_s is None else monotonic() + left_s)
     try:
         yield
     except (Refusal, Refusals) as refused:
