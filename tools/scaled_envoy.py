@@ -9,6 +9,7 @@ from services.shared.rpc.tls import certificate_name
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "deploy/kubernetes/base/envoy.yaml"
+SERVICES = ("intake", "media", "notify")
 PUBLIC_PORT = 9090
 _SOCKETS = "/run/calldock"
 
@@ -18,16 +19,13 @@ def scaled_config() -> str:
     front = FrontDoor(
         listen_address="0.0.0.0", listen_port=8080, sockets=Path(_SOCKETS), descriptors=Path("/etc/calldock/public.binpb"),
         openapi=Path("/etc/calldock/openapi.json"), max_request_bytes=524_288,
+        replicas={service: [f"{service}:{PUBLIC_PORT}"] for service in SERVICES},
     )  # fmt: skip
     text = front.config().replace(
         "The names after a dollar sign are filled in by `calldock up`.", "Made by tools/scaled_envoy.py."
     )
-    # Replicas come and go: the door is open while each service has one that answers.
-    text = _replaced(text, r"\{value: 100\}", "{value: 1}", 3)
-    for service in ("intake", "media", "notify"):
-        pipe = re.escape(f"pipe: {{path: {_SOCKETS}/{service}.sock}}")
-        text = _replaced(text, pipe, f"socket_address: {{address: {service}, port_value: {PUBLIC_PORT}}}", 1)
-        text = _replaced(text, rf"(?m)^  - name: {service}\n(?=    connect_timeout)", _cluster(service), 1)
+    for service in SERVICES:
+        text = _replaced(text, rf"(?m)^  - name: {service}\n    type: STRICT_DNS\n", _cluster(service), 1)
     return text
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -15,7 +16,10 @@ from services.shared.settings import FRONT_DOOR_ROOM
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontDoor:
-    """What the configuration template asks for. `sockets` is the folder of the services' public sockets and of Envoy's admin socket."""
+    """What the configuration template asks for. `sockets` is the folder of the services' public sockets and of Envoy's admin socket.
+
+    `replicas` are the public addresses of services that have several, or listen elsewhere: `unix:/path`, or `host:port`, where a name stands for all its addresses.
+    """
 
     listen_address: str
     listen_port: int
@@ -27,6 +31,7 @@ class FrontDoor:
     certificate: Path | None = None
     """The file from which Envoy takes its certificate, and a renewed one; without it the door speaks no TLS."""
     tracing: Tracing = field(default_factory=Tracing)
+    replicas: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def config(self) -> str:
         """The configuration, as YAML."""
@@ -40,13 +45,29 @@ class FrontDoor:
             descriptors=self.descriptors,
             openapi=self.openapi,
             max_body_bytes=self.max_request_bytes * FRONT_DOOR_ROOM,
-            intake_socket=self.sockets / "intake.sock",
-            media_socket=self.sockets / "media.sock",
             media_http_socket=self.sockets / "media-http.sock",
-            notify_socket=self.sockets / "notify.sock",
             tracing=self.tracing.connection_manager,
             tracing_cluster=self.tracing.cluster,
+            **self._clusters(),
         )
+
+    def _clusters(self) -> dict[str, str]:
+        found = {}
+        for service in ("intake", "media", "notify"):
+            addresses = self.replicas.get(service, (f"unix:{self.sockets / service}.sock",))
+            # Only addresses of sockets are asked of DNS.
+            are_sockets = all(address.startswith("unix:") for address in addresses)
+            found[f"{service}_type"] = "STATIC" if are_sockets else "STRICT_DNS"
+            found[f"{service}_endpoints"] = ", ".join(map(_endpoint, addresses))
+        return found
+
+
+def _endpoint(address: str) -> str:
+    if address.startswith("unix:"):
+        return f"{{endpoint: {{address: {{pipe: {{path: {address.removeprefix('unix:')}}}}}}}}}"
+    host, _, port = address.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    return f'{{endpoint: {{address: {{socket_address: {{address: "{host}", port_value: {int(port)}}}}}}}}}'
 
 
 def _tls(certificate: Path) -> str:
