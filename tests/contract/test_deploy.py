@@ -22,6 +22,7 @@ from services.media.settings import MediaSettings
 from services.notify.server import CALLERS as NOTIFY_CALLERS
 from services.notify.settings import NotifySettings
 from services.shared.rpc.process import SECRETS_DIR
+from services.shared.rpc.serve import LIVE
 from services.shared.rpc.tls import certificate_name
 from services.shared.settings import ServiceSettings, check_internal_listener
 from tools.scaled_envoy import PUBLIC_PORT, TARGET, scaled_config
@@ -192,8 +193,8 @@ def test_ports_probes_selectors_and_budgets_mean_something_that_is_there() -> No
             assert port in {*ports, *ports.values()}
             if name in SETTINGS:
                 assert kubernetes_environment(name)["CALLDOCK_HEALTH_LISTEN"] == f"0.0.0.0:{port}"
-                # The overall health of a Listener: the one that is there under every name of a service.
-                assert "service" not in said.get("grpc", {})
+                # The overall health of a Listener is its readiness; being alive has a name of its own.
+                assert said["grpc"].get("service", "") == (LIVE if probe == "livenessProbe" else "")
         budget = of_kind("PodDisruptionBudget")[name]["spec"]
         assert budget["selector"]["matchLabels"] == labels
     for name, service in of_kind("Service").items():

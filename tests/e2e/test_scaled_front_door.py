@@ -37,7 +37,7 @@ def envoy(folder: Path, media_port: int, certificates: Path, *more: tuple[str, s
     port = free_port()
     moved: list[tuple[str, str]] = [
         ("address: 0.0.0.0, port_value: 8080", f"address: 127.0.0.1, port_value: {port}"),
-        ("address: media, port_value: 9090", f"address: localhost, port_value: {media_port}"),
+        ('address: "media", port_value: 9090', f'address: "localhost", port_value: {media_port}'),
         ("/run/calldock/", f"{folder}/"),
         ("/etc/calldock/envoy/", f"{folder}/"),
         ("/etc/calldock/public.binpb", str(descriptor_set())),

@@ -13,7 +13,12 @@ from calldock.intake.internal.v1.identity_service_pb2_grpc import (
     IdentityServiceStub,
     add_IdentityServiceServicer_to_server,
 )
-from calldock.intake.internal.v1.points_service_pb2 import SpendPointsRequest, SpendPointsResponse
+from calldock.intake.internal.v1.points_service_pb2 import (
+    RefundPointsRequest,
+    RefundPointsResponse,
+    SpendPointsRequest,
+    SpendPointsResponse,
+)
 from calldock.intake.internal.v1.points_service_pb2_grpc import (
     PointsServiceServicer,
     PointsServiceStub,
@@ -25,7 +30,7 @@ from grpc import aio
 import services.intake.peers
 import services.media.peers
 from services.shared.rpc.dial import dial, service_config
-from services.shared.rpc.status import StatusInterceptor
+from services.shared.rpc.status import Context, StatusInterceptor
 
 
 class Replica(IdentityServiceServicer, PointsServiceServicer):
@@ -36,15 +41,18 @@ class Replica(IdentityServiceServicer, PointsServiceServicer):
         self.asked = 0
         self.left_s: float | None = None
 
-    async def Authenticate(self, request: AuthenticateRequest, context: object) -> AuthenticateResponse:  # type: ignore[override]  # noqa: N802
+    async def Authenticate(self, request: AuthenticateRequest, context: Context) -> AuthenticateResponse:  # noqa: N802
         await self._answer(context)
         return AuthenticateResponse()
 
-    async def SpendPoints(self, request: SpendPointsRequest, context: object) -> SpendPointsResponse:  # type: ignore[override]  # noqa: N802
+    async def SpendPoints(self, request: SpendPointsRequest, context: Context) -> SpendPointsResponse:  # noqa: N802
         await self._answer(context)
         return SpendPointsResponse()
 
-    async def _answer(self, context: "aio.ServicerContext[object, object]") -> None:
+    async def RefundPoints(self, request: RefundPointsRequest, context: Context) -> RefundPointsResponse:  # noqa: N802
+        raise AssertionError("nobody asks")
+
+    async def _answer(self, context: Context) -> None:
         self.asked += 1
         self.left_s = context.time_remaining()
         if self.asked <= self.away:
@@ -57,8 +65,8 @@ async def serving(*replicas: Replica) -> AsyncIterator[str]:
     servers, ports = [], []
     for replica in replicas:
         server = aio.server(options=[("grpc.so_reuseport", 0)])
-        add_IdentityServiceServicer_to_server(replica, server)  # type: ignore[no-untyped-call]
-        add_PointsServiceServicer_to_server(replica, server)  # type: ignore[no-untyped-call]
+        add_IdentityServiceServicer_to_server(replica, server)
+        add_PointsServiceServicer_to_server(replica, server)
         ports.append(server.add_insecure_port("127.0.0.1:0"))
         await server.start()
         servers.append(server)
@@ -72,7 +80,7 @@ async def serving(*replicas: Replica) -> AsyncIterator[str]:
 async def test_replicas_take_turns_and_one_that_is_gone_is_passed_over() -> None:
     replicas = [Replica(), Replica()]
     async with serving(*replicas) as address:
-        channel = dial(f"{address},127.0.0.1:1")
+        channel = dial(f"{address},127.0.0.1:1", "intake", None)
         stub = IdentityServiceStub(channel)
         await stub.Authenticate(AuthenticateRequest(), timeout=5, wait_for_ready=True)
         async with asyncio.timeout(20):
@@ -84,7 +92,7 @@ async def test_replicas_take_turns_and_one_that_is_gone_is_passed_over() -> None
 async def test_a_read_is_asked_again_and_a_purchase_is_not() -> None:
     replica = Replica(away=2)
     async with serving(replica) as address:
-        channel = dial(address)
+        channel = dial(address, "intake", None)
         await IdentityServiceStub(channel).Authenticate(AuthenticateRequest(), timeout=5)
         assert replica.asked == 3
 
@@ -99,17 +107,17 @@ async def test_a_request_ends_with_the_one_that_it_is_made_for() -> None:
     behind = Replica()
 
     class Front(IdentityServiceServicer):
-        async def Authenticate(self, request: AuthenticateRequest, context: object) -> AuthenticateResponse:  # type: ignore[override]  # noqa: N802
+        async def Authenticate(self, request: AuthenticateRequest, context: Context) -> AuthenticateResponse:  # noqa: N802
             return await IdentityServiceStub(channel).Authenticate(request, timeout=50)
 
     async with serving(behind) as address:
-        channel = dial(address)
+        channel = dial(address, "intake", None)
 
-        async def admitted(_method: str, _context: object) -> None:
+        async def admitted(_method: str, _context: Context) -> None:
             """Anybody."""
 
         server = aio.server(interceptors=[StatusInterceptor([admitted], lambda _method, _message: None)])
-        add_IdentityServiceServicer_to_server(Front(), server)  # type: ignore[no-untyped-call]
+        add_IdentityServiceServicer_to_server(Front(), server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         async with aio.insecure_channel(f"127.0.0.1:{port}") as asking:
@@ -122,9 +130,9 @@ async def test_a_request_ends_with_the_one_that_it_is_made_for() -> None:
 
 
 def test_the_service_config_names_methods_that_there_are() -> None:
-    # Importing the peers has put all internal services into the pool.
-    assert services.intake.peers.dial is services.media.peers.dial is dial
-    pool = descriptor_pool.Default()  # type: ignore[no-untyped-call]
+    for peers in (services.intake.peers, services.media.peers):
+        assert peers, "importing them puts all internal services into the pool"
+    pool = descriptor_pool.Default()
     named = [each for method in json.loads(service_config())["methodConfig"] for each in method["name"]]
     for each in named:
         assert pool.FindServiceByName(each["service"]).FindMethodByName(each["method"]) is not None, each

@@ -34,9 +34,7 @@ def dial(address: str, peer: str, tls: PeerTls | None) -> aio.Channel:
     named = (*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", certificate_name(peer)))
 
     def connect(certificate: Certificate) -> aio.Channel:
-        return aio.secure_channel(
-            address, channel_credentials(certificate), options=named, interceptors=interceptors
-        )
+        return aio.secure_channel(address, channel_credentials(certificate), options=named, interceptors=interceptors)
 
     return RenewedChannel(tls.certificate, connect)
 
