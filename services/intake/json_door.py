@@ -11,7 +11,7 @@ from services.intake.jsonrpc_methods import JsonRpcMethods
 from services.intake.messages import upload_response, violations_response
 from services.intake.store.uploads import Priority
 from services.intake.upload import Uploads
-from services.shared.errors import Mnemonic, Refusal, Refusals, Trouble
+from services.shared.errors import Busy, Mnemonic, Refusal, Refusals, Trouble
 from services.shared.rpc.identity import client_address, current_identity
 from services.shared.rpc.status import Context, header
 
@@ -44,6 +44,7 @@ class JsonDoorServicer(json_door_service_pb2_grpc.JsonDoorServiceServicer):
                 Mnemonic.DATA_LIMIT_EXCEEDED,
                 why=f"the body has {size:,} bytes, a request may hold {self._max_request_bytes:,}",
             )
+        self._uploads.check_room(current_identity().account_id)
         body = parse_json(request.data)
         if not isinstance(body, dict):
             raise Refusal(Mnemonic.DATA_TYPE_ERROR, why="the body must be an object with the member calls")
@@ -79,6 +80,11 @@ class JsonDoorServicer(json_door_service_pb2_grpc.JsonDoorServiceServicer):
             return failure(request.id, refusal, request.params)
         except Refusals as refusals:
             return failure(request.id, refusals.first, request.params)
+        except Busy as busy:
+            log.info("jsonrpc.busy", method=request.method[:64], reason=str(busy))
+            return failure(
+                request.id, Refusal(Mnemonic.LIMIT_EXCEEDED, why="no room at the moment, try again"), request.params
+            )
         except Trouble as trouble:
             log.warning("jsonrpc.trouble", method=request.method[:64], reason=str(trouble))
         except Exception:

@@ -130,6 +130,7 @@ class JsonRpcMethods:
         if calls is not None and not isinstance(calls, list):
             raise Refusal(Mnemonic.DATA_TYPE_ERROR, path=("calls",), value=calls)
         self._uploads.check_count(len(calls or ()))
+        self._uploads.check_room(identity.account_id, len(calls or ()))
         drafts = [read_call(call, index, Spelling.JSON_RPC) for index, call in enumerate(calls or ())]
         # The public contract knows links alone.
         await self._uploads.upload(identity, drafts, ext_request_id=request_id, takes_handed_over=False)

@@ -91,6 +91,7 @@ class CallServicer(call_service_pb2_grpc.CallServiceServicer):
         self, request: call_service_pb2.UploadCallsRequest, context: Context
     ) -> call_service_pb2.UploadCallsResponse:
         self._uploads.check_count(len(request.calls))
+        self._uploads.check_room(current_identity().account_id, len(request.calls))
         drafts = [read_draft(call, index) for index, call in enumerate(request.calls)]
         priority = read_priority(request.priority)
         try:

@@ -26,10 +26,13 @@ from services.shared.db.database import Database
 from services.shared.errors import Mnemonic, Refusal, Refusals
 from services.shared.gathering import Gathering
 from services.shared.identity import AccountId, Identity, Role
+from services.shared.places import Places
 from services.shared.tracing import contexts_of_calls, is_on
 
 log = structlog.get_logger()
 
+CALLS_AT_ONCE = 20_000
+"""Calls of uploads under way, of one account half of them: each takes some 5 KB until it is stored, and whoever comes later is told at once to come again."""
 REMEMBERED_CLOCKS = 10_000
 MOMENT_S = 0.0003
 """About what reading and checking one small upload takes (benchmarks/results.md)."""
@@ -45,10 +48,12 @@ class Uploads:
         *,
         max_calls: int,
         webhooks: AddressPolicy,
+        calls_at_once: int = CALLS_AT_ONCE,
         stored: Callable[[bool], None],
         uploaded: Callable[[Mapping[str, int]], None],
     ) -> None:
         self._uploaded = uploaded
+        self._places = Places("calls that are uploaded", of_account=calls_at_once // 2, most=calls_at_once)
         self._webhooks = webhooks
         self._db = db
         self._clock = clock
@@ -69,13 +74,18 @@ class Uploads:
                 why=f"{count:,} calls, a request may hold {self._max_calls:,}",
             )
 
+    def check_room(self, account_id: AccountId, count: int = 1) -> None:
+        """Raises Refusal limit_exceeded or Busy where so many calls would not be taken now: before they are read."""
+        self._places.check(account_id, count)
+
     async def validate(self, identity: Identity, drafts: Sequence[ReadDraft]) -> list[Refusal]:
         """All that is wrong with the calls, in the contract's order, so that an upload's error is the first; stores nothing. Raises Refusal for what is wrong with the request itself."""
         identity.require(Role.UPLOAD)
         self.check_count(len(drafts))
-        clock = await self._read_clock(identity.account_id)
-        calls, refusals = await self._sorted_out(identity.account_id, clock, drafts)
-        return [*refusals, *await self._db.read(find_refusals, identity.account_id, calls, self._clock.now())]
+        with self._places.one(identity.account_id, len(drafts)):
+            clock = await self._read_clock(identity.account_id)
+            calls, refusals = await self._sorted_out(identity.account_id, clock, drafts)
+            return [*refusals, *await self._db.read(find_refusals, identity.account_id, calls, self._clock.now())]
 
     async def upload(
         self,
@@ -89,7 +99,17 @@ class Uploads:
         """Stores the calls and answers for each, once they are durable. `takes_handed_over` says whether their door takes files that were handed over. Raises Refusal or Refusals, and stores nothing, when one is wrong."""
         identity.require(Role.UPLOAD)
         self.check_count(len(drafts))
-        account_id = identity.account_id
+        with self._places.one(identity.account_id, len(drafts)):
+            return await self._upload(identity.account_id, drafts, ext_request_id, priority, takes_handed_over)
+
+    async def _upload(
+        self,
+        account_id: AccountId,
+        drafts: Sequence[ReadDraft],
+        ext_request_id: str,
+        priority: Priority,
+        takes_handed_over: bool,
+    ) -> list[UploadedCall]:
         known = self._clocks.get(account_id)
         if known is not None:
             # What the account's settings were a while ago: the transaction that stores looks whether they still are.

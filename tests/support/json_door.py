@@ -47,6 +47,9 @@ class Caller:
     def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
         return (("x-request-id", "r-1"), ("authorization", f"Bearer {self._token}"))
 
+    def auth_context(self) -> dict[str, list[bytes]]:
+        return {}
+
     def peer(self) -> str:
         return f"ipv4:{self._address}:1"
 
