@@ -85,6 +85,8 @@ bench: $(READY) $(PEERS)/.ready ## Measure against peers; benchmarks/results.md 
 	$(BIN)/python -m benchmarks.watching
 	$(BIN)/python -m benchmarks.against_fastapi
 	$(BIN)/python -m benchmarks.overload
+	$(BIN)/python -m benchmarks.fairness
+	$(BIN)/python -m benchmarks.fairness --database postgresql
 	$(BIN)/python -m benchmarks.million_calls
 	$(BIN)/python -m benchmarks.million_calls --database postgresql
 	$(BIN)/python -m benchmarks.claim_finish
