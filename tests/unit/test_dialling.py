@@ -126,7 +126,8 @@ async def test_a_request_ends_with_the_one_that_it_is_made_for() -> None:
         await server.stop(0)
 
     assert behind.left_s is not None
-    assert 0 < behind.left_s <= 7
+    # gRPC rounds a deadline up by some milliseconds.
+    assert 0 < behind.left_s < 8
 
 
 def test_the_service_config_names_methods_that_there_are() -> None:
