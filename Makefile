@@ -94,10 +94,13 @@ bench: $(READY) $(PEERS)/.ready ## Measure against peers; benchmarks/results.md 
 	$(BIN)/python -m benchmarks.upload_batches
 	$(BIN)/python -m benchmarks.upload_batches --database postgresql
 
+chaos: $(READY) ## Break a topology of replicas in every way that we know, and count what is lost
+	$(BIN)/pytest tests/chaos -m chaos -p no:randomly --timeout 400
+
 soak: $(READY) ## Kill notify ten times under 10,000 notifications
 	$(BIN)/python -m benchmarks.notify_kills
 
 demo: $(READY) ## Play the whole story on real speech
 	$(BIN)/calldock demo
 
-.PHONY: help setup lock scaled image-check audit protos fmt check test rows fuzz bench soak demo
+.PHONY: help setup lock scaled image-check audit protos fmt check test rows fuzz bench chaos soak demo

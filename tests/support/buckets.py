@@ -25,6 +25,7 @@ class Bucket:
 
     storage: Storage
     client: Any
+    process: "subprocess.Popen[bytes]"
 
     def stored(self) -> set[str]:
         """All keys that are there."""
@@ -66,7 +67,7 @@ def a_bucket(folder: Path) -> Iterator[Bucket]:
             storage = Storage(
                 url=f"s3://{BUCKET}/calls", endpoint=endpoint, region="us-east-1", access_key_id=KEY, secret_access_key=SECRET
             )  # fmt: skip
-            yield Bucket(storage, client)
+            yield Bucket(storage, client, process)
         finally:
             process.terminate()
             process.wait(20)

@@ -1,0 +1,1 @@
+"""Faults that machines know, each with what must hold through it: `make chaos`."""
