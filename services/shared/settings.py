@@ -36,7 +36,8 @@ class TlsFiles:
 class ServiceSettings(BaseSettings):
     """Settings of any service. An address is `unix:/path` or `host:port`."""
 
-    model_config = SettingsConfigDict(env_prefix="CALLDOCK_", frozen=True, extra="ignore")
+    # What is refused is logged: which setting and why, never its value, which may be a secret or hold one.
+    model_config = SettingsConfigDict(env_prefix="CALLDOCK_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     data_dir: Path = Field(default=Path("calldock-data"), description="folder of the databases and recordings")
     public_listen: str = Field(description="addresses of the public listener, separated by commas")
