@@ -32,6 +32,8 @@ DATABASES = ("intake.db", "notify.db")
 RECORDINGS = "recordings"
 CONTENT = "backup.json"
 """What is in a backup, with the SHA-256 of its databases. Written last."""
+GROWING = "restoring"
+"""Where a restore gathers what it puts in place in the end."""
 
 
 def back_up(
@@ -157,9 +159,9 @@ def _restore_folder(backup: Path, data_dir: Path) -> None:
     try:
         if there := [name for name in (*DATABASES, SECRET_KEY_FILE, RECORDINGS) if (data_dir / name).exists()]:
             raise CannotRun(f"{data_dir} holds {there[0]} already: restore into an empty folder")
-        growing = data_dir / "restoring"
+        growing = data_dir / GROWING
         shutil.rmtree(growing, ignore_errors=True)
-        shutil.copytree(backup, growing)
+        _copy_for_us_alone(backup, growing)
         for name, digest in content["sha256"].items():
             if _digest(growing / name) != digest:
                 raise CannotRun(f"{backup / name} is damaged: its SHA-256 is not the one that was noted")
@@ -168,10 +170,21 @@ def _restore_folder(backup: Path, data_dir: Path) -> None:
         for name in (SECRET_KEY_FILE, RECORDINGS, *reversed(DATABASES)):
             if (growing / name).exists():
                 (growing / name).rename(data_dir / name)
-        shutil.rmtree(growing)
         sync(data_dir)
     finally:
+        # A restore that was given up leaves no copy of calls and key behind.
+        shutil.rmtree(data_dir / GROWING, ignore_errors=True)
         lock.close()
+
+
+def _copy_for_us_alone(backup: Path, target: Path) -> None:
+    """What carried the backup here may have opened it to others (a stick, an archive, another umask): nothing of that is kept."""
+    shutil.copytree(backup, target, copy_function=shutil.copyfile)
+    for folder, _, names in os.walk(target):
+        # The library gives folders the modes of those that they are copies of.
+        Path(folder).chmod(0o700)
+        for name in names:
+            (Path(folder) / name).chmod(0o600)
 
 
 def _ready_sqlite(folder: Path) -> None:

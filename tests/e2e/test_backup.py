@@ -216,6 +216,26 @@ def test_a_backup_that_is_not_whole_is_refused(tmp_path: Path, spoil: Callable[[
     assert done.returncode == 1
     assert why in done.stderr
     assert not (tmp_path / "again" / "intake.db").exists()
+    assert not (tmp_path / "again" / "restoring").exists()
+
+
+def test_what_is_restored_is_open_to_nobody_else_however_the_backup_was_carried(tmp_path: Path) -> None:
+    data, backup, again = tmp_path / "data", tmp_path / "backup", tmp_path / "again"
+    assert run("migrate", "--data-dir", str(data), DATABASE_URL="").returncode == 0
+    (data / "secret.key").write_text("secret")
+    (data / "recordings" / "1").mkdir(parents=True)
+    (data / "recordings" / "1" / "heard.mp3").write_text("heard")
+    assert run("backup", str(backup), "--data-dir", str(data), DATABASE_URL="").returncode == 0
+    for path in (backup, *backup.rglob("*")):
+        path.chmod(0o777 if path.is_dir() else 0o666)
+    # Another's folder, which is open: what is put into it is not.
+    again.mkdir(mode=0o755)
+
+    assert run("restore", str(backup), "--data-dir", str(again), DATABASE_URL="").returncode == 0
+
+    put = {path.relative_to(again).as_posix(): path.stat().st_mode & 0o077 for path in again.rglob("*")}
+    assert {"intake.db", "notify.db", "secret.key", "recordings", "recordings/1/heard.mp3"} <= put.keys()
+    assert not any(put.values()), put
 
 
 def test_a_folder_that_holds_calls_is_not_restored_over(tmp_path: Path) -> None:
