@@ -181,6 +181,8 @@ def confine(warm_up: Callable[[], object]) -> None:
     """Warms this process up, then limits it for good: memory, open files, no files written, and by seccomp only the system calls that computing needs."""
     _keep_freed_memory()
     warm_up()
+    # The pool's own handler would exit with a code, as if the file had made it crash. A service manager asks all processes of a service to end.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.nice(5)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))

@@ -291,9 +291,10 @@ async def test_workers_that_cannot_start_are_no_verdict_on_the_file() -> None:
         sandbox.close()
 
 
-async def test_a_worker_that_somebody_kills_says_nothing_of_the_file(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_a_worker_that_somebody_ends_says_nothing_of_the_file(sandbox: Sandbox, number: signal.Signals) -> None:
     with pytest.raises(WorkerKilled):
-        await sandbox.run(signal.raise_signal, signal.SIGKILL)
+        await sandbox.run(signal.raise_signal, number)
 
 
 NARROW = np.stack([cliff(channel, above_hz=3000) for channel in conversation(20)])
