@@ -20,6 +20,7 @@ from tests.support.running import until
 
 BATCH = 3
 ENDED_WITHIN_S = 120.0
+GONE_WITHIN_S = 30.0
 TOLD = ["in_process", "processed"]
 
 
@@ -132,9 +133,7 @@ def look(traffic: Traffic) -> Seen:
     # What late writers may still bring goes ten minutes later: here, now.
     rows.run("UPDATE intake.object_garbage SET not_before = 0")
     until(lambda: rows.number("SELECT count(*) FROM intake.object_garbage") == 0, ENDED_WITHIN_S)
-    # What retention lets go goes by and by.
-    with suppress(TimeoutError):
-        until(lambda: not left_over(topology, rows), ENDED_WITHIN_S)
+    orphans = orphaned(topology, rows)
     stored = rows.all(
         "SELECT c.ext_id, c.call_session_id, c.status, count(r.recording_id) FROM intake.calls c"
         " LEFT JOIN intake.recordings r USING (call_session_id) GROUP BY 1, 2, 3"
@@ -152,14 +151,28 @@ def look(traffic: Traffic) -> Seen:
         half_stored=sum(row[3] != 1 or row[2] != "processed" for row in ours)
         + sum(found != BATCH for found in batches.values()),
         out_of_order=sum(statuses != TOLD for statuses in heard.values()),
-        orphans=len(left_over(topology, rows)),
+        orphans=len(orphans),
         repeated_callbacks=deliveries.total() - len(deliveries),
         dry_at=dry_at,
     )
 
 
-def left_over(topology: Topology, rows: "Rows") -> set[str]:
-    """Objects that no row names, and names without an object."""
+def orphaned(topology: Topology, rows: "Rows") -> set[str]:
+    """Objects that stay though no row names them, and names that stay without an object."""
+    left = _left_over(topology, rows)
+
+    def is_gone() -> bool:
+        left.intersection_update(_left_over(topology, rows))
+        return not left
+
+    with suppress(TimeoutError):
+        until(is_gone, GONE_WITHIN_S)
+    return left
+
+
+def _left_over(topology: Topology, rows: "Rows") -> set[str]:
+    """At this moment: something may be on its way out."""
+    rows.run("UPDATE intake.object_garbage SET not_before = 0 WHERE not_before > 0")
     named = rows.all("SELECT audio_key, source_key FROM intake.recordings")
     kept = {key.removeprefix("calls/") for key in topology.bucket.stored()}
     return (kept - {key for row in named for key in row}) | ({row[0] for row in named if row[0]} - kept)
