@@ -46,7 +46,7 @@ def database() -> Iterator[Cluster]:
 def run(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     environment = {**os.environ, **{f"CALLDOCK_{name}": value for name, value in settings.items()}}
     return subprocess.run(
-        [CALLDOCK, *arguments], capture_output=True, text=True, timeout=60, check=False, env=environment
+        [CALLDOCK, *arguments], capture_output=True, text=True, timeout=180, check=False, env=environment
     )
 
 
