@@ -39,9 +39,9 @@ _DATABASE_URL = "CALLDOCK_DATABASE_URL"
 _EDGE_KEY = "CALLDOCK_EDGE_KEY"
 _TLS_CERT, _TLS_KEY = "CALLDOCK_LISTEN_TLS_CERT", "CALLDOCK_LISTEN_TLS_KEY"
 _KEYS = (_SEALING_KEY, _BUCKET_KEY, _DATABASE_URL, _EDGE_KEY)
+"""Given only to the services that use them."""
 _LONGEST_STOPS_S = {"notify": 75.0}
 """notify waits for receivers that it has asked, a minute at most."""
-"""Given only to the services that use them."""
 
 
 class Instance:
@@ -240,12 +240,12 @@ def _children(
     key = {_SEALING_KEY: sealing_key}
     bucket = {name: environment[name] for name in (_BUCKET_KEY,) if name in environment}
     database = {name: environment[name] for name in (_DATABASE_URL,) if name in environment}
-    # What signs links and seals sessions is derived, so that media, which reads strangers' files, does not know the key itself.
+    # What signs links is derived, so that media, which reads strangers' files, does not know the key itself.
     edge = {_EDGE_KEY: environment.get(_EDGE_KEY) or _edge_key(sealing_key)}
     http = {"CALLDOCK_HTTP_LISTEN": f"unix:{sockets}/media-http.sock"}
     keys = {
-        "intake": {**key, **edge, **database},
-        "notify": {**key, **edge, **database},
+        "intake": {**key, **database},
+        "notify": {**key, **database},
         "media": {**bucket, **edge, **http},
     }
     services = [

@@ -114,22 +114,11 @@ async def serve(settings: MediaSettings) -> None:
         internal = Listener(
             (_PROCESSING,), internal_guards(settings.internal_key, tls, CALLERS), check_rules(), tls=tls
         )
-        servicer = ProcessingServicer(
-            Fetching(downloader, objects, scratch, room, metrics),
-            Processing(
-                sandbox,
-                objects,
-                metrics,
-                most=settings.media_workers * WAITING_PER_WORKER,
-                bit_rate_kbps=settings.media_mp3_kbps,
-            ),
-            objects,
+        fetching = Fetching(downloader, objects, scratch, room, metrics)
+        processing_service_pb2_grpc.add_ProcessingServiceServicer_to_server(
+            ProcessingServicer(fetching, _processing(sandbox, objects, metrics, settings), objects), internal.server
         )
-        processing_service_pb2_grpc.add_ProcessingServiceServicer_to_server(servicer, internal.server)
-        app = web.Application()
-        if links_key is not None:
-            PlaybackDoor(intake, objects, links_key, SystemClock()).add_routes(app)
-        edge = HttpEdge(app, settings.drain_s)
+        edge = _edge(intake, objects, links_key, settings)
         await internal.start(settings.internal_addresses)
         await public.start(settings.public_addresses)
         await public.start_health(settings.health_listen)
@@ -152,6 +141,23 @@ def _opened(settings: MediaSettings) -> ObjectStore:
         return open_store(settings.storage)
     except ValueError as error:
         raise CannotRun(str(error)) from error
+
+
+def _processing(sandbox: Sandbox, objects: ObjectStore, metrics: MediaMetrics, settings: MediaSettings) -> Processing:
+    return Processing(
+        sandbox,
+        objects,
+        metrics,
+        most=settings.media_workers * WAITING_PER_WORKER,
+        bit_rate_kbps=settings.media_mp3_kbps,
+    )
+
+
+def _edge(intake: Intake, objects: ObjectStore, links_key: bytes | None, settings: MediaSettings) -> HttpEdge:
+    app = web.Application()
+    if links_key is not None:
+        PlaybackDoor(intake, objects, links_key, SystemClock()).add_routes(app)
+    return HttpEdge(app, settings.drain_s)
 
 
 def _links_key(settings: MediaSettings) -> bytes | None:

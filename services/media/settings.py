@@ -14,8 +14,10 @@ class MediaSettings(EgressSettings):
     """Read once from the environment, `CALLDOCK_` before each name."""
 
     intake_address: str = Field(description="intake's internal listener")
-    http_listen: str = Field(
-        default="", description="address of the HTTP listener for playback and the client area; empty: none"
+    http_listen: str = Field(default="", description="address of the HTTP listener for playback; empty: none")
+    edge_key: SecretStr | None = Field(
+        default=None,
+        description="base64 of 32 bytes, the same for all replicas, that signs playback links; `calldock up` derives it from the secret key; without it none are made",
     )
     playback_link_s: int = Field(
         default=900, ge=10, le=86_400, description="seconds for which a playback link can be used"

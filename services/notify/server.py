@@ -24,8 +24,9 @@ from services.notify.store.claims import DueClaim
 from services.notify.store.tables import NOTIFY_WORK
 from services.notify.trial import Trials
 from services.notify.upkeep import Upkeep
-from services.shared.clock import SystemClock
+from services.shared.clock import Clock, SystemClock
 from services.shared.db.answering import answers
+from services.shared.db.database import Database
 from services.shared.db.opening import open_database
 from services.shared.db.wake_ups import WakeUps
 from services.shared.egress import EgressGuard, trusting
@@ -101,17 +102,7 @@ async def serve(settings: NotifySettings) -> None:
             breaker=settings.breaker,
             attempted=metrics.attempted,
         )
-        loop = WorkLoop(
-            "deliver",
-            DueQueue(db, settings.post_limits, clock, lambda: deliveries.settling),
-            deliveries.deliver_next,
-            concurrency=HANDED_OUT * settings.notify_posts,
-            lease=timedelta(seconds=settings.lease_s),
-            clock=clock,
-            rng=rng,
-            ahead=AHEAD,
-            ended=metrics.ended,
-        )
+        loop = _loop(db, deliveries, settings, clock, rng, metrics)
         wake_ups = WakeUps(db, loop.wake)
 
         def stored() -> None:
@@ -153,6 +144,27 @@ async def serve(settings: NotifySettings) -> None:
         stop_metrics()
         await db.stop()
         log.info("notify.stopped")
+
+
+def _loop(
+    db: Database,
+    deliveries: Deliveries,
+    settings: NotifySettings,
+    clock: Clock,
+    rng: random.Random,
+    metrics: NotifyMetrics,
+) -> WorkLoop[DueClaim]:
+    return WorkLoop(
+        "deliver",
+        DueQueue(db, settings.post_limits, clock, lambda: deliveries.settling),
+        deliveries.deliver_next,
+        concurrency=HANDED_OUT * settings.notify_posts,
+        lease=timedelta(seconds=settings.lease_s),
+        clock=clock,
+        rng=rng,
+        ahead=AHEAD,
+        ended=metrics.ended,
+    )
 
 
 async def _deliver_until_stopped(

@@ -59,10 +59,6 @@ class ServiceSettings(BaseSettings):
         pattern=r"^$|^[^\s]+:\d{1,5}$",
         description="host:port that answers gRPC health checks and nothing else, in the clear, for who has no certificate; none when empty",
     )
-    edge_key: SecretStr | None = Field(
-        default=None,
-        description="base64 of 32 bytes, the same for all services, that signs playback links and seals sessions of the client area; `calldock up` derives it from the secret key; without it there are none",
-    )
     drain_s: float = Field(default=10.0, ge=0, le=300, description="seconds that running requests get at a stop")
     drain_notice_s: float = Field(
         default=0.0,

@@ -10,8 +10,8 @@ from services.shared.db.dialects import Sql, rows_text
 def keep_traces(connection: Connection, traceparents: Mapping[int, str]) -> None:
     """Notes the trace of calls that were just stored, and of the notifications that this announced."""
     rows = {"rows": rows_text(list(traceparents.items()))}
-    connection.execute(_OF_CALLS.on(connection), rows)
-    connection.execute(_OF_OUTBOX.on(connection), rows)
+    _OF_CALLS.change(connection, rows)
+    _OF_OUTBOX.change(connection, rows)
 
 
 _OF_CALLS = Sql("""
