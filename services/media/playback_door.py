@@ -73,21 +73,27 @@ class PlaybackDoor:
             return web.Response(status=416, headers={**headers, "content-range": f"bytes */{size_bytes}"})
         self._log(link, playback, "streamed")
         if part is None:
-            return await self._stream(request, key, 200, headers, Part(0, size_bytes))
+            return await self._stream(request, playback.recording_id, key, 200, headers, Part(0, size_bytes))
         headers["content-range"] = f"bytes {part.start}-{part.stop - 1}/{size_bytes}"
-        return await self._stream(request, key, 206, headers, part)
+        return await self._stream(request, playback.recording_id, key, 206, headers, part)
 
     async def _stream(
-        self, request: web.Request, key: str, status: int, headers: Mapping[str, str], part: Part
+        self, request: web.Request, recording_id: int, key: str, status: int, headers: Mapping[str, str], part: Part
     ) -> web.StreamResponse:
         answer = web.StreamResponse(status=status, headers=headers)
         answer.content_type = "audio/mpeg"
         answer.content_length = part.stop - part.start
         await answer.prepare(request)
-        if request.method != "HEAD":
-            async for piece in self._objects.part(key, part.start, part.stop):
-                await answer.write(piece)
-        await answer.write_eof()
+        try:
+            if request.method != "HEAD":
+                async for piece in self._objects.part(key, part.start, part.stop):
+                    await answer.write(piece)
+            await answer.write_eof()
+        except Trouble as trouble:
+            log.warning("recording.broke_off", recording_id=recording_id, reason=str(trouble))
+            # The head is out: whatever else were said would be taken for audio. An end before the promised length tells.
+            if request.transport is not None:
+                request.transport.abort()
         return answer
 
     def _log(self, link: str, playback: Playback, how: str) -> None:
