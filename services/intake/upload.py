@@ -169,7 +169,10 @@ class Uploads:
 
 
 def _traceparents(calls: Sequence[CheckedCall]) -> Mapping[str, str]:
-    return contexts_of_calls([call.ext_id for call in calls]) if is_on() else {}
+    if not is_on():
+        return {}
+    # What is neither fetched nor told ends with its upload, and its trace with it. Of the same call twice the first counts.
+    return contexts_of_calls({call.ext_id: bool(call.records or call.callback) for call in reversed(calls)})
 
 
 def _answered(saved: Saved) -> list[UploadedCall]:

@@ -131,18 +131,20 @@ def happened(
     span.end(_nanoseconds(ended))
 
 
-def contexts_of_calls(ext_ids: list[str]) -> dict[str, str]:
-    """The context that each call of an upload is stored with: the upload's own for a single call; for each of several the first span, `call`, of a trace of its own, which links to the upload. Nothing when
-    the upload is not traced."""
+def contexts_of_calls(calls: Mapping[str, bool]) -> dict[str, str]:
+    """The contexts that calls of an upload are stored with, by ext_id, of those after whose upload more is to come (True): the upload's own for a single call; for each of several the first span, `call`, of a
+    trace of its own, which links to the upload. Nothing when the upload is not traced."""
     span = trace.get_current_span()
     if _State.tracer is None or not span.is_recording():
         return {}
     upload = span.get_span_context()
-    if len(ext_ids) == 1:
-        span.set_attribute("calldock.ext_id", ext_ids[0])
-        return {ext_ids[0]: traceparent_of(upload)}
+    if len(calls) == 1:
+        ((ext_id, goes_on),) = calls.items()
+        span.set_attribute("calldock.ext_id", ext_id)
+        return {ext_id: traceparent_of(upload)} if goes_on else {}
+    span.set_attribute("calldock.calls", len(calls))
     found = {}
-    for ext_id in dict.fromkeys(ext_ids):
+    for ext_id in (ext_id for ext_id, goes_on in calls.items() if goes_on):
         call = _State.tracer.start_span("call", Context(), attributes={"calldock.ext_id": ext_id}, links=[Link(upload)])
         found[ext_id] = traceparent_of(call.get_span_context())
         call.end()

@@ -128,6 +128,22 @@ def test_calls_of_a_batch_have_traces_of_their_own_that_link_to_the_upload(
         assert (upload.service, upload.name) == (INTAKE, UPLOAD_JSON)
 
 
+def test_a_call_of_a_batch_that_ends_with_its_upload_has_no_trace_of_its_own(
+    calldock: Calldock, host: Host, account: Account, collector: Collector
+) -> None:
+    plain = [a_json_call(ext_id=ext_id) for ext_id in ("plain-1", "plain-2")]
+    told = a_json_call(ext_id="told", callback={"url": host.hook, "events": ["processed"]})
+    assert calldock.upload(account, told, *plain).status == 200
+
+    call = collector.wait("call", ext_id="told")
+    ((upload_trace, upload_span),) = call.links
+    collector.wait(UPLOAD_JSON, calls=3)
+    (upload,) = [span for span in collector.trace(upload_trace) if span.span_id == upload_span]
+    assert upload.attributes["calldock.calls"] == 3
+    # Spans of an upload are made from its last call on.
+    assert not [span for ext_id in ("plain-1", "plain-2") for span in collector.named("call", ext_id=ext_id)]
+
+
 def test_a_trace_that_the_client_began_goes_on_and_one_that_it_does_not_sample_is_not_there(
     calldock: Calldock, account: Account, collector: Collector
 ) -> None:

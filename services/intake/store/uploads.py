@@ -48,7 +48,7 @@ class Upload:
     ext_request_id: str = ""
     priority: Priority = Priority.LIVE
     traceparents: Mapping[str, str] = field(default_factory=dict)
-    """By ext_id, where it is traced."""
+    """By ext_id, where it is traced and goes on after the upload."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,10 +147,11 @@ def _traceparents(
     uploads: Sequence[Upload], judged: Sequence[list[Storing] | Refusals | Trouble | Stale], ids: Mapping[str, int]
 ) -> dict[int, str]:
     return {
-        ids[each.call.ext_id]: upload.traceparents[each.call.ext_id]
+        ids[each.call.ext_id]: traceparent
         for upload, found in zip(uploads, judged, strict=True)
         if not isinstance(found, Exception) and upload.traceparents
         for each in found
+        if (traceparent := upload.traceparents.get(each.call.ext_id)) is not None
     }
 
 
