@@ -37,10 +37,13 @@ FIGURES: dict[str, Figure] = {}
 
 
 @contextmanager
-def under_traffic(topology: Topology, fault: str, *, injected: int = 1) -> Iterator[Traffic]:
-    """Calls go in before, while and after the body breaks something; then nothing may be lost, twice, half, out of order or left over."""
+def under_traffic(topology: Topology, fault: str, *, injected: int = 1, pause_s: float = 0.1) -> Iterator[Traffic]:
+    """Calls go in before, while and after the body breaks something; then nothing may be lost, twice, half, out of order or left over.
+
+    `pause_s` lies between two uploads of a client: what long faults leave waiting must come to its end.
+    """
     figure = FIGURES.setdefault(fault, Figure(fault))
-    with Traffic(topology, f"f{next(_numbers)}") as traffic:
+    with Traffic(topology, f"f{next(_numbers)}", pause_s=pause_s) as traffic:
         until(lambda: len(traffic.acknowledged) >= BEFORE, 60)
         yield traffic
         mended = time.monotonic()

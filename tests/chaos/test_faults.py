@@ -38,6 +38,7 @@ STEPS = [
 """Of a call's way (ARCHITECTURE.md)."""
 AWAY_S = 30.0
 NOTIFY_AWAY_S = 60.0
+SPARSE_S = 1.0
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -50,7 +51,7 @@ def test_a_process_is_killed_at_a_step(topology: Topology, step: str) -> None:
 
 
 def test_replicas_are_drained_under_load(topology: Topology) -> None:
-    with under_traffic(topology, "SIGTERM, one replica after the other", injected=8) as traffic:
+    with under_traffic(topology, "SIGTERM, one replica after the other", injected=8, pause_s=SPARSE_S) as traffic:
         for each in topology.services:
             _restarted(topology, each, signal.SIGTERM)
     assert traffic.failed == {}
@@ -63,19 +64,19 @@ def test_envoy_is_killed(topology: Topology) -> None:
 
 
 def test_postgresql_is_away(topology: Topology) -> None:
-    with under_traffic(topology, f"PostgreSQL away for {AWAY_S:g} s"):
+    with under_traffic(topology, f"PostgreSQL away for {AWAY_S:g} s", pause_s=SPARSE_S):
         topology.cluster.stop()
         time.sleep(AWAY_S)
         topology.cluster.start()
 
 
 def test_the_object_store_is_away(topology: Topology) -> None:
-    with under_traffic(topology, f"S3 away for {AWAY_S:g} s"), _standing(topology.bucket.process.pid):
+    with under_traffic(topology, f"S3 away for {AWAY_S:g} s", pause_s=SPARSE_S), _standing(topology.bucket.process.pid):
         time.sleep(AWAY_S)
 
 
 def test_notify_is_away(topology: Topology) -> None:
-    with under_traffic(topology, f"notify away for {NOTIFY_AWAY_S:g} s") as traffic:
+    with under_traffic(topology, f"notify away for {NOTIFY_AWAY_S:g} s", pause_s=SPARSE_S) as traffic:
         for each in topology.programs["notify"]:
             each.keep_away()
         time.sleep(NOTIFY_AWAY_S)
@@ -86,7 +87,7 @@ def test_notify_is_away(topology: Topology) -> None:
 
 @pytest.mark.parametrize("service", ["intake", "notify"])
 def test_a_replica_comes_late_to_what_another_has_claimed(topology: Topology, service: str) -> None:
-    with under_traffic(topology, "a replica stands for longer than its lease", injected=2):
+    with under_traffic(topology, "a replica stands for longer than its lease", injected=2, pause_s=SPARSE_S):
         for each in topology.programs[service][:2]:
             assert each.process is not None
             with _standing(each.process.pid):
