@@ -9,12 +9,15 @@ import runpy
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from services.intake.peers import Media, Notify
 from services.media.download import Downloader
 from services.notify.deliver import Posting
+from services.shared.clock import SystemClock
 from services.shared.db.postgres import PostgresDatabase
 from services.shared.objects import _Objects
 
@@ -56,7 +59,19 @@ def main() -> None:
     stepped(Media, "fetch", lambda *_: "fetch")
     stepped(Media, "process", lambda *_: "process")
     stepped(Notify, "enqueue", lambda *_: "relay")
+    _step_clock(stop_file.with_name(f"clock-{Path(os.environ['CALLDOCK_DATA_DIR']).name}"))
     runpy.run_module(f"services.{service}", run_name="__main__", alter_sys=True)
+
+
+def _step_clock(file: Path) -> None:
+    """The wall clock is off by as many seconds as the file says, when there is one. Nobody else's clock is touched."""
+
+    def now(_self: SystemClock) -> datetime:
+        with suppress(OSError, ValueError):
+            return datetime.now(UTC) + timedelta(seconds=float(file.read_text()))
+        return datetime.now(UTC)
+
+    SystemClock.now = now  # type: ignore[method-assign, assignment]
 
 
 if __name__ == "__main__":

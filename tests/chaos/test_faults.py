@@ -106,6 +106,16 @@ def test_decoders_are_killed_as_when_memory_is_short(topology: Topology) -> None
             time.sleep(1)
 
 
+@pytest.mark.parametrize("step_s", [LEASE_S / 2, -LEASE_S / 2])
+@pytest.mark.parametrize("service", ["intake-0", "notify-0"])
+def test_a_clock_is_stepped_and_set_right(topology: Topology, service: str, step_s: float) -> None:
+    with under_traffic(topology, f"the clock of one replica steps by {step_s:+g} s", pause_s=SPARSE_S):
+        clock = topology.folder / f"clock-{service}"
+        clock.write_text(str(step_s))
+        time.sleep(5 * LEASE_S)
+        clock.unlink()
+
+
 def test_connections_are_cut_in_mid_request(topology: Topology) -> None:
     with under_traffic(topology, "connections cut in mid-request", injected=40) as traffic:
         for number in range(40):

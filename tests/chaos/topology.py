@@ -29,7 +29,7 @@ from tests.support.running import Account, free_port, until
 
 COUNTS = {"media": 3, "notify": 2, "intake": 3}
 KEY = "chaos"
-LEASE_S = 2
+LEASE_S = 2.0
 PAUSE_S = 0.2
 """Between a death and the next start."""
 
