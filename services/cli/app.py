@@ -15,6 +15,7 @@ from services.cli.call_files import Report, report_path
 from services.cli.connect import DEFAULT_DATA_DIR, CommandFailed, explain, front_door, internal_channel
 from services.cli.deleting import delete_calls
 from services.cli.directory_commands import DIRECTORY
+from services.cli.doctor import look
 from services.cli.export_command import export_calls
 from services.cli.instance import CannotStart, InstanceRunning, KeyMissing
 from services.cli.local_files import file_of_calls
@@ -22,6 +23,7 @@ from services.cli.migrate import migrate_databases
 from services.cli.options import DataDir, Json, Token, Url
 from services.cli.process_certificates import make_certificates
 from services.cli.retention_commands import retention_app
+from services.cli.settings_command import show_settings
 from services.cli.tokens import TokenRole
 from services.cli.upload import print_tally, upload_file
 from services.cli.webhook_commands import WEBHOOKS
@@ -46,6 +48,8 @@ app.add_typer(calls_app, name="calls")
 app.command("migrate")(migrate_databases)
 app.command("backup")(back_up)
 app.command("restore")(restore)
+app.command("doctor")(look)
+app.command("settings")(show_settings)
 app.command("certificates")(make_certificates)
 calls_app.command("export")(export_calls)
 calls_app.command("delete")(delete_calls)

@@ -1,6 +1,6 @@
 """A copy of a SQLite file while its owner goes on writing: one snapshot, by SQLite's own backup.
 
-The one place where somebody else than the owner opens a database file. It only reads, under SQLite's own locks, which hold between processes; the owner's writes go on
+Here, and in `looking`, somebody else than the owner opens a database file. It only reads, under SQLite's own locks, which hold between processes; the owner's writes go on
 into the write-ahead log meanwhile (docs/decisions/0015-backups-read-beside-the-owner.md).
 """
 

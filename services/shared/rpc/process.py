@@ -32,7 +32,7 @@ def run_service(name: str, settings_type: Callable[..., S], serve: Callable[[S],
     set_up_logs(name)
     log = structlog.get_logger()
     try:
-        settings = settings_type(_secrets_dir=_secrets_folder())
+        settings = settings_type(_secrets_dir=secrets_folder())
         check_internal_listener(settings)
     except (ValidationError, ValueError) as error:
         log.error("settings.refused", reason=str(error))
@@ -54,7 +54,7 @@ def run_service(name: str, settings_type: Callable[..., S], serve: Callable[[S],
     _leave(0)
 
 
-def _secrets_folder() -> str | None:
+def secrets_folder() -> str | None:
     """The folder of settings that come as files, such as `calldock_secret_key`; the environment goes before them. Raises ValueError when it is not there."""
     folder = os.environ.get(SECRETS_DIR)
     if not folder:
