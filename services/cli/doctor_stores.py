@@ -23,13 +23,14 @@ from services.cli.instance import NotRunning, Runtime, read_runtime
 from services.cli.known_settings import SERVICES
 from services.cli.migrate import KEEPERS
 from services.media.settings import MediaSettings
-from services.shared.db.looking import pending_in_file, time_of
+from services.shared.db.database_clock import time_of
+from services.shared.db.looking import pending_in_file
 from services.shared.db.postgres import PostgresDatabase
 from services.shared.errors import CannotRun, Trouble
 from services.shared.objects import open_store
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
-"""Leases of 30 s and links that expire bear a few seconds."""
+"""Links that expire bear a few seconds; leases go by the database's own clock (docs/decisions/0012-the-databases-clock.md)."""
 LONG_AGO = datetime(2025, 1, 1, tzinfo=UTC)
 """Before calldock was written: a machine whose clock was never set."""
 ENVOY_S = 20.0

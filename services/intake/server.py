@@ -57,9 +57,10 @@ from services.intake.store.tables import CALL_WORK, FETCH, OUTBOX_WORK, PROCESS
 from services.intake.store.upkeep import free_all_work, sweep_all_work
 from services.intake.upload import Uploads
 from services.intake.watching import Bell, Watching
-from services.shared.clock import Clock, SystemClock
+from services.shared.clock import Clock
 from services.shared.db.answering import answers
 from services.shared.db.database import Database
+from services.shared.db.database_clock import clock_of, keep_right_until_cancelled
 from services.shared.db.opening import open_database
 from services.shared.db.wake_ups import WakeUps
 from services.shared.db.work_queue import WorkQueue
@@ -153,7 +154,6 @@ CALLERS = {
 async def serve(settings: IntakeSettings) -> None:
     """Runs intake until SIGTERM. Raises CannotRun when it cannot: the database is not to be had, the key is not the one that credentials were sealed with; OSError when an address is taken."""
     tls = opened_tls(settings.peer_tls, "intake")
-    clock = SystemClock()
     rng = random.Random()
     metrics = IntakeMetrics()
     db = await open_database(settings, "intake", MIGRATIONS, FUNCTIONS)
@@ -161,6 +161,7 @@ async def serve(settings: IntakeSettings) -> None:
     media = Media(settings.media_address, settings.internal_key, tls)
     notify = Notify(settings.notify_address, settings.internal_key, tls)
     try:
+        clock = await clock_of(db)
         hosts = RecordingHosts(db, Sealer(read_key(settings.secret_key.get_secret_value())), clock)
         await hosts.check_key()
         if not db.is_shared:
@@ -176,6 +177,7 @@ async def serve(settings: IntakeSettings) -> None:
         async with asyncio.TaskGroup() as group:
             running = group.create_task(loops.run())
             following = group.create_task(follow_readiness_until_cancelled((public, internal), partial(answers, db)))
+            keeping = group.create_task(keep_right_until_cancelled(clock))
             await until_stopped()
             following.cancel()
             loops.stop()
@@ -185,6 +187,7 @@ async def serve(settings: IntakeSettings) -> None:
                 asyncio.wait([running], timeout=settings.drain_s),
             )
             running.cancel()
+            keeping.cancel()
         await internal.drain(settings.drain_s)
     finally:
         await media.close()

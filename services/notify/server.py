@@ -27,6 +27,7 @@ from services.notify.upkeep import Upkeep
 from services.shared.clock import Clock, SystemClock
 from services.shared.db.answering import answers
 from services.shared.db.database import Database
+from services.shared.db.database_clock import clock_of, keep_right_until_cancelled
 from services.shared.db.opening import open_database
 from services.shared.db.wake_ups import WakeUps
 from services.shared.egress import EgressGuard, trusting
@@ -77,7 +78,6 @@ CALLERS = {_DELIVERY: frozenset({"intake"})}
 async def serve(settings: NotifySettings) -> None:
     """Runs notify until SIGTERM. Raises CannotRun when it cannot: another process owns the database, the key is not the one that its secrets were sealed with, a file cannot be read; OSError when an address is taken."""
     tls = opened_tls(settings.peer_tls, "notify")
-    clock = SystemClock()
     rng = random.Random()
     _check_trust(settings)
     sealer = Sealer(read_key(settings.secret_key.get_secret_value()))
@@ -88,6 +88,7 @@ async def serve(settings: NotifySettings) -> None:
     db = await open_database(settings, "notify", MIGRATIONS)
     stop_metrics = serve_metrics(settings.notify_metrics_listen, metrics.registry)
     try:
+        clock = await clock_of(db)
         if not db.is_shared:
             await db.write(NOTIFY_WORK.free_all, clock.now())
         secrets = Secrets(db, sealer, clock)
@@ -133,7 +134,9 @@ async def serve(settings: NotifySettings) -> None:
             sweeping = group.create_task(sweep_until_cancelled(upkeep.sweep, loop.wake, rng))
             hearing = group.create_task(wake_ups.run_until_cancelled())
             following = group.create_task(follow_readiness_until_cancelled((public, internal), partial(answers, db)))
+            keeping = group.create_task(keep_right_until_cancelled(clock))
             await _deliver_until_stopped(loop, deliveries, posters, public, settings)
+            keeping.cancel()
             sweeping.cancel()
             hearing.cancel()
             following.cancel()

@@ -1,11 +1,10 @@
-"""Looking at a database that others own, without changing it: whether its schema is the newest, and what time it has."""
+"""Looking at a database that others own, without changing it: whether its schema is the newest."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, create_engine, text
+from sqlalchemy import URL, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -24,9 +23,3 @@ def pending_in_file(path: Path, folder: Path) -> Sequence[str]:
             return pending(connection, folder)
     except DBAPIError as error:
         raise CannotRun(f"{path} cannot be read: {error.orig}") from error
-
-
-def time_of(connection: Connection) -> datetime:
-    """The clock of a PostgreSQL server, aware."""
-    found: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-    return found
