@@ -25,7 +25,7 @@ from services.shared.db.copying import copy_database, sync
 from services.shared.db.engine import SqliteDatabase
 from services.shared.db.migrate import migrate
 from services.shared.db.postgres import PostgresDatabase
-from services.shared.errors import CannotRun
+from services.shared.errors import CannotRun, Trouble
 
 DATABASES = ("intake.db", "notify.db")
 """In the order in which they are copied."""
@@ -75,25 +75,49 @@ def back_up(
 def restore(
     backup: Annotated[
         Path | None,
-        typer.Argument(help="A folder that `calldock backup` made. None for a PostgreSQL that pg_restore has filled."),
+        typer.Argument(
+            help="A folder that `calldock backup` made. None for a PostgreSQL that pg_restore has filled, and for --delete-orphans alone."
+        ),
     ] = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
+    delete_orphans: Annotated[
+        bool,
+        typer.Option(
+            "--delete-orphans",
+            help="Also delete recordings from the store that belong to no call of the backup: they were written after it. Not where a younger backup may still be restored.",
+        ),
+    ] = False,
 ) -> None:
     """Makes a data folder from a backup, or readies a PostgreSQL that was restored. Nothing of calldock may run there yet."""
     url = os.environ.get("CALLDOCK_DATABASE_URL", "")
-    if bool(url) == (backup is not None):
+    if (url and backup is not None) or not (url or backup or delete_orphans):
         raise CommandFailed(
             "name the folder of a backup, or set CALLDOCK_DATABASE_URL to a PostgreSQL that was restored"
         )
     try:
-        if backup is None:
+        if url:
             asyncio.run(_ready_postgresql(url))
-            print("the database is ready: start calldock")
-        else:
+        elif backup is not None:
             _restore_folder(backup, data_dir)
-            print(f"restored to {data_dir}: `calldock up --data-dir {data_dir}` goes on from there")
     except (CannotRun, OSError) as error:
         raise CommandFailed(f"not restored: {error}") from error
+    if delete_orphans:
+        _clear_store(data_dir)
+    if url:
+        print("the database is ready: start calldock")
+    elif backup is not None:
+        print(f"restored to {data_dir}: `calldock up --data-dir {data_dir}` goes on from there")
+
+
+def _clear_store(data_dir: Path) -> None:
+    # Loaded here: what it knows of stores and settings, no other command of this module needs.
+    from services.cli.orphans import delete_orphans
+
+    try:
+        seen, deleted = asyncio.run(delete_orphans(data_dir))
+    except (CannotRun, Trouble, ValueError, OSError) as error:
+        raise CommandFailed(f"restored, but the store was not looked through: {error}. Run it again") from error
+    print(f"of {seen:,} objects in the store {deleted:,} belonged to no call and are deleted")
 
 
 def _copy_all(data_dir: Path, folder: Path, *, with_recordings: bool) -> dict[str, object]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PIECE_BYTES = 64 * 1024
 _RANGE_BYTES = 4 * 1024 * 1024
+_LISTED_AT_ONCE = 1000
 _CONTENT_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav"}
 _CONNECT_TIMEOUT = timedelta(seconds=5)
 _REQUEST_TIMEOUT = timedelta(seconds=30)
@@ -72,6 +73,9 @@ class ObjectStore(Protocol):
 
     async def get(self, key: str) -> bytes:
         """The whole object. Raises ObjectMissing; Trouble when the store is away."""
+
+    def keys(self) -> AsyncIterator[Sequence[str]]:
+        """The keys of all objects, a thousand at a time, in any order. They raise Trouble when the store is away."""
 
 
 def open_store(storage: Storage) -> ObjectStore:
@@ -167,6 +171,15 @@ class _Objects:
             raise ObjectMissing(key) from error
         except (BaseError, OSError) as error:
             raise Trouble(f"object store did not give {key}") from error
+
+    async def keys(self) -> AsyncIterator[Sequence[str]]:
+        """See ObjectStore."""
+        try:
+            async for found in obstore.list(self._store, chunk_size=_LISTED_AT_ONCE):
+                # Of a local store, what is being written lies beside its key.
+                yield [each["path"] for each in found if "#" not in each["path"]]
+        except (BaseError, OSError) as error:
+            raise Trouble("object store does not say what it holds") from error
 
 
 class LocalObjects(_Objects):

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from services.cli.instance import lock_data_dir
 from tests.support.audio import good_wav
 from tests.support.hosts import Host, a_host
 from tests.support.makers import a_json_call
@@ -246,3 +247,25 @@ def test_a_folder_that_holds_calls_is_not_restored_over(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert "restore into an empty folder" in done.stderr
+
+
+def test_a_store_that_lived_on_is_rid_of_what_no_call_of_the_backup_names(tmp_path: Path) -> None:
+    data, store = tmp_path / "data", tmp_path / "store"
+    assert run("migrate", "--data-dir", str(data), DATABASE_URL="").returncode == 0
+    for name in ("1/5/6/7.mp3", "1/uploads/aa.wav", "notes.txt"):
+        (store / name).parent.mkdir(parents=True, exist_ok=True)
+        (store / name).write_text("x")
+    clear = ("restore", "--delete-orphans", "--data-dir", str(data))
+    settings = {"DATABASE_URL": "", "STORAGE_URL": store.as_uri()}
+
+    lock = lock_data_dir(data)
+    refused = run(*clear, **settings)
+    lock.close()
+    assert refused.returncode == 1
+    assert "in use by another calldock" in refused.stderr
+    assert (store / "1/5/6/7.mp3").exists()
+
+    done = run(*clear, **settings)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "of 3 objects in the store 2 belonged to no call and are deleted\n"
+    assert [path.name for path in store.rglob("*") if path.is_file()] == ["notes.txt"]
