@@ -23,6 +23,8 @@ MAX_METADATA_BYTES = 64 * 1024
 """Above what Envoy lets through (32 KiB of headers) with all that it adds: beyond it gRPC answers with the names of its own headers."""
 
 
+CONNECTION_AGE_S = 300.0
+"""After which an internal listener has callers connect anew, requests under way unharmed: that is when they look up names again and find replicas that are new. Envoy looks up its names by itself."""
 LIVE = "live"
 """What health checks ask for who want to know whether the process lives, also while its database is away or it drains; anything else is whether it is ready."""
 
@@ -45,7 +47,7 @@ class Listener:
         is_public: bool = False,
         tls: PeerTls | None = None,
     ) -> None:
-        """Traces may begin at a public listener. With `tls`, addresses on TCP speak nothing else, and demand a certificate of whoever comes."""
+        """Traces may begin at a public listener; connections to any other end after five minutes. With `tls`, addresses on TCP speak nothing else, and demand a certificate of whoever comes."""
         self._tls = tls
         self._health_server: aio.Server | None = None
         self.server = aio.server(
@@ -57,6 +59,7 @@ class Listener:
                 ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
                 ("grpc.so_reuseport", 0),
                 ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+                *(() if is_public else (("grpc.max_connection_age_ms", int(CONNECTION_AGE_S * 1000)),)),
             ],
         )
         self._names = tuple(service_names)
