@@ -61,7 +61,7 @@ check: $(READY) ## Lint, types, layers, protos, dependencies
 # Once, and not in each of the processes that tests start: some machines forbid Python to keep what it compiled (PYTHONDONTWRITEBYTECODE).
 test: $(READY) ## Run all tests: real Envoy, TLS, speech, processes that get killed
 	$(BIN)/python -m compileall -q services gen
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 postgres: $(READY) ## Run the end-to-end tests on PostgreSQL
 	CALLDOCK_TESTS_DATABASE=postgresql $(BIN)/pytest tests/e2e

@@ -80,7 +80,7 @@ def test_every_recording_of_the_day_has_its_verdict_and_nothing_is_left_behind(t
         settings = {
             "EGRESS_ALLOW": f"127.0.0.1:{host.port}",
             "EGRESS_CA_FILE": str(host.ca_file),
-            "MEDIA_DOWNLOAD_TIMEOUT_S": "5",
+            "MEDIA_DOWNLOAD_TIMEOUT_S": "15",
             "MEDIA_DOWNLOAD_PAUSES_S": "0.1",
         }
         with a_calldock(tmp_path, **settings) as calldock:
