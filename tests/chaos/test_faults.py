@@ -106,7 +106,7 @@ def test_decoders_are_killed_as_when_memory_is_short(topology: Topology) -> None
             time.sleep(1)
 
 
-@pytest.mark.parametrize("step_s", [LEASE_S / 2, -LEASE_S / 2, 3600.0, -3600.0])
+@pytest.mark.parametrize("step_s", [3600.0, -3600.0])
 @pytest.mark.parametrize("service", ["intake-0", "notify-0"])
 def test_a_clock_is_stepped_and_set_right(topology: Topology, service: str, step_s: float) -> None:
     with under_traffic(topology, f"the clock of one replica's machine steps by {step_s:+g} s", pause_s=SPARSE_S):
