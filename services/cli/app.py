@@ -142,6 +142,14 @@ def check(
     raise typer.Exit(0 if is_accepted else 1)
 
 
+@app.command("open")
+def open_client_area(data_dir: DataDir = DEFAULT_DATA_DIR, url: Url = None, token: Token = None) -> None:
+    """Prints a link into the client area. It signs a browser in once, within five minutes."""
+    from services.cli.open import sign_in_link
+
+    print(sign_in_link(data_dir, url, token))
+
+
 @app.command()
 def demo(json_output: Json = False) -> None:
     """Plays the whole story on real speech in a temporary folder; exit 0 only if every step was seen."""

@@ -37,8 +37,9 @@ _DRAIN_S = 2.0
 _SEALING_KEY, _BUCKET_KEY = "CALLDOCK_SECRET_KEY", "CALLDOCK_S3_SECRET_ACCESS_KEY"
 _DATABASE_URL = "CALLDOCK_DATABASE_URL"
 _EDGE_KEY = "CALLDOCK_EDGE_KEY"
+_SESSION_KEY = "CALLDOCK_SESSION_KEY"
 _TLS_CERT, _TLS_KEY = "CALLDOCK_LISTEN_TLS_CERT", "CALLDOCK_LISTEN_TLS_KEY"
-_KEYS = (_SEALING_KEY, _BUCKET_KEY, _DATABASE_URL, _EDGE_KEY)
+_KEYS = (_SEALING_KEY, _BUCKET_KEY, _DATABASE_URL, _EDGE_KEY, _SESSION_KEY)
 """Given only to the services that use them."""
 _LONGEST_STOPS_S = {"notify": 75.0}
 """notify waits for receivers that it has asked, a minute at most."""
@@ -240,13 +241,14 @@ def _children(
     key = {_SEALING_KEY: sealing_key}
     bucket = {name: environment[name] for name in (_BUCKET_KEY,) if name in environment}
     database = {name: environment[name] for name in (_DATABASE_URL,) if name in environment}
-    # What signs links is derived, so that media, which reads strangers' files, does not know the key itself.
-    edge = {_EDGE_KEY: environment.get(_EDGE_KEY) or _edge_key(sealing_key)}
+    # What signs links and seals sessions is derived, so that media, which reads strangers' files, does not know the key itself.
+    edge = {_EDGE_KEY: environment.get(_EDGE_KEY) or _derived(sealing_key, "calldock edge")}
+    session = {_SESSION_KEY: environment.get(_SESSION_KEY) or _derived(sealing_key, "calldock sessions")}
     http = {"CALLDOCK_HTTP_LISTEN": f"unix:{sockets}/media-http.sock"}
     keys = {
-        "intake": {**key, **database},
-        "notify": {**key, **database},
-        "media": {**bucket, **edge, **http},
+        "intake": {**key, **database, **session},
+        "notify": {**key, **database, **session},
+        "media": {**bucket, **edge, **session, **http},
     }
     services = [
         Child(
@@ -267,9 +269,9 @@ def _children(
     return [*services, Child(name="envoy", command=envoy, environment=plain)]
 
 
-def _edge_key(sealing_key: str) -> str:
+def _derived(sealing_key: str, purpose: str) -> str:
     try:
-        return base64.b64encode(derived_key(read_key(sealing_key), "calldock edge")).decode()
+        return base64.b64encode(derived_key(read_key(sealing_key), purpose)).decode()
     except ValueError as error:
         raise CannotStart(f"{_SEALING_KEY} is base64 of 32 bytes: make one with `openssl rand -base64 32`") from error
 

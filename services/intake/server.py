@@ -68,7 +68,7 @@ from services.shared.db.work_table import Claim
 from services.shared.identity import Role
 from services.shared.metrics import LOOKED_AT_EVERY, serve_metrics
 from services.shared.quota import metered
-from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_guards
+from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_guards, sessions_of
 from services.shared.rpc.serve import Listener, follow_readiness_until_cancelled, until_stopped
 from services.shared.rpc.tls import PeerTls, opened_tls
 from services.shared.rpc.validate import check_rules
@@ -331,7 +331,7 @@ def _listeners(
     readback = Readback(db)
     quota = Quota(db, clock)
     authenticate = IdentityCache(accounts.authenticate, clock).authenticate
-    admit = identity_guard(authenticate, ROLES, COMPONENTS)
+    admit = identity_guard(authenticate, ROLES, COMPONENTS, sessions_of(settings.session_key, clock))
     unchecked = {f"/{_CALLS}/UploadCalls", f"/{_JSON}/UploadCallsJson", f"/{_JSON}/CallJsonRpc"}
     public = Listener(
         (_CALLS, _ACCOUNT, _DIRECTORY, _JSON),

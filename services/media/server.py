@@ -9,6 +9,7 @@ from aiohttp import web
 from calldock.media.internal.v1 import processing_service_pb2_grpc
 from calldock.media.v1 import recording_service_pb2_grpc
 
+from services.media.app_door import AppDoor, origin_of
 from services.media.check import Checking, Limits
 from services.media.download import Downloader
 from services.media.examine import warm_up
@@ -33,7 +34,7 @@ from services.shared.metrics import serve_metrics
 from services.shared.objects import ObjectStore, open_store
 from services.shared.places import Places
 from services.shared.quota import metered
-from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_guards
+from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_guards, sessions_of
 from services.shared.rpc.serve import Listener, until_stopped
 from services.shared.rpc.tls import opened_tls
 from services.shared.rpc.validate import check_rules
@@ -46,6 +47,9 @@ WAITING_PER_WORKER = 4
 
 _RECORDINGS = "calldock.media.v1.RecordingService"
 _PROCESSING = "calldock.media.internal.v1.ProcessingService"
+
+APP_FILES = Path(__file__).with_name("app")
+"""What `make web` built of web/."""
 
 CHECK_POINTS = 5
 CHECKS_OF_ACCOUNT = 2
@@ -98,9 +102,10 @@ async def serve(settings: MediaSettings) -> None:
         checking = Checking(intake, downloader, sandbox, scratch, room, checks, limits)
         puts = Places("recordings handed over", of_account=PUTS_OF_ACCOUNT, most=settings.media_puts)
         handing_over = HandingOver(intake, objects, scratch, puts, settings.media_upload_timeout_s)
+        sessions = sessions_of(settings.session_key, SystemClock())
         public = Listener(
             (_RECORDINGS,),
-            [identity_guard(authenticate, ROLES)],
+            [identity_guard(authenticate, ROLES, sessions=sessions)],
             check_rules(),
             is_public=True,
             meter=metered(intake.callers, COSTS, current_identity),
@@ -118,7 +123,8 @@ async def serve(settings: MediaSettings) -> None:
         processing_service_pb2_grpc.add_ProcessingServiceServicer_to_server(
             ProcessingServicer(fetching, _processing(sandbox, objects, metrics, settings), objects), internal.server
         )
-        edge = _edge(intake, objects, links_key, settings)
+        door = AppDoor(APP_FILES, origin_of(objects), authenticate, sessions, SystemClock()) if sessions else None
+        edge = _edge(intake, objects, links_key, door, settings)
         await internal.start(settings.internal_addresses)
         await public.start(settings.public_addresses)
         await public.start_health(settings.health_listen)
@@ -153,10 +159,14 @@ def _processing(sandbox: Sandbox, objects: ObjectStore, metrics: MediaMetrics, s
     )
 
 
-def _edge(intake: Intake, objects: ObjectStore, links_key: bytes | None, settings: MediaSettings) -> HttpEdge:
+def _edge(
+    intake: Intake, objects: ObjectStore, links_key: bytes | None, door: AppDoor | None, settings: MediaSettings
+) -> HttpEdge:
     app = web.Application()
     if links_key is not None:
         PlaybackDoor(intake, objects, links_key, SystemClock()).add_routes(app)
+    if door is not None:
+        door.add_routes(app)
     return HttpEdge(app, settings.drain_s)
 
 

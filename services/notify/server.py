@@ -35,7 +35,7 @@ from services.shared.errors import CannotRun
 from services.shared.identity import Role
 from services.shared.metrics import serve_metrics
 from services.shared.quota import metered
-from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_guards
+from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_guards, sessions_of
 from services.shared.rpc.serve import Listener, follow_readiness_until_cancelled, until_stopped
 from services.shared.rpc.tls import PeerTls, opened_tls
 from services.shared.rpc.validate import check_rules
@@ -209,7 +209,7 @@ def _listeners(
     authenticate = IdentityCache(intake.callers.authenticate, SystemClock()).authenticate
     public = Listener(
         (_NOTIFICATIONS, _WEBHOOKS),
-        [identity_guard(authenticate, ROLES)],
+        [identity_guard(authenticate, ROLES, sessions=sessions_of(settings.session_key, SystemClock()))],
         check_rules(),
         is_public=True,
         meter=metered(intake.callers, COSTS, current_identity),

@@ -46,6 +46,10 @@ class ServiceSettings(BaseSettings):
         default=None,
         description="shared secret between services; needed when an internal listener is on TCP without CALLDOCK_PEER_TLS_CERT",
     )
+    session_key: SecretStr | None = Field(
+        default=None,
+        description="base64 of 32 bytes, the same for all processes: seals sessions of the client area; without it there is none",
+    )
     peer_tls_cert: Path | None = Field(
         default=None,
         description="PEM file of this process's certificate for listeners and peers on TCP, with its chain",

@@ -10,10 +10,11 @@ from urllib.parse import unquote
 from pydantic import SecretStr
 
 from services.shared.clock import Clock
-from services.shared.errors import Mnemonic, Refusal
+from services.shared.errors import CannotRun, Mnemonic, Refusal
 from services.shared.identity import AccountId, Authenticate, Identity, Role, token_sha256
 from services.shared.rpc.status import Context, Guard, header, headers
 from services.shared.rpc.tls import ENVOY, PeerTls, caller_names, callers_guard
+from services.shared.sessions import Sessions
 
 FOUND_KEPT_S = 5.0
 """A token that was blocked works this much longer at most."""
@@ -39,9 +40,12 @@ def current_identity() -> Identity:
 
 
 def identity_guard(
-    authenticate: Authenticate, roles: Mapping[str, Role | None], components: Mapping[str, str] | None = None
+    authenticate: Authenticate,
+    roles: Mapping[str, Role | None],
+    components: Mapping[str, str] | None = None,
+    sessions: Sessions | None = None,
 ) -> Guard:
-    """Demands a bearer token of the role that each method path needs, and the component that some need; None leaves a method to find its caller itself.
+    """Demands a bearer token, or a session that stands for one, of the role that each method path needs, and the component that some need; None leaves a method to find its caller itself.
 
     A path that is not listed in `roles` is a bug.
     """
@@ -52,7 +56,8 @@ def identity_guard(
         if needed is None:
             return
         sent = headers(context)
-        sha256 = token_sha256(_bearer_token(sent))
+        in_session = sessions.token(sent) if sessions is not None and "authorization" not in sent else None
+        sha256 = token_sha256(in_session or _bearer_token(sent))
         identity = await authenticate(sha256, _acting_for(sent))
         identity.admit(_address(context, sent))
         identity.require(needed)
@@ -149,3 +154,11 @@ class IdentityCache:
         if len(self._kept) > CACHE_ENTRIES:
             self._kept.popitem(last=False)
         return entry
+
+
+def sessions_of(session_key: SecretStr | None, clock: Clock) -> Sessions | None:
+    """The sessions that a service takes; none where no key is set. Raises CannotRun for a setting that is no key."""
+    try:
+        return Sessions(session_key, clock) if session_key else None
+    except ValueError as error:
+        raise CannotRun(str(error)) from error

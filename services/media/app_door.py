@@ -1,0 +1,201 @@
+"""The HTTP edge of the client area: its files, and signing in (docs/decisions/0017-client-area.md)."""
+
+import gzip
+import hashlib
+import mimetypes
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from services.shared.clock import Clock
+from services.shared.errors import ERRORS, Refusal, Trouble
+from services.shared.identity import Authenticate, token_sha256
+from services.shared.objects import ObjectStore
+from services.shared.rpc.identity import CLIENT_ADDRESS_HEADER
+from services.shared.sessions import APP_HEADER, COOKIE, LIFETIME, Sessions
+
+APP = "/app/"
+SESSION = "/app/session"
+LINKS = "/app/links"
+CODE_LIFETIME = timedelta(minutes=5)
+MOST_CODES = 1000
+MAX_BODY_BYTES = 4096
+_NONCE = b"__CSP_NONCE__"
+"""Where index.html takes the nonce of a response."""
+_STATUSES = {"UNAUTHENTICATED": (401, 16), "PERMISSION_DENIED": (403, 7), "INVALID_ARGUMENT": (400, 3)}
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    content_type: str
+    plain: bytes
+    packed: bytes
+    etag: str
+
+
+class SignInCodes:
+    """Codes of one-time links, in memory: each is good once, for five minutes, and not after a restart."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._tokens: OrderedDict[str, tuple[float, str]] = OrderedDict()
+
+    def make(self, token: str) -> str:
+        """A code that gives the token once."""
+        code = secrets.token_urlsafe(32)
+        self._tokens[_digest(code)] = (self._clock.monotonic() + CODE_LIFETIME.total_seconds(), token)
+        if len(self._tokens) > MOST_CODES:
+            self._tokens.popitem(last=False)
+        return code
+
+    def take(self, code: str) -> str | None:
+        """The token of a code, and the code is used up; None for one that is unknown, used or too old."""
+        until, token = self._tokens.pop(_digest(code), (0.0, ""))
+        return token if self._clock.monotonic() < until else None
+
+
+class AppDoor:
+    """Serves the app's files from memory, and turns tokens and codes into sessions."""
+
+    def __init__(
+        self, folder: Path, media_origin: str, authenticate: Authenticate, sessions: Sessions, clock: Clock
+    ) -> None:
+        """`media_origin` is where playback leads beside us, such as a bucket's; empty: nowhere."""
+        self._files = _read_files(folder)
+        self._media_origin = media_origin
+        self._authenticate = authenticate
+        self._sessions = sessions
+        self._codes = SignInCodes(clock)
+
+    def add_routes(self, app: web.Application) -> None:
+        """Takes the paths of the client area of an application."""
+        app.router.add_post(SESSION, self.sign_in)
+        app.router.add_delete(SESSION, self.sign_out)
+        app.router.add_post(LINKS, self.make_link)
+        app.router.add_get(APP + "{path:.*}", self.file)
+
+    async def file(self, request: web.Request) -> web.Response:
+        """A file of the app; index.html for every address that the app makes up itself."""
+        path = request.match_info["path"]
+        found = self._files.get(path) if path != "index.html" else None
+        if found is None and path.startswith("assets/"):
+            return _said(404, 5, "there is nothing at this address")
+        if found is None:
+            return self._index()
+        headers = {
+            "cache-control": "public, max-age=31536000, immutable",
+            "etag": found.etag,
+            "vary": "accept-encoding",
+        }
+        if request.headers.get("if-none-match") == found.etag:
+            return web.Response(status=304, headers=headers)
+        packs = "gzip" in request.headers.get("accept-encoding", "")
+        if packs:
+            headers["content-encoding"] = "gzip"
+        return web.Response(
+            body=found.packed if packs else found.plain, content_type=found.content_type, headers=headers
+        )
+
+    def _index(self) -> web.Response:
+        page = self._files.get("index.html")
+        if page is None:
+            return web.Response(status=503, text="The client area was not built: run `make web`.\n")
+        nonce = secrets.token_urlsafe(16)
+        policy = (
+            f"default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+            f"media-src 'self' {self._media_origin}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        )
+        headers = {"cache-control": "no-store", "content-security-policy": policy, "x-frame-options": "DENY"}
+        body = page.plain.replace(_NONCE, nonce.encode())
+        return web.Response(body=body, content_type="text/html", charset="utf-8", headers=headers)
+
+    async def sign_in(self, request: web.Request) -> web.Response:
+        """Takes `{"access_token": …}` or `{"code": …}` and sets the session's cookie."""
+        if not request.headers.get(APP_HEADER):
+            return _said(403, 7, f"the header {APP_HEADER} is due")
+        try:
+            body = await request.json() if (request.content_length or 0) <= MAX_BODY_BYTES else {}
+        except ValueError:
+            body = {}
+        facts = body if isinstance(body, dict) else {}
+        token, code = facts.get("access_token"), facts.get("code")
+        if isinstance(code, str):
+            token = self._codes.take(code)
+            if token is None:
+                return _said(401, 16, "this link was used already, or its time is over: `calldock open` makes another")
+        if not isinstance(token, str) or not token.strip():
+            return _said(400, 3, "access_token or code is due")
+        refused = await self._refused(request, token.strip())
+        if refused is not None:
+            return refused
+        value, until = self._sessions.seal(token.strip())
+        answer = web.json_response({"expire_time": until.isoformat()}, headers={"cache-control": "no-store"})
+        answer.set_cookie(
+            COOKIE,
+            value,
+            path="/",
+            max_age=int(LIFETIME.total_seconds()),
+            httponly=True,
+            samesite="Strict",
+            secure=request.headers.get("x-forwarded-proto") == "https",
+        )
+        return answer
+
+    async def sign_out(self, _request: web.Request) -> web.Response:
+        """Takes the cookie away."""
+        answer = web.json_response({}, headers={"cache-control": "no-store"})
+        answer.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict")
+        return answer
+
+    async def make_link(self, request: web.Request) -> web.Response:
+        """Makes the code of a one-time link for the token of `authorization: Bearer …`."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            return _said(401, 16, "no access token: send the header authorization: Bearer <token>")
+        refused = await self._refused(request, token.strip())
+        if refused is not None:
+            return refused
+        return web.json_response({"code": self._codes.make(token.strip())}, headers={"cache-control": "no-store"})
+
+    async def _refused(self, request: web.Request, token: str) -> web.Response | None:
+        try:
+            identity = await self._authenticate(token_sha256(token), None)
+            identity.admit(request.headers.get(CLIENT_ADDRESS_HEADER, ""))
+        except Refusal as refusal:
+            status, code = _STATUSES.get(ERRORS[refusal.mnemonic].grpc_code, (400, 3))
+            return _said(status, code, refusal.why)
+        except Trouble:
+            return _said(503, 14, "not available at the moment, try again")
+        return None
+
+
+def origin_of(objects: ObjectStore) -> str:
+    """Where players are led to, as a content security policy names it; empty for a store without an address of its own."""
+    parts = urlsplit(objects.signed_url("x", "GET", timedelta(minutes=1)) or "")
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+
+
+def _read_files(folder: Path) -> dict[str, _File]:
+    found = {}
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
+        if path.is_file():
+            data = path.read_bytes()
+            kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+            etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+            found[path.relative_to(folder).as_posix()] = _File(kind, data, gzip.compress(data, 9, mtime=0), etag)
+    return found
+
+
+def _digest(code: str) -> str:
+    return hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _said(status: int, code: int, message: str) -> web.Response:
+    return web.json_response(
+        {"code": code, "message": message, "details": []}, status=status, headers={"cache-control": "no-store"}
+    )

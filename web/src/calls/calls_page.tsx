@@ -1,0 +1,126 @@
+/** The list of calls: filters, columns, scrolling without an end, changes as they come. */
+import { Alert, Badge, Button, Checkbox, Group, MultiSelect, NativeSelect, Popover, Stack, Text, TextInput } from "@mantine/core";
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { useCallback, useEffect, useRef, useState } from "react";
+import { useLanguage } from "../language";
+import { cell, csv } from "./cells";
+import { type Column, COLUMNS, readView, type ShownStatus, STATUSES, type View, writeView } from "./filters";
+import { allCalls, useCalls } from "./loading";
+
+const ROW_PX = 36;
+const WIDTHS_PX: Record<Column, number> = { start_time: 165, status: 120, direction: 150, calling: 150, called: 150, employees: 180, duration: 80, tags: 160, verdict: 340, ext_id: 200, comment: 260 };
+
+export function CallsPage({ timeZone }: { timeZone: string }) {
+  const [view, setView] = useState<View>(() => readView(location.search));
+  const [generation, setGeneration] = useState(0);
+  const anew = useCallback(() => setGeneration((count) => count + 1), []);
+  const loaded = useCalls(view, timeZone, generation, anew);
+  const { text } = useLanguage();
+  useEffect(() => history.replaceState(null, "", `/app/calls${writeView(view)}`), [view]);
+
+  return (
+    <main>
+      <Filters view={view} timeZone={timeZone} onChange={setView} />
+      {loaded.problem !== null && <Alert color="yellow">{loaded.problem || text("away")}</Alert>}
+      <Grid loaded={loaded} view={view} timeZone={timeZone} />
+      <Group justify="space-between" role="status">
+        <Text size="sm">
+          {loaded.isLoading && !loaded.calls.length ? text("loading") : `${loaded.calls.length} ${text(loaded.isWhole ? "all_loaded" : "loaded")}`}
+        </Text>
+        <Badge color={loaded.isLive ? "green.9" : "gray.7"}>{text(loaded.isLive ? "live" : "not_live")}</Badge>
+      </Group>
+    </main>
+  );
+}
+
+function Filters({ view, timeZone, onChange }: { view: View; timeZone: string; onChange: (view: View) => void }) {
+  const { text } = useLanguage();
+  const change = (part: Partial<View>) => onChange({ ...view, ...part });
+  async function save() {
+    const file = new Blob([csv(await allCalls(view, timeZone), view.columns, timeZone, text)], { type: "text/csv" });
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(file);
+    link.download = "calls.csv";
+    link.click();
+    URL.revokeObjectURL(link.href);
+  }
+  return (
+    <Group align="end" gap="sm" pt="sm" role="search">
+      <TextInput size="sm" type="datetime-local" label={`${text("from")} (${timeZone})`} value={view.from} onChange={(event) => change({ from: event.currentTarget.value })} />
+      <TextInput size="sm" type="datetime-local" label={text("before")} value={view.before} onChange={(event) => change({ before: event.currentTarget.value })} />
+      <MultiSelect
+        miw={160} label={text("status")} value={view.statuses} clearable
+        data={STATUSES.map((status) => ({ value: status, label: text(status) }))}
+        onChange={(chosen) => change({ statuses: STATUSES.filter((status) => (chosen as ShownStatus[]).includes(status)) })}
+      />
+      <NativeSelect
+        label={text("direction")} value={view.direction} onChange={(event) => change({ direction: event.currentTarget.value as View["direction"] })}
+        data={[{ value: "", label: text("any") }, { value: "in", label: text("in") }, { value: "out", label: text("out") }]}
+      />
+      <NativeSelect
+        label={text("answer")} value={view.answer} onChange={(event) => change({ answer: event.currentTarget.value as View["answer"] })}
+        data={[{ value: "", label: text("any") }, { value: "lost", label: text("lost") }, { value: "successful", label: text("successful") }]}
+      />
+      <Button variant="subtle" onClick={() => onChange({ ...readView(""), columns: view.columns })}>{text("clear")}</Button>
+      <Popover position="bottom-end">
+        <Popover.Target>
+          <Button variant="default">{text("columns")}</Button>
+        </Popover.Target>
+        <Popover.Dropdown>
+          <Stack gap="xs">
+            {COLUMNS.map((column) => (
+              <Checkbox
+                key={column} label={text(column)} checked={view.columns.includes(column)}
+                onChange={(event) => change({ columns: COLUMNS.filter((each) => (each === column ? event.currentTarget.checked : view.columns.includes(each))) })}
+              />
+            ))}
+          </Stack>
+        </Popover.Dropdown>
+      </Popover>
+      <Button variant="default" onClick={() => void save()}>{text("export_csv")}</Button>
+      <Button variant="default" onClick={() => void navigator.clipboard?.writeText(location.href)}>{text("copy_link")}</Button>
+    </Group>
+  );
+}
+
+function Grid({ loaded, view, timeZone }: { loaded: ReturnType<typeof useCalls>; view: View; timeZone: string }) {
+  const { text } = useLanguage();
+  const box = useRef<HTMLDivElement>(null);
+  const { calls, isWhole, more } = loaded;
+  const rows = useVirtualizer({ count: calls.length, getScrollElement: () => box.current, estimateSize: () => ROW_PX, overscan: 12 });
+  const shown = rows.getVirtualItems();
+  const last = shown.at(-1)?.index ?? 0;
+  useEffect(() => {
+    if (!isWhole && last >= calls.length - 60) more();
+  }, [last, calls.length, isWhole, more]);
+
+  return (
+    <div className="grid" ref={box} role="table" aria-label={text("calls")} aria-rowcount={isWhole ? calls.length + 1 : -1} tabIndex={0}>
+      <div className="row head-row" role="row" aria-rowindex={1}>
+        {view.columns.map((column) => (
+          <div key={column} className="cell" role="columnheader" style={{ width: WIDTHS_PX[column] }}>
+            {text(column)}
+          </div>
+        ))}
+      </div>
+      <div className="rows" role="rowgroup" style={{ height: rows.getTotalSize() }}>
+        {shown.map((row) => {
+          const call = calls[row.index];
+          return call === undefined ? null : (
+            <div key={call.call_session_id} className="row" role="row" aria-rowindex={row.index + 2} style={{ transform: `translateY(${row.start}px)` }}>
+              {view.columns.map((column) => {
+                const said = cell(call, column, timeZone, text);
+                return (
+                  <div key={column} className="cell" role="cell" title={said.slice(0, 400)} style={{ width: WIDTHS_PX[column] }}>
+                    {said.slice(0, 400)}
+                  </div>
+                );
+              })}
+            </div>
+          );
+        })}
+      </div>
+      {isWhole && !calls.length && <Text p="md">{text("no_calls")}</Text>}
+    </div>
+  );
+}

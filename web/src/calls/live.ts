@@ -1,0 +1,82 @@
+/** Changes of the account's calls as they are committed: WatchCalls, a line of JSON a change, taken up again after a break. */
+import { APP_HEADERS, type Call } from "../api/client";
+import { instantOf } from "./wall_time";
+import type { View } from "./filters";
+
+export interface Change {
+  cursor: string;
+  call_session_id: string;
+  is_deleted: boolean;
+  call?: Call;
+}
+
+const LONGEST_PAUSE_MS = 5000;
+/** A sign of life is due every 15 s. */
+const SILENCE_MS = 40_000;
+
+/** Follows changes from a cursor until `signal` ends it. `onLost` hears that changes are no longer kept, so that the list must be asked anew. */
+export async function watch(cursor: string, signal: AbortSignal, onChange: (change: Change) => void, onLive: (live: boolean) => void, onLost: () => void): Promise<void> {
+  let from = cursor;
+  for (let failures = 0; !signal.aborted; failures++) {
+    try {
+      const silence = new AbortController();
+      const answer = await fetch(`/v1/calls:watch?cursor=${encodeURIComponent(from)}`, { headers: APP_HEADERS, signal: AbortSignal.any([signal, silence.signal]) });
+      if (answer.status === 400 || answer.status === 416) return onLost();
+      if (answer.ok && answer.body) {
+        onLive(true);
+        failures = 0;
+        for await (const line of lines(answer.body, silence)) {
+          const change = (JSON.parse(line) as { result?: Change } & Change).result ?? (JSON.parse(line) as Change);
+          if (change.cursor) from = change.cursor;
+          if (Number(change.call_session_id)) onChange(change);
+        }
+      }
+    } catch {
+      // Away or silent: asked again below.
+    }
+    if (signal.aborted) return;
+    onLive(false);
+    await new Promise((done) => setTimeout(done, Math.min(300 * 2 ** failures, LONGEST_PAUSE_MS)));
+  }
+}
+
+async function* lines(body: ReadableStream<Uint8Array>, silence: AbortController): AsyncGenerator<string> {
+  const reader = body.pipeThrough(new TextDecoderStream() as unknown as TransformStream<Uint8Array, string>).getReader();
+  let rest = "";
+  for (;;) {
+    const timer = setTimeout(() => silence.abort(), SILENCE_MS);
+    const { done, value } = await reader.read();
+    clearTimeout(timer);
+    if (done) return;
+    const parts = (rest + value).split("\n");
+    rest = parts.pop() ?? "";
+    yield* parts.filter((part) => part.trim());
+  }
+}
+
+/** Whether a call belongs into a view, as ListCalls decides it. */
+export function belongs(call: Call, view: View, timeZone: string): boolean {
+  const began = Date.parse(call.start_time ?? "");
+  const from = instantOf(view.from, timeZone);
+  const before = instantOf(view.before, timeZone);
+  return (
+    (!view.statuses.length || view.statuses.some((status) => status === call.status)) &&
+    (!view.direction || call.direction === (view.direction === "in" ? "DIRECTION_IN" : "DIRECTION_OUT")) &&
+    (!view.answer || call.is_lost === (view.answer === "lost")) &&
+    (from === null || began >= from.getTime()) &&
+    (before === null || began < before.getTime())
+  );
+}
+
+/** A list, newest first by number, after a change. The same list when nothing of it changed. */
+export function applied(calls: readonly Call[], change: Change, view: View, timeZone: string): readonly Call[] {
+  const place = calls.findIndex((call) => call.call_session_id === change.call_session_id);
+  if (change.is_deleted || !change.call || !belongs(change.call, view, timeZone)) return place < 0 ? calls : calls.toSpliced(place, 1);
+  if (place >= 0) return calls.with(place, change.call);
+  const number = BigInt(change.call_session_id);
+  const last = calls.at(-1);
+  // What is older than all that was loaded comes with its page.
+  if (last && number < BigInt(last.call_session_id ?? "0")) return calls;
+  const next = calls.findIndex((call) => BigInt(call.call_session_id ?? "0") < number);
+  return next < 0 ? [...calls, change.call] : calls.toSpliced(next, 0, change.call);
+}

@@ -1,0 +1,91 @@
+/** The calls of a view: page after page as one scrolls, and every change as it comes. */
+import { useCallback, useEffect, useRef, useState } from "react";
+import { answered, api, type Call, Refused } from "../api/client";
+import { query, type View } from "./filters";
+import { applied, watch } from "./live";
+
+const PAGE = 200;
+
+export interface Loaded {
+  calls: readonly Call[];
+  isWhole: boolean;
+  isLive: boolean;
+  isLoading: boolean;
+  problem: string | null;
+  more: () => void;
+}
+
+/** Loads the view's first page and follows it; `more` loads the next page. `generation` changes when all is to be asked anew. */
+export function useCalls(view: View, timeZone: string, generation: number, onLost: () => void): Loaded {
+  const filters = JSON.stringify(query(view, timeZone));
+  const [calls, setCalls] = useState<readonly Call[]>([]);
+  const [next, setNext] = useState<string | null>("");
+  const [cursor, setCursor] = useState<string | null>(null);
+  const [isLive, setLive] = useState(false);
+  const [isLoading, setLoading] = useState(false);
+  const [problem, setProblem] = useState<string | null>(null);
+  const current = useRef("");
+  const busy = useRef(false);
+  const latest = useRef(view);
+  latest.current = view;
+
+  const load = useCallback(
+    async (pageToken: string) => {
+      const mine = `${filters} ${generation}`;
+      if (busy.current && current.current === mine) return;
+      current.current = mine;
+      busy.current = true;
+      setLoading(true);
+      try {
+        const page = await answered(api.GET("/v1/calls", { params: { query: { ...JSON.parse(filters), page_size: PAGE, ...(pageToken ? { page_token: pageToken } : {}) } } }));
+        if (current.current !== mine) return;
+        setCalls((before) => (pageToken ? [...before, ...(page.calls ?? [])] : (page.calls ?? [])));
+        setNext(page.next_page_token || null);
+        if (!pageToken) setCursor(page.watch_cursor ?? null);
+        setProblem(null);
+      } catch (error) {
+        if (current.current === mine) setProblem(error instanceof Refused ? error.message : String(error));
+      } finally {
+        if (current.current === mine) {
+          busy.current = false;
+          setLoading(false);
+        }
+      }
+    },
+    [filters, generation],
+  );
+
+  useEffect(() => {
+    setCursor(null);
+    void load("");
+  }, [load]);
+
+  useEffect(() => {
+    if (problem === null) return;
+    const again = setTimeout(() => void load(calls.length ? (next ?? "") : ""), 2000);
+    return () => clearTimeout(again);
+  }, [problem, load, next, calls.length]);
+
+  useEffect(() => {
+    if (cursor === null) return;
+    const ending = new AbortController();
+    void watch(cursor, ending.signal, (change) => setCalls((before) => applied(before, change, latest.current, timeZone)), setLive, onLost);
+    return () => ending.abort();
+  }, [cursor, timeZone, onLost]);
+
+  const more = useCallback(() => {
+    if (next) void load(next);
+  }, [next, load]);
+  return { calls, isWhole: next === null, isLive, isLoading, problem, more };
+}
+
+/** Every call of a view, page after page, for a file. Throws Refused. */
+export async function allCalls(view: View, timeZone: string): Promise<Call[]> {
+  const found: Call[] = [];
+  for (let token = ""; ; ) {
+    const page = await answered(api.GET("/v1/calls", { params: { query: { ...query(view, timeZone), page_size: 1000, ...(token ? { page_token: token } : {}) } } }));
+    found.push(...(page.calls ?? []));
+    token = page.next_page_token ?? "";
+    if (!token) return found;
+  }
+}

@@ -1,0 +1,30 @@
+import "@mantine/core/styles.css";
+import "./app.css";
+import { MantineProvider } from "@mantine/core";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { createRoot } from "react-dom/client";
+import { Refused } from "./api/client";
+import { App } from "./app";
+import { LanguageProvider } from "./language";
+
+const nonce = document.querySelector<HTMLMetaElement>('meta[name="csp-nonce"]')?.content ?? "";
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      refetchOnWindowFocus: false,
+      // Away or overloaded: for as long as it takes. A refusal stays one.
+      retry: (_failures, error) => error instanceof Refused && (error.status === 0 || error.status >= 500),
+      retryDelay: (failures) => Math.min(500 * 2 ** failures, 5000),
+    },
+  },
+});
+
+createRoot(document.getElementById("root")!).render(
+  <MantineProvider defaultColorScheme="auto" getStyleNonce={() => nonce}>
+    <LanguageProvider>
+      <QueryClientProvider client={queries}>
+        <App />
+      </QueryClientProvider>
+    </LanguageProvider>
+  </MantineProvider>,
+);
