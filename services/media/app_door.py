@@ -1,7 +1,9 @@
 """The HTTP edge of the client area: its files, and signing in (docs/decisions/0017-client-area.md)."""
 
+import asyncio
 import gzip
 import hashlib
+import json
 import mimetypes
 import secrets
 from collections import OrderedDict
@@ -25,8 +27,11 @@ LINKS = "/app/links"
 CODE_LIFETIME = timedelta(minutes=5)
 MOST_CODES = 1000
 MAX_BODY_BYTES = 4096
+BODY_S = 10.0
+"""A body that takes longer is not waited for."""
 _NONCE = b"__CSP_NONCE__"
 """Where index.html takes the nonce of a response."""
+_CAREFUL = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
 _STATUSES = {"UNAUTHENTICATED": (401, 16), "PERMISSION_DENIED": (403, 7), "INVALID_ARGUMENT": (400, 3)}
 
 
@@ -88,6 +93,7 @@ class AppDoor:
         if found is None:
             return self._index()
         headers = {
+            **_CAREFUL,
             "cache-control": "public, max-age=31536000, immutable",
             "etag": found.etag,
             "vary": "accept-encoding",
@@ -110,7 +116,12 @@ class AppDoor:
             f"default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
             f"media-src 'self' {self._media_origin}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
-        headers = {"cache-control": "no-store", "content-security-policy": policy, "x-frame-options": "DENY"}
+        headers = {
+            **_CAREFUL,
+            "cache-control": "no-store",
+            "content-security-policy": policy,
+            "x-frame-options": "DENY",
+        }
         body = page.plain.replace(_NONCE, nonce.encode())
         return web.Response(body=body, content_type="text/html", charset="utf-8", headers=headers)
 
@@ -119,10 +130,11 @@ class AppDoor:
         if not request.headers.get(APP_HEADER):
             return _said(403, 7, f"the header {APP_HEADER} is due")
         try:
-            body = await request.json() if (request.content_length or 0) <= MAX_BODY_BYTES else {}
-        except ValueError:
-            body = {}
-        facts = body if isinstance(body, dict) else {}
+            facts = _facts(await _body(request))
+        except TimeoutError:
+            return _said(408, 4, f"the body took longer than {BODY_S:g} s")
+        except ValueError as error:
+            return _said(400, 3, str(error))
         token, code = facts.get("access_token"), facts.get("code")
         if isinstance(code, str):
             token = self._codes.take(code)
@@ -146,8 +158,10 @@ class AppDoor:
         )
         return answer
 
-    async def sign_out(self, _request: web.Request) -> web.Response:
+    async def sign_out(self, request: web.Request) -> web.Response:
         """Takes the cookie away."""
+        if not request.headers.get(APP_HEADER):
+            return _said(403, 7, f"the header {APP_HEADER} is due")
         answer = web.json_response({}, headers={"cache-control": "no-store"})
         answer.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict")
         return answer
@@ -178,6 +192,25 @@ def origin_of(objects: ObjectStore) -> str:
     """Where players are led to, as a content security policy names it; empty for a store without an address of its own."""
     parts = urlsplit(objects.signed_url("x", "GET", timedelta(minutes=1)) or "")
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+
+
+async def _body(request: web.Request) -> bytes:
+    """A small body, whatever its headers say of its length. Raises TimeoutError, and ValueError for one that is too long."""
+    body = b""
+    async with asyncio.timeout(BODY_S):
+        async for piece in request.content.iter_any():
+            body += piece
+            if len(body) > MAX_BODY_BYTES:
+                raise ValueError(f"the body has more than {MAX_BODY_BYTES} bytes")
+    return body
+
+
+def _facts(body: bytes) -> dict[str, object]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        found = None
+    return found if isinstance(found, dict) else {}
 
 
 def _read_files(folder: Path) -> dict[str, _File]:
