@@ -1,10 +1,12 @@
 /** The frame of the client area: who is signed in, language and theme, and the page of the address. */
-import { Alert, Button, Modal, Text, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
+import { Button, Modal, Text, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useRef, useState } from "react";
+import { Suspense, useEffect, useRef, useState } from "react";
+import { Link, Redirect, Route, Router, Switch, useRoute } from "wouter";
 import { answered, api, onSignedOut, Refused, signIn, signOut } from "./api/client";
-import { CallsPage } from "./calls/calls_page";
 import { useLanguage } from "./language";
+import { Guarded, Problem } from "./problem";
+import { ROUTES, type Route as PageRoute } from "./routes";
 import { SignIn } from "./sign_in";
 
 /** Takes the code of a one-time link out of the address, before anything else can read it there. */
@@ -15,6 +17,8 @@ function takeCode(): string | null {
 }
 
 const firstCode = takeCode();
+// A link that is opened where the app is open already changes the part behind the # alone.
+addEventListener("hashchange", () => new URLSearchParams(location.hash.slice(1)).has("code") && location.reload());
 const signedInByCode = firstCode === null ? Promise.resolve("") : signIn({ code: firstCode }).then(() => "", (error: Refused) => error.message);
 
 export function App() {
@@ -37,15 +41,39 @@ export function App() {
     if (account.isError && !isAway) return <SignIn reason={refusedCode ?? ""} onDone={() => void account.refetch()} />;
     return <p role="status">{isAway ? account.failureReason?.message || text("away") : text("loading")}</p>;
   }
+  const known = account.data;
   return (
-    <div className="page">
-      <Head name={account.data.name ?? ""} />
-      {account.failureReason instanceof Refused && account.failureReason.status === 0 && <Alert color="yellow">{text("away")}</Alert>}
-      <CallsPage timeZone={account.data.time_zone ?? "UTC"} key={account.data.account_id} />
-      <Modal opened={over} onClose={() => setOver(false)} withCloseButton={false} transitionProps={{ duration: 0 }}>
-        <SignIn reason={text("session_over")} onDone={again} />
-      </Modal>
-    </div>
+    <Router base="/app">
+      <div className="page">
+        <a className="skip" href="#page">
+          {text("skip")}
+        </a>
+        <Head name={known.name ?? ""} />
+        {account.failureReason instanceof Refused && account.failureReason.status !== 401 && <Problem error={account.failureReason} />}
+        <main id="page" tabIndex={-1}>
+          <Suspense fallback={<p role="status">{text("loading")}</p>}>
+            <Switch>
+              {ROUTES.map(({ path, Page }) => (
+                <Route key={path} path={path}>
+                  <Guarded>
+                    <Page account={known} key={known.account_id} />
+                  </Guarded>
+                </Route>
+              ))}
+              <Route path="/">
+                <Redirect to={ROUTES[0]!.path} replace />
+              </Route>
+              <Route>
+                <p>{text("not_found")}</p>
+              </Route>
+            </Switch>
+          </Suspense>
+        </main>
+        <Modal opened={over} onClose={() => undefined} withCloseButton={false} closeOnEscape={false} closeOnClickOutside={false} title={text("sign_in")} transitionProps={{ duration: 0 }}>
+          <SignIn reason={text("session_over")} onDone={again} />
+        </Modal>
+      </div>
+    </Router>
   );
 }
 
@@ -58,6 +86,11 @@ function Head({ name }: { name: string }) {
       <Text component="span" fw={700}>
         calldock
       </Text>
+      <nav aria-label={text("navigation")}>
+        {ROUTES.filter((route) => route.title).map((route) => (
+          <Tab key={route.path} route={route} />
+        ))}
+      </nav>
       <span className="account">{name}</span>
       <Button size="compact-sm" variant="subtle" onClick={() => setColorScheme(scheme === "dark" ? "light" : "dark")} aria-label={text("theme")}>
         {scheme === "dark" ? "☀" : "☾"}
@@ -69,5 +102,15 @@ function Head({ name }: { name: string }) {
         {text("sign_out")}
       </Button>
     </header>
+  );
+}
+
+function Tab({ route }: { route: PageRoute }) {
+  const { text } = useLanguage();
+  const [isHere] = useRoute(route.path);
+  return (
+    <Link href={route.path} className="tab" aria-current={isHere ? "page" : undefined}>
+      {text(route.title!)}
+    </Link>
   );
 }

@@ -8,6 +8,8 @@ import { App } from "./app";
 import { LanguageProvider } from "./language";
 
 const nonce = document.querySelector<HTMLMetaElement>('meta[name="csp-nonce"]')?.content ?? "";
+// Windows keep the page below from scrolling by a style of react-remove-scroll, which asks here for its nonce.
+Object.assign(globalThis, { __webpack_nonce__: nonce });
 const queries = new QueryClient({
   defaultOptions: {
     queries: {

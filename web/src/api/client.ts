@@ -3,6 +3,7 @@ import createClient, { type Middleware } from "openapi-fetch";
 import type { components, paths } from "./schema";
 
 export type Call = components["schemas"]["Call"];
+export type Account = components["schemas"]["Account"];
 export type CallStatus = components["schemas"]["CallStatus"];
 
 /** Beside it the session's cookie counts; another site's page cannot send it. */
@@ -17,9 +18,14 @@ export function onSignedOut(listener: Listener): () => void {
   return () => listeners.delete(listener);
 }
 
+/** Looks whether an answer says that the session is over; for what does not go through `api`. */
+export function heedSession(answer: Response): void {
+  if (answer.status === 401) listeners.forEach((tell) => tell());
+}
+
 const watchSession: Middleware = {
   onResponse({ response }) {
-    if (response.status === 401) listeners.forEach((tell) => tell());
+    heedSession(response);
   },
 };
 

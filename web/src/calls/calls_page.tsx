@@ -1,43 +1,61 @@
 /** The list of calls: filters, columns, scrolling without an end, changes as they come. */
-import { Alert, Badge, Button, Checkbox, Group, MultiSelect, NativeSelect, Popover, Stack, Text, TextInput } from "@mantine/core";
+import { Badge, Button, Checkbox, Group, MultiSelect, NativeSelect, Popover, Stack, Text, TextInput } from "@mantine/core";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { useLanguage } from "../language";
+import { Problem } from "../problem";
+import type { PageProps } from "../routes";
 import { cell, csv } from "./cells";
 import { type Column, COLUMNS, readView, type ShownStatus, STATUSES, type View, writeView } from "./filters";
 import { allCalls, useCalls } from "./loading";
 
 const ROW_PX = 36;
-const WIDTHS_PX: Record<Column, number> = { start_time: 165, status: 120, direction: 150, calling: 150, called: 150, employees: 180, duration: 80, tags: 160, verdict: 340, ext_id: 200, comment: 260 };
+const WIDTHS_PX: Record<Column, number> = { start_time: 165, status: 120, direction: 180, calling: 135, called: 135, employees: 180, duration: 100, tags: 160, verdict: 340, ext_id: 200, comment: 260 };
 
-export function CallsPage({ timeZone }: { timeZone: string }) {
+export function CallsPage({ account }: PageProps) {
+  const timeZone = account.time_zone ?? "UTC";
   const [view, setView] = useState<View>(() => readView(location.search));
   const [generation, setGeneration] = useState(0);
   const anew = useCallback(() => setGeneration((count) => count + 1), []);
   const loaded = useCalls(view, timeZone, generation, anew);
+  const [failure, setFailure] = useState<unknown>(null);
   const { text } = useLanguage();
   useEffect(() => history.replaceState(null, "", `/app/calls${writeView(view)}`), [view]);
 
   return (
-    <main>
-      <Filters view={view} timeZone={timeZone} onChange={setView} />
-      {loaded.problem !== null && <Alert color="yellow">{loaded.problem || text("away")}</Alert>}
+    <>
+      <Filters view={view} timeZone={timeZone} onChange={setView} onFailure={setFailure} />
+      <Problem error={failure ?? loaded.problem} />
       <Grid loaded={loaded} view={view} timeZone={timeZone} />
       <Group justify="space-between" role="status">
         <Text size="sm">
           {loaded.isLoading && !loaded.calls.length ? text("loading") : `${loaded.calls.length} ${text(loaded.isWhole ? "all_loaded" : "loaded")}`}
         </Text>
-        <Badge color={loaded.isLive ? "green.9" : "gray.7"}>{text(loaded.isLive ? "live" : "not_live")}</Badge>
+        <Badge color={loaded.isLive ? "#1f6b36" : "gray.7"}>{text(loaded.isLive ? "live" : "not_live")}</Badge>
       </Group>
-    </main>
+    </>
   );
 }
 
-function Filters({ view, timeZone, onChange }: { view: View; timeZone: string; onChange: (view: View) => void }) {
+function Filters({ view, timeZone, onChange, onFailure }: { view: View; timeZone: string; onChange: (view: View) => void; onFailure: (error: unknown) => void }) {
   const { text } = useLanguage();
   const change = (part: Partial<View>) => onChange({ ...view, ...part });
+  const [copied, setCopied] = useState("");
+  const [isOpen, setOpen] = useState(false);
+  const [isSaving, setSaving] = useState(false);
   async function save() {
-    const file = new Blob([csv(await allCalls(view, timeZone), view.columns, timeZone, text)], { type: "text/csv" });
+    setSaving(true);
+    try {
+      offer(csv(await allCalls(view, timeZone), view.columns, timeZone, text));
+      onFailure(null);
+    } catch (error) {
+      onFailure(error);
+    } finally {
+      setSaving(false);
+    }
+  }
+  function offer(content: string) {
+    const file = new Blob([content], { type: "text/csv" });
     const link = document.createElement("a");
     link.href = URL.createObjectURL(file);
     link.download = "calls.csv";
@@ -45,7 +63,9 @@ function Filters({ view, timeZone, onChange }: { view: View; timeZone: string; o
     URL.revokeObjectURL(link.href);
   }
   return (
-    <Group align="end" gap="sm" pt="sm" role="search">
+    <>
+      <Button className="filters-toggle" variant="default" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>{text("filters")}</Button>
+    <Group align="end" gap="sm" pt="sm" role="search" className={isOpen ? "filters open" : "filters"}>
       <TextInput size="sm" type="datetime-local" label={`${text("from")} (${timeZone})`} value={view.from} onChange={(event) => change({ from: event.currentTarget.value })} />
       <TextInput size="sm" type="datetime-local" label={text("before")} value={view.before} onChange={(event) => change({ before: event.currentTarget.value })} />
       <MultiSelect
@@ -77,9 +97,10 @@ function Filters({ view, timeZone, onChange }: { view: View; timeZone: string; o
           </Stack>
         </Popover.Dropdown>
       </Popover>
-      <Button variant="default" onClick={() => void save()}>{text("export_csv")}</Button>
-      <Button variant="default" onClick={() => void navigator.clipboard?.writeText(location.href)}>{text("copy_link")}</Button>
+      <Button variant="default" loading={isSaving} onClick={() => void save()}>{text("export_csv")}</Button>
+      <Button variant="default" onClick={() => void navigator.clipboard?.writeText(location.href).then(() => setCopied(location.href), () => undefined)}>{text(copied === location.href ? "copied" : "copy_link")}</Button>
     </Group>
+    </>
   );
 }
 

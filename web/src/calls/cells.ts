@@ -21,7 +21,7 @@ export function cell(call: Call, column: Column, timeZone: string, text: (text: 
     case "employees":
       return [...new Set(records.map((record) => record.employee_name).filter(Boolean))].join(", ");
     case "duration":
-      return call.talk_duration ? `${Math.round(Number.parseFloat(call.talk_duration))} s` : "";
+      return call.talk_duration ? `${Math.round(Number.parseFloat(call.talk_duration))} ${text("seconds")}` : "";
     case "tags":
       return (call.tags ?? []).map((tag) => tag.tag_name).join(", ");
     case "verdict":

@@ -3,7 +3,7 @@ import type { CallStatus } from "../api/client";
 import { instantOf } from "./wall_time";
 
 export const STATUSES = ["CALL_STATUS_NEW", "CALL_STATUS_IN_PROCESS", "CALL_STATUS_PROCESSED", "CALL_STATUS_ERROR", "CALL_STATUS_CANCELLED"] as const satisfies readonly CallStatus[];
-export const COLUMNS = ["start_time", "status", "direction", "calling", "called", "employees", "duration", "tags", "verdict", "ext_id", "comment"] as const;
+export const COLUMNS = ["start_time", "status", "direction", "calling", "called", "employees", "duration", "verdict", "tags", "ext_id", "comment"] as const;
 export type Column = (typeof COLUMNS)[number];
 export type ShownStatus = (typeof STATUSES)[number];
 

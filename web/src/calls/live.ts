@@ -1,5 +1,5 @@
 /** Changes of the account's calls as they are committed: WatchCalls, a line of JSON a change, taken up again after a break. */
-import { APP_HEADERS, type Call } from "../api/client";
+import { APP_HEADERS, type Call, heedSession } from "../api/client";
 import { instantOf } from "./wall_time";
 import type { View } from "./filters";
 
@@ -21,6 +21,7 @@ export async function watch(cursor: string, signal: AbortSignal, onChange: (chan
     try {
       const silence = new AbortController();
       const answer = await fetch(`/v1/calls:watch?cursor=${encodeURIComponent(from)}`, { headers: APP_HEADERS, signal: AbortSignal.any([signal, silence.signal]) });
+      heedSession(answer);
       if (answer.status === 400 || answer.status === 416) return onLost();
       if (answer.ok && answer.body) {
         onLive(true);

@@ -11,7 +11,7 @@ export interface Loaded {
   isWhole: boolean;
   isLive: boolean;
   isLoading: boolean;
-  problem: string | null;
+  problem: Refused | null;
   more: () => void;
 }
 
@@ -23,7 +23,7 @@ export function useCalls(view: View, timeZone: string, generation: number, onLos
   const [cursor, setCursor] = useState<string | null>(null);
   const [isLive, setLive] = useState(false);
   const [isLoading, setLoading] = useState(false);
-  const [problem, setProblem] = useState<string | null>(null);
+  const [problem, setProblem] = useState<Refused | null>(null);
   const current = useRef("");
   const busy = useRef(false);
   const latest = useRef(view);
@@ -44,7 +44,7 @@ export function useCalls(view: View, timeZone: string, generation: number, onLos
         if (!pageToken) setCursor(page.watch_cursor ?? null);
         setProblem(null);
       } catch (error) {
-        if (current.current === mine) setProblem(error instanceof Refused ? error.message : String(error));
+        if (current.current === mine) setProblem(error instanceof Refused ? error : new Refused(0, String(error)));
       } finally {
         if (current.current === mine) {
           busy.current = false;
@@ -61,7 +61,8 @@ export function useCalls(view: View, timeZone: string, generation: number, onLos
   }, [load]);
 
   useEffect(() => {
-    if (problem === null) return;
+    // A refusal of what was asked stays one; a session that is over is begun anew beside us.
+    if (problem === null || (problem.status !== 0 && problem.status !== 401 && problem.status < 500)) return;
     const again = setTimeout(() => void load(calls.length ? (next ?? "") : ""), 2000);
     return () => clearTimeout(again);
   }, [problem, load, next, calls.length]);
