@@ -204,7 +204,8 @@ def _ready_line(instance: Instance, *, as_json: bool) -> str:
             {"ready": True, "url": instance.url, "pid": instance.runtime.pid, "services": instance.exposed}
         )
     exposed = "".join(f"\n{name} listens on {address}" for name, address in instance.exposed.items())
-    return f"calldock is ready: {instance.url}{exposed}"
+    client_area = f"\nthe client area: {instance.url}/app/ (a link that signs in: calldock open --token TOKEN)"
+    return f"calldock is ready: {instance.url}{exposed}{client_area}"
 
 
 def _children(
