@@ -151,11 +151,17 @@ def open_client_area(data_dir: DataDir = DEFAULT_DATA_DIR, url: Url = None, toke
 
 
 @app.command()
-def demo(json_output: Json = False) -> None:
+def demo(
+    json_output: Json = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Then take in a day of calls, print a link to them, and stay until Ctrl-C.")
+    ] = False,
+    calls: Annotated[int, typer.Option(min=1, max=10_000, help="How many calls that day has.")] = 200,
+) -> None:
     """Plays the whole story on real speech in a temporary folder; exit 0 only if every step was seen."""
     from services.cli.demo.story import run_demo
 
-    raise typer.Exit(0 if run_demo(as_json=json_output) else 1)
+    raise typer.Exit(0 if run_demo(as_json=json_output, keep=calls if keep else 0) else 1)
 
 
 @accounts_app.command("create")

@@ -7,7 +7,9 @@ import socket
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import aiohttp
 from calldock.intake.internal.v1.admin_service_pb2 import CreateAccountRequest, CreateAccountResponse
@@ -17,18 +19,26 @@ from grpc import aio
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from services.cli.calls import error_word, figures
+from services.cli.demo.day import a_day
 from services.cli.demo.doors import Doors
 from services.cli.demo.outside import Outside, outside
 from services.cli.demo.plot import Scene, scenes
+from services.cli.open import sign_in_link
 from services.cli.up import Instance, running
 from services.cli.vcon import records_of
+from services.shared.clock import SystemClock
+from services.shared.rpc.serve import until_stopped
 from services.shared.rpc.values import word_of
 
 PATIENCE_S = 45.0
 _POLL_S = 0.1
+_A_REQUEST = 100
+DEFAULT_ZONE = "Europe/Moscow"
+"""Of the demo's account, as of any that names none."""
 _ENDED = ("processed", "error")
 
 
@@ -59,29 +69,32 @@ class Seen:
         return figures(records[0].recording) if records else ""
 
 
-def run_demo(*, as_json: bool) -> bool:
-    """Plays the demo and prints its summary; True when every expectation was seen."""
+def run_demo(*, as_json: bool, keep: int = 0) -> bool:
+    """Plays the demo and prints its summary; True when every expectation was seen. With `keep`, so many more calls are taken in and all of it stays until SIGINT or SIGTERM."""
     console = Console(stderr=as_json)
     with tempfile.TemporaryDirectory(prefix="calldock-demo-") as folder:
-        seen = asyncio.run(_play(Path(folder), console))
-        if as_json:
-            print(json.dumps([_facts(each) for each in seen], ensure_ascii=False, indent=2))
-        else:
-            console.print(_summary(seen))
-        faults = [f"{each.scene.ext_id}: {fault}" for each in seen for fault in each.faults]
-        for fault in faults:
-            console.print(f"[red]not as expected:[/red] {escape(fault)}")
-        if faults:
-            console.print((Path(folder) / "services.log").read_text()[-4000:], markup=False)
-        else:
-            told = sum(len(each.told) for each in seen)
-            console.print(
-                f"[green]Every expectation was seen[/green]: {len(seen)} uploads through three doors, {told} verified notifications."
-            )
-        return not faults
+        return asyncio.run(_play(Path(folder), console, as_json=as_json, keep=keep))
 
 
-async def _play(folder: Path, console: Console) -> list[Seen]:
+def _tell(seen: Sequence[Seen], folder: Path, console: Console, *, as_json: bool) -> bool:
+    if as_json:
+        print(json.dumps([_facts(each) for each in seen], ensure_ascii=False, indent=2))
+    else:
+        console.print(_summary(seen))
+    faults = [f"{each.scene.ext_id}: {fault}" for each in seen for fault in each.faults]
+    for fault in faults:
+        console.print(f"[red]not as expected:[/red] {escape(fault)}")
+    if faults:
+        console.print((folder / "services.log").read_text()[-4000:], markup=False)
+    else:
+        told = sum(len(each.told) for each in seen)
+        console.print(
+            f"[green]Every expectation was seen[/green]: {len(seen)} uploads through three doors, {told} verified notifications."
+        )
+    return not faults
+
+
+async def _play(folder: Path, console: Console, *, as_json: bool, keep: int) -> bool:
     async with outside(folder) as world:
         host = world.url.removeprefix("https://")
         # Whatever this machine's calldock is set to, its database and storage among that, is not the demo's.
@@ -99,9 +112,34 @@ async def _play(folder: Path, console: Console) -> list[Seen]:
                 async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20), trust_env=False) as http:
                     doors = Doors(instance.url, account.access_token, http)
                     try:
-                        return await _upload_and_watch(doors, world, console)
+                        seen = await _upload_and_watch(doors, world, console)
+                        is_well = _tell(seen, folder, console, as_json=as_json)
+                        if keep:
+                            await _stay(folder / "data", account.access_token, keep, doors, world, console)
+                        return is_well
                     finally:
                         await doors.close()
+
+
+async def _stay(data_dir: Path, token: str, count: int, doors: Doors, world: Outside, console: Console) -> None:
+    """Takes in a day of calls, says where to look at them, and waits until it is asked to end."""
+    today = SystemClock().now().astimezone(ZoneInfo(DEFAULT_ZONE)).replace(hour=0, minute=0, second=0, microsecond=0)
+    calls = a_day(world, today - timedelta(days=1), count)
+    for start in range(0, count, _A_REQUEST):
+        await doors.upload_all(calls[start : start + _A_REQUEST])
+    columns = (TextColumn("a day of calls"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=count)
+        while left := await doors.unfinished():
+            progress.update(task, completed=max(count - left, 0))
+            await asyncio.sleep(_POLL_S)
+    link = await asyncio.to_thread(sign_in_link, data_dir, None, token)
+    console.print(f"\nLook at {count} calls of yesterday, and at those of the story, once within five minutes:\n")
+    console.print(link, markup=False, highlight=False, soft_wrap=True)
+    console.print("\nAnother link, while this runs:\n")
+    console.print(f"calldock open --data-dir {data_dir} --token {token}", markup=False, highlight=False, soft_wrap=True)
+    console.print("\nCtrl-C ends it and leaves nothing behind.")
+    await until_stopped()
 
 
 async def _upload_and_watch(doors: Doors, world: Outside, console: Console) -> list[Seen]:
