@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.running import Calldock
 
 ROOT = Path(__file__).parents[2]
@@ -23,12 +25,13 @@ def run(calldock: Calldock, command: list[str], program: str) -> str:
     )
     environment = {**os.environ, "CALLDOCK_DATA_DIR": str(calldock.data_dir), "GRPC_VERBOSITY": "NONE"}
     done = subprocess.run(
-        [*command, here], capture_output=True, text=True, timeout=60, check=False, env=environment, cwd=ROOT
+        [*command, here], capture_output=True, text=True, timeout=180, check=False, env=environment, cwd=ROOT
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
+@pytest.mark.timeout(240)
 def test_the_shell_and_python_examples_do_what_they_say(calldock: Calldock) -> None:
     make_account, *uploads_and_reads = blocks("sh")
     (python,) = blocks("python")
