@@ -165,6 +165,29 @@ async def test_an_api_that_is_away_is_told_and_recovers(page: Page) -> None:
     await expect(page.get_by_role("row")).to_have_count(2)
 
 
+async def test_a_page_that_is_opened_while_the_api_is_away_comes_up_later(page: Page) -> None:
+    await page.context.route("**/v1/account", lambda route: route.fulfill(status=503, body="{}"))
+    await page.reload()
+    await expect(page.get_by_text("calldock does not answer")).to_be_visible()
+
+    await page.context.unroute("**/v1/account")
+
+    await expect(page.get_by_role("row")).to_have_count(7)
+
+
+async def test_a_token_that_is_typed_stands_in_no_address(blank: Page, account: Account) -> None:
+    asked: list[str] = []
+    blank.context.on("request", lambda request: asked.append(request.url))
+    await blank.goto("/app/calls")
+    await blank.get_by_label("Access token", exact=True).fill(account.token)
+    await blank.get_by_role("button", name="Sign in").click()
+    await expect(blank.get_by_role("row")).to_have_count(7)
+
+    assert any(each.endswith("/app/session") for each in asked)
+    assert not [each for each in asked if account.token in each]
+    assert account.token not in blank.url
+
+
 async def test_no_token_is_kept_where_a_script_can_read_it(page: Page, account: Account) -> None:
     kept = await page.evaluate(
         "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href])"
