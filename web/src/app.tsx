@@ -70,7 +70,7 @@ export function App() {
           </Suspense>
         </main>
         <Modal opened={over} onClose={() => undefined} withCloseButton={false} closeOnEscape={false} closeOnClickOutside={false} title={text("sign_in")} transitionProps={{ duration: 0 }}>
-          <SignIn reason={text("session_over")} onDone={again} />
+          <SignIn reason={text("session_over")} onDone={again} isWindow />
         </Modal>
       </div>
     </Router>

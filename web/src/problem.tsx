@@ -7,7 +7,8 @@ import { useLanguage } from "./language";
 /** Says why a request failed; nothing when it did not. `error` is what `answered` threw. */
 export function Problem({ error }: { error: unknown }) {
   const { text } = useLanguage();
-  if (error === null || error === undefined) return null;
+  // For a session that is over the frame shows signing in.
+  if (error === null || error === undefined || (error instanceof Refused && error.status === 401)) return null;
   const refusal = error instanceof Refused && error.status !== 0 && error.status < 500 ? error.message : "";
   return (
     <Alert color={refusal ? "red" : "yellow"} role="alert">

@@ -4,7 +4,7 @@ import { type FormEvent, useState } from "react";
 import { Refused, signIn } from "./api/client";
 import { useLanguage } from "./language";
 
-export function SignIn({ reason, onDone }: { reason: string; onDone: () => void }) {
+export function SignIn({ reason, onDone, isWindow = false }: { reason: string; onDone: () => void; isWindow?: boolean }) {
   const { text } = useLanguage();
   const [token, setToken] = useState("");
   const [refusal, setRefusal] = useState(reason);
@@ -25,12 +25,14 @@ export function SignIn({ reason, onDone }: { reason: string; onDone: () => void 
   }
 
   return (
-    <Paper component="section" aria-label={text("sign_in")} maw={440} mx="auto" mt="xl" p="lg" withBorder w="100%">
+    <Paper component="section" aria-label={text("sign_in")} maw={440} mx="auto" w="100%" {...(isWindow ? { p: 0 } : { mt: "xl", p: "lg", withBorder: true })}>
       <form onSubmit={(event) => void submit(event)}>
         <Stack>
-          <Title order={1} size="h3">
-            calldock
-          </Title>
+          {!isWindow && (
+            <Title order={1} size="h3">
+              calldock
+            </Title>
+          )}
           {refusal && (
             <Alert color="red" role="alert">
               {refusal}
