@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import structlog
 from grpc import aio
@@ -69,7 +70,8 @@ class Listener:
         add_reflection(self.server, self._names)
 
     async def start(self, addresses: Sequence[str]) -> None:
-        """Binds the addresses and serves. Raises OSError when one is taken."""
+        """Binds the addresses and serves. Raises OSError when one is taken. From here on the process stops in order: who can be asked can be stopped."""
+        hear_stops()
         for address in addresses:
             prepare_socket(address)
             _bind(self.server, address, self._tls)
@@ -134,9 +136,18 @@ def prepare_socket(address: str) -> None:
 
 
 async def until_stopped() -> None:
-    """Returns at SIGTERM or SIGINT."""
-    stopped = asyncio.Event()
+    """Returns at SIGTERM or SIGINT, also at one that came since `hear_stops`."""
+    await hear_stops().wait()
+
+
+def hear_stops() -> asyncio.Event:
+    """Takes SIGTERM and SIGINT from now on as the wish to stop in order; what is set by then. Before it they end the process as it is."""
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    await stopped.wait()
+    if loop not in _stops:
+        _stops[loop] = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, _stops[loop].set)
+    return _stops[loop]
+
+
+_stops: "WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Event]" = WeakKeyDictionary()
