@@ -46,6 +46,20 @@ async def test_what_was_answered_is_seen_by_another_process(db: SqliteDatabase, 
     other.close()
 
 
+async def test_nothing_is_left_beside_a_file_that_was_closed(tmp_path: Path) -> None:
+    db = SqliteDatabase(tmp_path / "left.db")
+    with db.engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE items (name TEXT PRIMARY KEY)")
+    db.start()
+    await db.write(add, "a")
+    assert [*await asyncio.gather(db.read(names), db.read(names))] == [["a"], ["a"]]
+    assert (tmp_path / "left.db-wal").exists()
+
+    await db.stop()
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["left.db", "left.db.lock"]
+
+
 async def test_one_failed_request_of_a_group_leaves_the_others(db: SqliteDatabase) -> None:
     started, release = threading.Event(), threading.Event()
     holding = asyncio.create_task(db.write(hold, started, release))

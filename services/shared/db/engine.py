@@ -78,6 +78,7 @@ class SqliteDatabase:
         self._writer = threading.Thread(target=self._write_until_closed, name=f"{path.name}-writer", daemon=True)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix=f"{path.name}-reader")
         self._local = threading.local()
+        self._reading: list[Connection] = []
 
     @property
     def engine(self) -> Engine:
@@ -109,11 +110,13 @@ class SqliteDatabase:
         await asyncio.get_running_loop().run_in_executor(None, self.close)
 
     def close(self) -> None:
-        """Finishes what was asked for, then lets the file go."""
+        """Finishes what was asked for, then lets the file go, with nothing beside it: the last to close takes its log in, which no reader can."""
+        self._readers.shutdown()
+        for connection in self._reading:
+            connection.close()
         if self._writer.is_alive():
             self._requests.put(None)
             self._writer.join()
-        self._readers.shutdown()
         self._engine.dispose()
         self._lock.close()
 
@@ -122,6 +125,8 @@ class SqliteDatabase:
             return self._read_on(self._reading_connection(), run)
         except OperationalError as error:
             # A fresh connection next time: whatever state this one is in.
+            if (broken := getattr(self._local, "connection", None)) is not None:
+                self._reading.remove(broken)
             self._local.connection = None
             raise Trouble("the database failed a read") from error
 
@@ -140,6 +145,7 @@ class SqliteDatabase:
         connection: Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = _reading_engine(self._path, self._functions).connect()
+            self._reading.append(connection)
         return connection
 
     def _write_until_closed(self) -> None:
@@ -242,7 +248,9 @@ def _writing_engine(path: Path) -> Engine:
 
 def _reading_engine(path: Path, functions: Functions) -> Engine:
     url = URL.create("sqlite", database=f"file:{quote(str(path))}", query={"mode": "ro", "uri": "true"})
-    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    # Each is used by its thread alone, and closed by whoever closes the database.
+    alone = {"check_same_thread": False}
+    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=alone)
 
     @event.listens_for(engine, "connect")
     def prepare(raw: sqlite3.Connection, _record: object) -> None:
