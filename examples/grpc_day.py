@@ -60,8 +60,8 @@ class Day:
 
     def wait_for_all(self) -> None:
         """Returns when no call of the account is waiting or in process."""
-        unfinished = ListCallsRequest(statuses=[CALL_STATUS_NEW, CALL_STATUS_IN_PROCESS], page_size=1)
-        while self.calls.ListCalls(unfinished, timeout=DEADLINE_S, metadata=self.metadata).calls:
+        unfinished = [CALL_STATUS_NEW, CALL_STATUS_IN_PROCESS]
+        while any(self.listed(ListCallsRequest(statuses=unfinished, page_size=1))):
             time.sleep(0.2)
 
 

@@ -12,7 +12,7 @@ from google.protobuf.json_format import ParseDict
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.intake.attribution import NOTHING_NAMED, Attribution
-from services.intake.call_filter import CallFilter
+from services.intake.call_filter import ACCEPTED, CallFilter
 from services.intake.call_rules import MAX_EVENTS, MAX_RECORDINGS, MAX_SPAN, MAX_TAGS, SPAN_LIMITS
 from services.intake.draft import (
     CallbackDraft,
@@ -25,10 +25,13 @@ from services.intake.draft import (
     TagDraft,
     Unknown,
 )
+from services.intake.names import name_key
+from services.intake.phone_search import tidy_number
 from services.intake.status import CallEvent, CallStatus, Outcome
 from services.intake.store.change_log import DELETED, Change
 from services.intake.store.reading import StoredCall, StoredRecording
 from services.intake.store.uploads import Priority, UploadedCall
+from services.intake.text_search import words_of
 from services.shared.clock import EPOCH
 from services.shared.errors import Mnemonic, Path, Refusal, Refusals
 from services.shared.rpc.status import spelled
@@ -49,6 +52,7 @@ _EVENTS: Mapping[int, CallEvent] = {
     call_pb2.CALL_EVENT_ERROR: CallEvent.ERROR,
 }
 
+_VERDICT_CODES = frozenset(word_of(RecordingErrorCode, each) for each in RecordingErrorCode.values() if each)
 _OUTCOMES = {outcome: value_of(call_service_pb2.UploadedCall.Outcome, outcome) for outcome in Outcome}
 
 
@@ -133,7 +137,10 @@ def read_priority(value: int) -> Priority:
 
 
 def read_filter(request: call_service_pb2.ListCallsRequest | call_service_pb2.DeleteCallsRequest) -> CallFilter:
-    """Which calls are asked for."""
+    """Which calls are asked for. Raises Refusal for a verdict or number that is none, and for words by which calls are to be erased."""
+    if request.text and isinstance(request, call_service_pb2.DeleteCallsRequest):
+        why = "no call is erased because a word stands in it: ListCalls finds such calls, DeleteCall erases each"
+        raise Refusal(Mnemonic.UNEXPECTED_PARAMETERS, path=("text",), why=why)
 
     def moment(name: str) -> datetime | None:
         if not request.HasField(name):  # type: ignore[arg-type]
@@ -148,7 +155,21 @@ def read_filter(request: call_service_pb2.ListCallsRequest | call_service_pb2.De
         start_time_before=moment("start_time_before"),
         upload_time_from=moment("upload_time_from"),
         upload_time_before=moment("upload_time_before"),
+        verdicts=tuple(sorted({_verdict(code, place) for place, code in enumerate(request.verdict_codes)})),
+        employee_ids=tuple(sorted(set(request.employee_ids))),
+        employee_keys=tuple(sorted({name_key(name) for name in request.employee_names})),
+        tag_ids=tuple(sorted(set(request.tag_ids))),
+        tag_names=tuple(sorted(set(request.tag_names))),
+        number=tidy_number(request.number) if request.HasField("number") else "",
+        words=words_of(request.text),
     )
+
+
+def _verdict(code: str, place: int) -> str:
+    if code != ACCEPTED and code not in _VERDICT_CODES:
+        why = f"{ACCEPTED} is due, or the code of a refusal such as decode_error"
+        raise Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=("verdict_codes", place), value=code, why=why)
+    return code
 
 
 def change_message(cursor: str, change: Change | None) -> call_service_pb2.WatchCallsResponse:

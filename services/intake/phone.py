@@ -61,6 +61,18 @@ def as_written(text: str) -> str | None:
     return written
 
 
+def dialled_from(digits: str, region: str) -> tuple[str, ...]:
+    """What numbers begin with in E.164 that a region, one of those that are known, dials with these digits first: after its international prefix, or its national one. Nothing when they begin with neither."""
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    abroad = re.match(metadata.international_prefix, digits) if metadata and metadata.international_prefix else None
+    if abroad and abroad.end() < len(digits):
+        return (f"+{digits[abroad.end() :]}",)
+    prefix = phonenumbers.ndd_prefix_for_region(region, True)
+    if prefix and digits.startswith(prefix) and len(digits) > len(prefix):
+        return (f"+{phonenumbers.country_code_for_region(region)}{digits.removeprefix(prefix)}",)
+    return ()
+
+
 def _is_possible(number: phonenumbers.PhoneNumber) -> bool:
     """Long enough to be dialled from anywhere, not only from the same town."""
     reason = phonenumbers.is_possible_number_with_reason(number)

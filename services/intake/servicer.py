@@ -36,6 +36,7 @@ from services.intake.account_messages import (
     token_message,
 )
 from services.intake.accounts import Accounts
+from services.intake.call_order import read_order
 from services.intake.changing import Changes
 from services.intake.draft import RecordingFormat
 from services.intake.erasing import Erasing
@@ -59,7 +60,7 @@ from services.intake.upload import Uploads
 from services.intake.watching import Watching, cursor_of
 from services.shared.errors import Mnemonic, Refusal, Refusals
 from services.shared.identity import AccountId
-from services.shared.paging import Page, fitting, page_token_below
+from services.shared.paging import Page, fitting
 from services.shared.rpc.identity import client_address, current_identity
 from services.shared.rpc.status import Context, Guard
 from services.shared.rpc.values import read_moment, timestamp, value_of, word_of
@@ -111,17 +112,17 @@ class CallServicer(call_service_pb2_grpc.CallServiceServicer):
     async def ListCalls(
         self, request: call_service_pb2.ListCallsRequest, context: Context
     ) -> call_service_pb2.ListCallsResponse:
-        wanted = read_filter(request)
         account_id = current_identity().account_id
-        page, seq = await self._readback.page(account_id, wanted, request.page_size, request.page_token)
-        shown = fitting(
-            Page([call_row_message(call) for call in page.items], page.next_page_token),
-            lambda call: page_token_below(wanted.scope, call.call_session_id),
+        page = await self._readback.page(
+            account_id, read_filter(request), read_order(request.order_by), request.page_size, request.page_token
         )
+        messages = [call_row_message(call) for call in page.calls]
+        tokens = {message.call_session_id: token for message, token in zip(messages, page.tokens, strict=True)}
+        shown = fitting(Page(messages, page.next_page_token), lambda call: tokens[call.call_session_id])
         return call_service_pb2.ListCallsResponse(
             calls=shown.items,
             next_page_token=shown.next_page_token,
-            watch_cursor="" if request.page_token else cursor_of(account_id, seq),
+            watch_cursor="" if request.page_token else cursor_of(account_id, page.last_change),
         )
 
     async def WatchCalls(

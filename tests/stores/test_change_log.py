@@ -14,6 +14,7 @@ from services.intake.store.change_log import (
     note_changes,
 )
 from services.intake.store.changes import cancel_call
+from services.intake.store.reading import Listed
 from services.shared.db.database import Database
 from services.shared.errors import Refusal
 from services.shared.identity import AccountId
@@ -55,12 +56,15 @@ async def test_an_account_has_its_own_numbers(intake_db: Database) -> None:
 
 async def test_a_list_says_up_to_where_it_shows_the_changes(intake_db: Database) -> None:
     account = await an_account(intake_db)
-    assert await intake_db.read(list_with_last_change, account.account_id, CallFilter(), 10, None) == ([], 0)
+    assert await intake_db.read(list_with_last_change, account.account_id, CallFilter(), 10, None) == (
+        Listed([], None),
+        0,
+    )
     await upload(intake_db, account, a_checked_call(), a_checked_call(ext_id="b"))
 
-    calls, seq = await intake_db.read(list_with_last_change, account.account_id, CallFilter(), 1, None)
+    listed, seq = await intake_db.read(list_with_last_change, account.account_id, CallFilter(), 1, None)
 
-    assert (len(calls), seq) == (1, 2)
+    assert (len(listed.calls), seq) == (1, 2)
 
 
 async def test_what_is_refused_has_no_number(intake_db: Database) -> None:

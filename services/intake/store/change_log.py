@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, select, update
 
 from services.intake.call_filter import CallFilter
-from services.intake.store.reading import StoredCall, list_calls, load_calls
+from services.intake.call_order import NEWEST_FIRST, CallOrder, Position
+from services.intake.store.reading import Listed, StoredCall, list_calls, load_calls
 from services.intake.store.tables import CallChangeRow, ChangeSeqRow
 from services.shared.db.dialects import Sql, rows_text
 from services.shared.db.tables import table_of, to_microseconds
@@ -54,10 +55,15 @@ def last_change(connection: Connection, account_id: AccountId) -> int:
 
 
 def list_with_last_change(
-    connection: Connection, account_id: AccountId, filter_: CallFilter, most: int, below: int | None
-) -> tuple[list[StoredCall], int]:
+    connection: Connection,
+    account_id: AccountId,
+    filter_: CallFilter,
+    most: int,
+    after: Position | None,
+    order: CallOrder = NEWEST_FIRST,
+) -> tuple[Listed, int]:
     """As `list_calls`, with the number of the last change that it shows."""
-    return list_calls(connection, account_id, filter_, most, below), last_change(connection, account_id)
+    return list_calls(connection, account_id, filter_, most, after, order), last_change(connection, account_id)
 
 
 def changes_after(connection: Connection, account_id: AccountId, seq: int, most: int) -> list[Change]:

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, delete, func, insert, select
 from services.intake.call_filter import CallFilter
 from services.intake.status import AT_REST
 from services.intake.store.change_log import DELETED, note_changes
+from services.intake.store.finding import matching_calls
 from services.intake.store.garbage import discard_lost, discard_objects
-from services.intake.store.reading import calls_matching
 from services.intake.store.tables import CALL_WORK, OUTBOX_WORK, CallRow, ErasureRow, RememberedExtIdRow
 from services.shared.clock import EPOCH
 from services.shared.db.dialects import Sql, rows_text
@@ -63,13 +63,13 @@ def retire_calls(
 
 def count_matching(connection: Connection, account_id: AccountId, filter_: CallFilter) -> int:
     """How many of the account's calls are under a filter."""
-    matching = calls_matching(account_id, filter_).with_only_columns(_calls.c.call_session_id).subquery()
+    matching = matching_calls(connection, account_id, filter_).subquery()
     return int(connection.execute(select(func.count()).select_from(matching)).scalar_one())
 
 
 def find_matching(connection: Connection, account_id: AccountId, filter_: CallFilter, most: int) -> list[int]:
     """Up to so many of the account's calls under a filter, oldest first."""
-    matching = calls_matching(account_id, filter_).with_only_columns(_calls.c.call_session_id)
+    matching = matching_calls(connection, account_id, filter_)
     return list(connection.execute(matching.order_by(_calls.c.call_session_id).limit(most)).scalars())
 
 

@@ -22,7 +22,6 @@ from sqlalchemy import (
     func,
     literal,
     or_,
-    select,
     true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -100,18 +99,6 @@ class Search:
         """Texts stand in the order of their code points, whatever the language of the database."""
         is_text = isinstance(column.type, String)
         return collate(column, "C") if is_text and is_postgresql(self.connection) else column
-
-
-FEW_MATCHES = 20_000
-"""As many can be found and sorted while a reader waits (some 10 ms)."""
-
-
-def holds_many(connection: Connection, window: "Select[Any]") -> bool:
-    """True when so many rows are in a window of time that a page of them in the order of their numbers is sooner found along the numbers. Only SQLite needs to be told: it keeps no statistics, and would sort them all."""
-    if is_postgresql(connection):
-        return False
-    seen = select(func.count()).select_from(window.with_only_columns(literal(1)).limit(FEW_MATCHES + 1).subquery())
-    return bool(connection.execute(seen).scalar_one() > FEW_MATCHES)
 
 
 def sql_like(pattern: str, value: object) -> bool:

@@ -1,17 +1,16 @@
 """Reading calls back."""
 
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, select, type_coerce
+from sqlalchemy import Connection, Select, select
 
 from services.intake.call_filter import CallFilter
+from services.intake.call_order import NEWEST_FIRST, CallOrder, Position
 from services.intake.draft import RecordingFormat
-from services.intake.store.filtering import holds_many
+from services.intake.store.finding import find_calls
 from services.intake.store.tables import CallRow, CallTagRow, EmployeeRow, RecordingRow, TagRow
-from services.shared.db.tables import table_of, to_microseconds
+from services.shared.db.tables import table_of
 from services.shared.errors import not_found
 from services.shared.identity import AccountId
 
@@ -39,6 +38,14 @@ class StoredCall:
     recordings: list[StoredRecording] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A page of a list: calls with their positions, and where what follows begins; None at the end."""
+
+    calls: list[tuple[Position, StoredCall]]
+    goes_on_after: Position | None
+
+
 def get_call(connection: Connection, account_id: AccountId, call_session_id: int) -> StoredCall:
     """The account's call of this number. Raises Refusal entity_not_found, also for another account's call."""
     return _one(
@@ -55,30 +62,22 @@ def lookup_call(connection: Connection, account_id: AccountId, ext_id: str) -> S
 
 
 def list_calls(
-    connection: Connection, account_id: AccountId, filter_: CallFilter, most: int, below: int | None
-) -> list[StoredCall]:
-    """The account's calls under a filter, newest first, up to `most`, with numbers below the given one."""
-    number = _calls.c.call_session_id
-    window = _window_of(account_id, filter_)
-    along_numbers = window is not None and holds_many(connection, window)
-    wanted = calls_matching(account_id, filter_, along_numbers=along_numbers).order_by(number.desc()).limit(most)
-    if below is not None:
-        wanted = wanted.where(number < below)
-    return _with_parts(connection, wanted)
-
-
-def calls_matching(
-    account_id: AccountId, filter_: CallFilter, *, along_numbers: bool = False
-) -> "Select[tuple[object, ...]]":
-    """Selects the account's calls under a filter; `along_numbers` keeps SQLite from finding them by their times."""
-    times = (_in_time(filter_, name, is_found_by=not along_numbers) for name in ("start_time", "upload_time"))
-    wanted = _of(account_id).where(*chain.from_iterable(times))
-    for column, value in ((_calls.c.direction, filter_.direction), (_calls.c.is_lost, filter_.is_lost)):
-        if value is not None:
-            wanted = wanted.where(column == value)
-    if filter_.statuses:
-        wanted = wanted.where(_calls.c.status.in_(filter_.statuses))
-    return wanted
+    connection: Connection,
+    account_id: AccountId,
+    filter_: CallFilter,
+    most: int,
+    after: Position | None,
+    order: CallOrder = NEWEST_FIRST,
+) -> Listed:
+    """A page of the account's calls under a filter, as `find_calls` finds them."""
+    found = find_calls(connection, account_id, filter_, order, most, after)
+    calls = {
+        call.row.call_session_id: call
+        for call in load_calls(connection, [each.call_session_id for each in found.positions])
+    }
+    # One that was erased since it was found is left out.
+    listed = [(each, calls[each.call_session_id]) for each in found.positions if each.call_session_id in calls]
+    return Listed(listed, found.goes_on_after)
 
 
 def load_calls(connection: Connection, ids: Sequence[int]) -> list[StoredCall]:
@@ -108,20 +107,6 @@ def source_object(connection: Connection, account_id: AccountId, recording_id: i
     if row is None or row.source_key is None:
         raise not_found("recording_id", recording_id, "there is no such recording, or its file is not here")
     return str(row.source_key), RecordingFormat(row.format)
-
-
-def _window_of(account_id: AccountId, filter_: CallFilter) -> "Select[tuple[object, ...]] | None":
-    """The account's calls in the time that an index finds; None when the filter names none."""
-    bounds = _in_time(filter_, "upload_time") or _in_time(filter_, "start_time")
-    return _of(account_id).where(*bounds) if bounds else None
-
-
-def _in_time(filter_: CallFilter, name: str, *, is_found_by: bool = True) -> list[ColumnElement[bool]]:
-    """What the filter says of one of a call's times. A sum, for one that rows are not to be found by, is in no index."""
-    bounds = ((operator.ge, getattr(filter_, f"{name}_from")), (operator.lt, getattr(filter_, f"{name}_before")))
-    number = type_coerce(_calls.c[name], BigInteger)
-    moment = number if is_found_by else number + 0
-    return [compare(moment, to_microseconds(value)) for compare, value in bounds if value is not None]
 
 
 def _of(account_id: AccountId) -> "Select[tuple[object, ...]]":

@@ -12,11 +12,10 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     UniqueConstraint,
-    text,
 )
 from sqlmodel import Field, SQLModel
 
-from services.shared.db.tables import BIG_ID, Moment
+from services.shared.db.tables import BIG_ID, Moment, index_where
 from services.shared.db.work_table import WorkTable, token_column, work_columns
 
 METADATA = MetaData()
@@ -35,10 +34,7 @@ class AccountRow(Row, table=True):
     """One customer of the installation."""
 
     __tablename__ = "accounts"
-    __table_args__ = (
-        Index("accounts_retention", "account_id", sqlite_where=text(_FORGETTING), postgresql_where=text(_FORGETTING)),
-        {"sqlite_autoincrement": True},
-    )
+    __table_args__ = (index_where(_FORGETTING, "accounts_retention", "account_id"), {"sqlite_autoincrement": True})
 
     account_id: int | None = Field(default=None, sa_column=Column(BIG_ID, primary_key=True))
     name: str
@@ -241,7 +237,10 @@ class CallTagRow(Row, table=True):
     """A tag of a call, in upload order."""
 
     __tablename__ = "call_tags"
-    __table_args__ = (ForeignKeyConstraint(["tag_id"], ["tags.tag_id"]),)
+    __table_args__ = (
+        ForeignKeyConstraint(["tag_id"], ["tags.tag_id"]),
+        Index("call_tags_tag", "tag_id", "call_session_id"),
+    )
 
     call_session_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
     position: int = Field(primary_key=True)
@@ -254,7 +253,9 @@ class RecordingRow(Row, table=True):
     __tablename__ = "recordings"
     __table_args__ = (
         UniqueConstraint("call_session_id", "position"),
-        Index("recordings_kept", "recording_id", sqlite_where=text(_KEPT), postgresql_where=text(_KEPT)),
+        index_where(_KEPT, "recordings_kept", "recording_id"),
+        index_where("employee_id IS NOT NULL", "recordings_employee", "employee_id", "call_session_id"),
+        index_where("error_code IS NOT NULL", "recordings_refused", "account_id", "error_code", "call_session_id"),
         {"sqlite_autoincrement": True},
     )
 

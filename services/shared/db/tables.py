@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
-from sqlalchemy import BigInteger, Connection, Dialect, Integer, Table
+from sqlalchemy import BigInteger, Connection, Dialect, Index, Integer, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import SQLModel
@@ -43,6 +43,11 @@ def from_microseconds(number: int) -> datetime:
 def table_of(row: type[SQLModel]) -> Table:
     """The table behind a row class, for statements."""
     return cast(Table, vars(row)["__table__"])
+
+
+def index_where(condition: str, name: str, *columns: str) -> Index:
+    """An index of the rows that a condition holds for, on both databases."""
+    return Index(name, *columns, sqlite_where=text(condition), postgresql_where=text(condition))
 
 
 def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> int:

@@ -348,6 +348,14 @@ class ListCallsRequest(_message.Message):
     START_TIME_BEFORE_FIELD_NUMBER: _builtins.int
     UPLOAD_TIME_FROM_FIELD_NUMBER: _builtins.int
     UPLOAD_TIME_BEFORE_FIELD_NUMBER: _builtins.int
+    VERDICT_CODES_FIELD_NUMBER: _builtins.int
+    EMPLOYEE_IDS_FIELD_NUMBER: _builtins.int
+    EMPLOYEE_NAMES_FIELD_NUMBER: _builtins.int
+    TAG_IDS_FIELD_NUMBER: _builtins.int
+    TAG_NAMES_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Optional. Calls a page, default 100. More than 1,000 is cut to 1,000; a negative number is refused. A page may hold fewer than asked for: only an empty `next_page_token` ends the list."""
     page_token: _builtins.str
@@ -356,6 +364,16 @@ class ListCallsRequest(_message.Message):
     """Optional. Only calls of this direction."""
     is_lost: _builtins.bool
     """Optional. Only lost calls, or only successful ones."""
+    number: _builtins.str
+    """Optional. Only calls from or to this telephone number, in any form in which people write it: a number in use, with a plus or of ten digits or more, is meant whole.
+    Anything else are 4 or more digits of numbers: with a plus from their beginning on, else anywhere; what the account's region dials with its national prefix is understood.
+    """
+    text: _builtins.str
+    """Optional. Only calls in which each of these words stands in the `ext_id`, the comment, a telephone number, or the name of a tag or employee. Letter case does not matter; every other character stands for itself."""
+    order_by: _builtins.str
+    """Optional. `call_session_id`, `start_time`, or `upload_time`, with ` desc` after it for the greatest first (AIP-132). Calls that have it in common come by `call_session_id`, the same way. Default `call_session_id desc`.
+    A call that is uploaded again has other times from then on: who pages by them may see it twice, or not.
+    """
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[_call_pb2.CallStatus.ValueType]:
         """Optional. Only calls that stand at one of these."""
@@ -376,6 +394,26 @@ class ListCallsRequest(_message.Message):
     def upload_time_before(self) -> _timestamp_pb2.Timestamp:
         """Optional. Only calls that were uploaded before this moment."""
 
+    @_builtins.property
+    def verdict_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Only calls with a recording that has one of these verdicts: a code of the contract, such as `wav_min_duration_processing_error` (`RecordingErrorCode` in lower case), or `accepted`."""
+
+    @_builtins.property
+    def employee_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Optional. Only calls with a recording of one of these employees, or of `employee_names`. An employee that the account does not have has no calls. REST JSON takes numbers or strings."""
+
+    @_builtins.property
+    def employee_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. As `employee_ids`, by full names. Letter case and the number of spaces do not matter."""
+
+    @_builtins.property
+    def tag_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Optional. Only calls that have one of these tags, or of `tag_names`. A tag that the account does not have is on no call. REST JSON takes numbers or strings."""
+
+    @_builtins.property
+    def tag_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. As `tag_ids`, by names, which compare exactly."""
+
     def __init__(
         self,
         *,
@@ -388,14 +426,27 @@ class ListCallsRequest(_message.Message):
         start_time_before: _timestamp_pb2.Timestamp | None = ...,
         upload_time_from: _timestamp_pb2.Timestamp | None = ...,
         upload_time_before: _timestamp_pb2.Timestamp | None = ...,
+        verdict_codes: _abc.Iterable[_builtins.str] | None = ...,
+        employee_ids: _abc.Iterable[_builtins.int] | None = ...,
+        employee_names: _abc.Iterable[_builtins.str] | None = ...,
+        tag_ids: _abc.Iterable[_builtins.int] | None = ...,
+        tag_names: _abc.Iterable[_builtins.str] | None = ...,
+        number: _builtins.str | None = ...,
+        text: _builtins.str = ...,
+        order_by: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_is_lost", b"_is_lost", "is_lost", b"is_lost", "start_time_before", b"start_time_before", "start_time_from", b"start_time_from", "upload_time_before", b"upload_time_before", "upload_time_from", b"upload_time_from"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_is_lost", b"_is_lost", "_number", b"_number", "is_lost", b"is_lost", "number", b"number", "start_time_before", b"start_time_before", "start_time_from", b"start_time_from", "upload_time_before", b"upload_time_before", "upload_time_from", b"upload_time_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_lost", b"_is_lost", "direction", b"direction", "is_lost", b"is_lost", "page_size", b"page_size", "page_token", b"page_token", "start_time_before", b"start_time_before", "start_time_from", b"start_time_from", "statuses", b"statuses", "upload_time_before", b"upload_time_before", "upload_time_from", b"upload_time_from"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_lost", b"_is_lost", "_number", b"_number", "direction", b"direction", "employee_ids", b"employee_ids", "employee_names", b"employee_names", "is_lost", b"is_lost", "number", b"number", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "start_time_before", b"start_time_before", "start_time_from", b"start_time_from", "statuses", b"statuses", "tag_ids", b"tag_ids", "tag_names", b"tag_names", "text", b"text", "upload_time_before", b"upload_time_before", "upload_time_from", b"upload_time_from", "verdict_codes", b"verdict_codes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__is_lost: _TypeAlias = _typing.Literal["is_lost"]  # noqa: Y015
     _WhichOneofArgType__is_lost: _TypeAlias = _typing.Literal["_is_lost", b"_is_lost"]  # noqa: Y015
+    _WhichOneofReturnType__number: _TypeAlias = _typing.Literal["number"]  # noqa: Y015
+    _WhichOneofArgType__number: _TypeAlias = _typing.Literal["_number", b"_number"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__is_lost) -> _WhichOneofReturnType__is_lost | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__number) -> _WhichOneofReturnType__number | None: ...
 
 Global___ListCallsRequest: _TypeAlias = ListCallsRequest  # noqa: Y015
 
@@ -414,6 +465,13 @@ class DeleteCallsRequest(_message.Message):
     START_TIME_BEFORE_FIELD_NUMBER: _builtins.int
     UPLOAD_TIME_FROM_FIELD_NUMBER: _builtins.int
     UPLOAD_TIME_BEFORE_FIELD_NUMBER: _builtins.int
+    VERDICT_CODES_FIELD_NUMBER: _builtins.int
+    EMPLOYEE_IDS_FIELD_NUMBER: _builtins.int
+    EMPLOYEE_NAMES_FIELD_NUMBER: _builtins.int
+    TAG_IDS_FIELD_NUMBER: _builtins.int
+    TAG_NAMES_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
     validate_only: _builtins.bool
     """Optional. True counts the calls that match and erases nothing. Default false."""
     expected_count: _builtins.int
@@ -422,6 +480,12 @@ class DeleteCallsRequest(_message.Message):
     """Optional. Only calls of this direction."""
     is_lost: _builtins.bool
     """Optional. Only lost calls, or only successful ones."""
+    number: _builtins.str
+    """Optional. Only calls from or to this telephone number, in any form in which people write it: a number in use, with a plus or of ten digits or more, is meant whole.
+    Anything else are 4 or more digits of numbers: with a plus from their beginning on, else anywhere; what the account's region dials with its national prefix is understood.
+    """
+    text: _builtins.str
+    """Optional. Refused: no call is erased because a word stands in it. ListCalls finds such calls, DeleteCall erases each."""
     @_builtins.property
     def statuses(self) -> _containers.RepeatedScalarFieldContainer[_call_pb2.CallStatus.ValueType]:
         """Optional. Only calls that stand at one of these."""
@@ -442,6 +506,26 @@ class DeleteCallsRequest(_message.Message):
     def upload_time_before(self) -> _timestamp_pb2.Timestamp:
         """Optional. Only calls that were uploaded before this moment."""
 
+    @_builtins.property
+    def verdict_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Only calls with a recording that has one of these verdicts: a code of the contract, such as `wav_min_duration_processing_error` (`RecordingErrorCode` in lower case), or `accepted`."""
+
+    @_builtins.property
+    def employee_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Optional. Only calls with a recording of one of these employees, or of `employee_names`. An employee that the account does not have has no calls. REST JSON takes numbers or strings."""
+
+    @_builtins.property
+    def employee_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. As `employee_ids`, by full names. Letter case and the number of spaces do not matter."""
+
+    @_builtins.property
+    def tag_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Optional. Only calls that have one of these tags, or of `tag_names`. A tag that the account does not have is on no call. REST JSON takes numbers or strings."""
+
+    @_builtins.property
+    def tag_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. As `tag_ids`, by names, which compare exactly."""
+
     def __init__(
         self,
         *,
@@ -454,19 +538,30 @@ class DeleteCallsRequest(_message.Message):
         start_time_before: _timestamp_pb2.Timestamp | None = ...,
         upload_time_from: _timestamp_pb2.Timestamp | None = ...,
         upload_time_before: _timestamp_pb2.Timestamp | None = ...,
+        verdict_codes: _abc.Iterable[_builtins.str] | None = ...,
+        employee_ids: _abc.Iterable[_builtins.int] | None = ...,
+        employee_names: _abc.Iterable[_builtins.str] | None = ...,
+        tag_ids: _abc.Iterable[_builtins.int] | None = ...,
+        tag_names: _abc.Iterable[_builtins.str] | None = ...,
+        number: _builtins.str | None = ...,
+        text: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_count", b"_expected_count", "_is_lost", b"_is_lost", "expected_count", b"expected_count", "is_lost", b"is_lost", "start_time_before", b"start_time_before", "start_time_from", b"start_time_from", "upload_time_before", b"upload_time_before", "upload_time_from", b"upload_time_from"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_count", b"_expected_count", "_is_lost", b"_is_lost", "_number", b"_number", "expected_count", b"expected_count", "is_lost", b"is_lost", "number", b"number", "start_time_before", b"start_time_before", "start_time_from", b"start_time_from", "upload_time_before", b"upload_time_before", "upload_time_from", b"upload_time_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_count", b"_expected_count", "_is_lost", b"_is_lost", "direction", b"direction", "expected_count", b"expected_count", "is_lost", b"is_lost", "start_time_before", b"start_time_before", "start_time_from", b"start_time_from", "statuses", b"statuses", "upload_time_before", b"upload_time_before", "upload_time_from", b"upload_time_from", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_count", b"_expected_count", "_is_lost", b"_is_lost", "_number", b"_number", "direction", b"direction", "employee_ids", b"employee_ids", "employee_names", b"employee_names", "expected_count", b"expected_count", "is_lost", b"is_lost", "number", b"number", "start_time_before", b"start_time_before", "start_time_from", b"start_time_from", "statuses", b"statuses", "tag_ids", b"tag_ids", "tag_names", b"tag_names", "text", b"text", "upload_time_before", b"upload_time_before", "upload_time_from", b"upload_time_from", "validate_only", b"validate_only", "verdict_codes", b"verdict_codes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_count: _TypeAlias = _typing.Literal["expected_count"]  # noqa: Y015
     _WhichOneofArgType__expected_count: _TypeAlias = _typing.Literal["_expected_count", b"_expected_count"]  # noqa: Y015
     _WhichOneofReturnType__is_lost: _TypeAlias = _typing.Literal["is_lost"]  # noqa: Y015
     _WhichOneofArgType__is_lost: _TypeAlias = _typing.Literal["_is_lost", b"_is_lost"]  # noqa: Y015
+    _WhichOneofReturnType__number: _TypeAlias = _typing.Literal["number"]  # noqa: Y015
+    _WhichOneofArgType__number: _TypeAlias = _typing.Literal["_number", b"_number"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_count) -> _WhichOneofReturnType__expected_count | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__is_lost) -> _WhichOneofReturnType__is_lost | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__number) -> _WhichOneofReturnType__number | None: ...
 
 Global___DeleteCallsRequest: _TypeAlias = DeleteCallsRequest  # noqa: Y015
 
@@ -506,12 +601,12 @@ class ListCallsResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     WATCH_CURSOR_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Output only. Names the next page. Empty on the last one."""
+    """Output only. Names the next page. Empty on the last one, and only there: a page of few calls, or of none, need not be the last."""
     watch_cursor: _builtins.str
     """Output only. Where WatchCalls goes on from this list. Only on the first page."""
     @_builtins.property
     def calls(self) -> _containers.RepeatedCompositeFieldContainer[_call_pb2.Call]:
-        """Output only. The calls, newest first, up to about 2 MiB."""
+        """Output only. The calls in the order that was asked for, up to about 2 MiB."""
 
     def __init__(
         self,

@@ -118,9 +118,11 @@ class CallServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListCalls(self, request, context):
-        """Lists the account's calls, newest first by `call_session_id`. Calls that arrive while one pages through do not shift the pages. Role: read.
+        """Lists the account's calls, newest first by `call_session_id` unless `order_by` says otherwise. Calls that arrive while one pages through do not shift the pages: none that was there is shown twice or left out. Role: read.
 
-        Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not ours.
+        A page looks at so many calls and no more: at 20,000, with `text` at 5,000. Where few of them match it has few calls or none, and its `next_page_token` goes on.
+
+        Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size, for a page token that is not ours or of another filter or order, and for a verdict code, a number or an order that is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -174,7 +176,7 @@ class CallServiceServicer:
 
         Counts first: with `validate_only` that is all it does. The count that is known goes into `expected_count` of the request that erases: when more calls match than that, nothing is erased. Safe to repeat: what is gone does not match any more.
 
-        Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED) without any filter or without `expected_count`; FAILED_PRECONDITION (INVALID_PARAMETER_VALUE) when more calls match than expected.
+        Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED) without any filter or without `expected_count`, (UNEXPECTED_PARAMETERS) with `text`, (INVALID_PARAMETER_VALUE) for a verdict code or a number that is none; FAILED_PRECONDITION (INVALID_PARAMETER_VALUE) when more calls match than expected.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -53,9 +53,11 @@ class CallServiceStub:
     Errors: NOT_FOUND (ENTITY_NOT_FOUND).
     """
     ListCalls: _grpc.UnaryUnaryMultiCallable[_call_service_pb2.ListCallsRequest, _call_service_pb2.ListCallsResponse]
-    """Lists the account's calls, newest first by `call_session_id`. Calls that arrive while one pages through do not shift the pages. Role: read.
+    """Lists the account's calls, newest first by `call_session_id` unless `order_by` says otherwise. Calls that arrive while one pages through do not shift the pages: none that was there is shown twice or left out. Role: read.
 
-    Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not ours.
+    A page looks at so many calls and no more: at 20,000, with `text` at 5,000. Where few of them match it has few calls or none, and its `next_page_token` goes on.
+
+    Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size, for a page token that is not ours or of another filter or order, and for a verdict code, a number or an order that is none.
     """
     WatchCalls: _grpc.UnaryStreamMultiCallable[_call_service_pb2.WatchCallsRequest, _call_service_pb2.WatchCallsResponse]
     """Streams the account's calls as they are stored and as they change: every change once, in the order in which they were committed. Role: read.
@@ -89,7 +91,7 @@ class CallServiceStub:
 
     Counts first: with `validate_only` that is all it does. The count that is known goes into `expected_count` of the request that erases: when more calls match than that, nothing is erased. Safe to repeat: what is gone does not match any more.
 
-    Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED) without any filter or without `expected_count`; FAILED_PRECONDITION (INVALID_PARAMETER_VALUE) when more calls match than expected.
+    Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED) without any filter or without `expected_count`, (UNEXPECTED_PARAMETERS) with `text`, (INVALID_PARAMETER_VALUE) for a verdict code or a number that is none; FAILED_PRECONDITION (INVALID_PARAMETER_VALUE) when more calls match than expected.
     """
 
 @_typing.type_check_only
@@ -116,9 +118,11 @@ class CallServiceAsyncStub(CallServiceStub):
     Errors: NOT_FOUND (ENTITY_NOT_FOUND).
     """
     ListCalls: _aio.UnaryUnaryMultiCallable[_call_service_pb2.ListCallsRequest, _call_service_pb2.ListCallsResponse]  # type: ignore[assignment]
-    """Lists the account's calls, newest first by `call_session_id`. Calls that arrive while one pages through do not shift the pages. Role: read.
+    """Lists the account's calls, newest first by `call_session_id` unless `order_by` says otherwise. Calls that arrive while one pages through do not shift the pages: none that was there is shown twice or left out. Role: read.
 
-    Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not ours.
+    A page looks at so many calls and no more: at 20,000, with `text` at 5,000. Where few of them match it has few calls or none, and its `next_page_token` goes on.
+
+    Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size, for a page token that is not ours or of another filter or order, and for a verdict code, a number or an order that is none.
     """
     WatchCalls: _aio.UnaryStreamMultiCallable[_call_service_pb2.WatchCallsRequest, _call_service_pb2.WatchCallsResponse]  # type: ignore[assignment]
     """Streams the account's calls as they are stored and as they change: every change once, in the order in which they were committed. Role: read.
@@ -152,7 +156,7 @@ class CallServiceAsyncStub(CallServiceStub):
 
     Counts first: with `validate_only` that is all it does. The count that is known goes into `expected_count` of the request that erases: when more calls match than that, nothing is erased. Safe to repeat: what is gone does not match any more.
 
-    Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED) without any filter or without `expected_count`; FAILED_PRECONDITION (INVALID_PARAMETER_VALUE) when more calls match than expected.
+    Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED) without any filter or without `expected_count`, (UNEXPECTED_PARAMETERS) with `text`, (INVALID_PARAMETER_VALUE) for a verdict code or a number that is none; FAILED_PRECONDITION (INVALID_PARAMETER_VALUE) when more calls match than expected.
     """
 
 class CallServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -200,9 +204,11 @@ class CallServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _call_service_pb2.ListCallsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_call_service_pb2.ListCallsResponse, _abc.Awaitable[_call_service_pb2.ListCallsResponse]]:
-        """Lists the account's calls, newest first by `call_session_id`. Calls that arrive while one pages through do not shift the pages. Role: read.
+        """Lists the account's calls, newest first by `call_session_id` unless `order_by` says otherwise. Calls that arrive while one pages through do not shift the pages: none that was there is shown twice or left out. Role: read.
 
-        Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size or a page token that is not ours.
+        A page looks at so many calls and no more: at 20,000, with `text` at 5,000. Where few of them match it has few calls or none, and its `next_page_token` goes on.
+
+        Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size, for a page token that is not ours or of another filter or order, and for a verdict code, a number or an order that is none.
         """
 
     @_abc_1.abstractmethod
@@ -266,7 +272,7 @@ class CallServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Counts first: with `validate_only` that is all it does. The count that is known goes into `expected_count` of the request that erases: when more calls match than that, nothing is erased. Safe to repeat: what is gone does not match any more.
 
-        Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED) without any filter or without `expected_count`; FAILED_PRECONDITION (INVALID_PARAMETER_VALUE) when more calls match than expected.
+        Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED) without any filter or without `expected_count`, (UNEXPECTED_PARAMETERS) with `text`, (INVALID_PARAMETER_VALUE) for a verdict code or a number that is none; FAILED_PRECONDITION (INVALID_PARAMETER_VALUE) when more calls match than expected.
         """
 
 def add_CallServiceServicer_to_server(servicer: CallServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
