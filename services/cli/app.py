@@ -18,6 +18,7 @@ from services.cli.directory_commands import DIRECTORY
 from services.cli.doctor import look
 from services.cli.export_command import export_calls
 from services.cli.instance import CannotStart, InstanceRunning, KeyMissing
+from services.cli.listing import list_calls
 from services.cli.local_files import file_of_calls
 from services.cli.migrate import migrate_databases
 from services.cli.options import DataDir, Json, Token, Url
@@ -51,6 +52,7 @@ app.command("restore")(restore)
 app.command("doctor")(look)
 app.command("settings")(show_settings)
 app.command("certificates")(make_certificates)
+calls_app.command("list")(list_calls)
 calls_app.command("export")(export_calls)
 calls_app.command("delete")(delete_calls)
 app.add_typer(retention_app, name="retention")
@@ -270,18 +272,6 @@ def block_token(
 ) -> None:
     """Stops a token for good."""
     tokens.block(front_door(data_dir, url, token), token_id)
-
-
-@calls_app.command("list")
-def list_calls(
-    data_dir: DataDir = DEFAULT_DATA_DIR,
-    url: Url = None,
-    token: Token = None,
-    limit: Annotated[int, typer.Option(min=1, help="Calls to show at most.")] = 50,
-    json_output: Json = False,
-) -> None:
-    """Lists the account's calls, newest first."""
-    calls.print_list(front_door(data_dir, url, token), limit, as_json=json_output)
 
 
 @calls_app.command("show")

@@ -64,6 +64,40 @@ UploadedBefore = Annotated[
     typer.Option("--uploaded-before", parser=_moment, metavar="MOMENT", help="Only calls uploaded before it."),
 ]
 
+Verdicts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--verdict",
+        metavar="CODE",
+        help="Only calls with a recording of this verdict: accepted, or a code such as decode_error; repeatable.",
+    ),
+]
+Employees = Annotated[
+    list[str] | None,
+    typer.Option("--employee", metavar="NAME", help="Only calls with a recording of this employee; repeatable."),
+]
+Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="NAME", help="Only calls with this tag; repeatable.")]
+Number = Annotated[
+    str | None,
+    typer.Option(
+        "--number", help="Only calls from or to this telephone number, however it is written, or to 4 or more digits."
+    ),
+]
+Text = Annotated[
+    str | None,
+    typer.Option(
+        "--text", help="Only calls with these words in the ext_id, comment, numbers, or names of tags and employees."
+    ),
+]
+Sort = Annotated[
+    str | None,
+    typer.Option(
+        "--sort",
+        metavar="ORDER",
+        help="call_session_id, start_time or upload_time; with desc for the greatest first: 'start_time desc'.",
+    ),
+]
+
 Request = TypeVar("Request", ListCallsRequest, DeleteCallsRequest)
 
 
@@ -76,6 +110,10 @@ def filtered(
     began_before: datetime | None,
     uploaded_from: datetime | None,
     uploaded_before: datetime | None,
+    verdict: list[str] | None,
+    employee: list[str] | None,
+    tag: list[str] | None,
+    number: str | None,
 ) -> Request:
     """A request with these filters."""
     return request(
@@ -86,4 +124,8 @@ def filtered(
         start_time_before=timestamp(began_before) if began_before else None,
         upload_time_from=timestamp(uploaded_from) if uploaded_from else None,
         upload_time_before=timestamp(uploaded_before) if uploaded_before else None,
+        verdict_codes=verdict,
+        employee_names=employee,
+        tag_names=tag,
+        number=number,
     )

@@ -28,10 +28,10 @@ PAGE = 1000
 AWAY_S = 1.0
 
 
-def print_list(door: Door, limit: int, *, as_json: bool) -> None:
-    """Prints the newest calls: a table, or one JSON object a line."""
+def print_list(door: Door, asked: ListCallsRequest, limit: int, *, as_json: bool) -> None:
+    """Prints the first calls of a list: a table, or one JSON object a line."""
     table = Table("call", "ext_id", "start (UTC)", "direction", "from", "to", "status", "error")
-    for call in _newest(door, limit):
+    for call in _first(door, asked, limit):
         if as_json:
             print(json.dumps(as_dict(call), ensure_ascii=False))
         else:
@@ -156,11 +156,12 @@ def _recordings(call: Call) -> Table:
     return table
 
 
-def _newest(door: Door, limit: int) -> Iterator[Call]:
+def _first(door: Door, asked: ListCallsRequest, limit: int) -> Iterator[Call]:
     stub = CallServiceStub(door.channel)
     token = ""
     while limit > 0:
         request = ListCallsRequest(page_size=min(limit, PAGE), page_token=token)
+        request.MergeFrom(asked)
         page = stub.ListCalls(request, timeout=DEADLINE_S, metadata=door.metadata)
         yield from page.calls
         limit -= len(page.calls)

@@ -16,11 +16,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from services.cli.call_filters import (
     BeganBefore,
     BeganFrom,
+    Employees,
     Lost,
+    Number,
     OfDirection,
     Statuses,
+    Tags,
     UploadedBefore,
     UploadedFrom,
+    Verdicts,
     filtered,
 )
 from services.cli.calls import find_call
@@ -45,6 +49,10 @@ def delete_calls(
     before: BeganBefore = None,
     uploaded_from: UploadedFrom = None,
     uploaded_before: UploadedBefore = None,
+    verdict: Verdicts = None,
+    employee: Employees = None,
+    tag: Tags = None,
+    number: Number = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be erased, and erase nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     json_output: Json = False,
@@ -53,7 +61,20 @@ def delete_calls(
 
     Calls that are uploaded after the count are not meant. Needs an admin's token for more than one.
     """
-    wanted = filtered(DeleteCallsRequest, status, direction, lost, from_, before, uploaded_from, uploaded_before)
+    wanted = filtered(
+        DeleteCallsRequest,
+        status,
+        direction,
+        lost,
+        from_,
+        before,
+        uploaded_from,
+        uploaded_before,
+        verdict,
+        employee,
+        tag,
+        number,
+    )
     if (call is None) == (wanted == DeleteCallsRequest()):
         raise typer.BadParameter("say which: a call, or filters such as --before 365d")
     door = front_door(data_dir, url, token)

@@ -15,11 +15,17 @@ from rich.console import Console
 from services.cli.call_filters import (
     BeganBefore,
     BeganFrom,
+    Employees,
     Lost,
+    Number,
     OfDirection,
+    Sort,
     Statuses,
+    Tags,
+    Text,
     UploadedBefore,
     UploadedFrom,
+    Verdicts,
     filtered,
 )
 from services.cli.connect import DEFAULT_DATA_DIR, front_door
@@ -72,6 +78,12 @@ def export_calls(
     before: BeganBefore = None,
     uploaded_from: UploadedFrom = None,
     uploaded_before: UploadedBefore = None,
+    verdict: Verdicts = None,
+    employee: Employees = None,
+    tag: Tags = None,
+    number: Number = None,
+    text: Text = None,
+    sort: Sort = None,
     domain: Annotated[
         str, typer.Option(envvar="CALLDOCK_VCON_DOMAIN", help="Your domain, from which vCons' uuids are made.")
     ] = NO_DOMAIN,
@@ -89,7 +101,21 @@ def export_calls(
     """
     form = _format(file, format_, is_one=call is not None)
     _check_recordings(recordings, form, file)
-    filters = filtered(ListCallsRequest, status, direction, lost, from_, before, uploaded_from, uploaded_before)
+    filters = filtered(
+        ListCallsRequest,
+        status,
+        direction,
+        lost,
+        from_,
+        before,
+        uploaded_from,
+        uploaded_before,
+        verdict,
+        employee,
+        tag,
+        number,
+    )
+    filters.text, filters.order_by = text or "", sort or ""
     if call is not None and filters != ListCallsRequest():
         raise typer.BadParameter("one call needs no filter: leave CALL out, or the filters")
     if call is None and ext_id:
