@@ -36,6 +36,12 @@ INSERT INTO call_changes (account_id, seq, call_session_id, status, change_time)
 _CHANGE_SEQS = """
 INSERT INTO change_seqs (account_id, last_seq, forgotten_seq) {numbers} SELECT n, CASE WHEN {accounts} = 1 THEN {calls} ELSE 0 END, 0 FROM numbers
 """
+_RARE = (
+    "INSERT INTO tags (tag_id, account_id, name, is_system) SELECT {rare_tag}, 1, 'rare', false",
+    "INSERT INTO employees (employee_id, account_id, full_name, name_key) SELECT 1, 1, 'Rare Person', 'rare person'",
+    "INSERT INTO call_tags (call_session_id, position, tag_id) {numbers} SELECT n, 1, {rare_tag} FROM numbers WHERE n % {step} = 0",
+    "UPDATE recordings SET employee_id = 1, status = 'refused', error_code = 'decode_error' WHERE call_session_id % {step} = 0",
+)
 _WORK = """
 INSERT INTO call_work (key, account_id, stage, priority, state, due, token, expiries) {numbers} SELECT n, 1 + n % {accounts}, {stage}, 0, 0, {last}, 0, 0 FROM numbers
 """
@@ -60,6 +66,13 @@ def fill_stored(connection: Connection, filling: Filling) -> None:
         connection.exec_driver_sql(statement)
 
 
+def rare_statements(filling: Filling, matches: int, *, is_shared: bool) -> list[str]:
+    """What gives so many of stored calls, all over them, the tag "rare" and a recording of Rare Person's that was refused as decode_error."""
+    values = _values(filling, is_shared=is_shared) | {"rare_tag": TAGS + 1, "step": filling.calls // matches}
+    statements = [_filled(template, values) for template in _RARE]
+    return statements + [_numbered_on("tags", "tag_id"), _numbered_on("employees", "employee_id")] * is_shared
+
+
 def fill_waiting(connection: Connection, filling: Filling) -> None:
     """All wait to be ended: their recording has its verdict, and a receiver wants to be told."""
     is_shared = is_postgresql(connection)
@@ -80,11 +93,12 @@ def stored_statements(filling: Filling, *, is_shared: bool) -> list[str]:
     ]
     if is_shared:
         # The next numbers are those after these.
-        statements += [
-            f"SELECT setval(pg_get_serial_sequence('{table}', '{key}'), (SELECT max({key}) FROM {table}))"  # noqa: S608 - names of ours
-            for table, key in (("calls", "call_session_id"), ("tags", "tag_id"))
-        ]
+        statements += [_numbered_on("calls", "call_session_id"), _numbered_on("tags", "tag_id")]
     return statements
+
+
+def _numbered_on(table: str, key: str) -> str:
+    return f"SELECT setval(pg_get_serial_sequence('{table}', '{key}'), (SELECT max({key}) FROM {table}))"  # noqa: S608 - names of ours
 
 
 def _values(filling: Filling, *, is_shared: bool) -> dict[str, object]:
