@@ -4,16 +4,19 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 
 import structlog
 from aiohttp import web
 
 from services.media.byte_range import NotSatisfiable, Part, read_range
+from services.media.listeners import ListenerGone, Listeners
 from services.media.peers import Intake
 from services.media.playback import PATH, Playback, verify
 from services.shared.clock import Clock
-from services.shared.errors import Refusal, Trouble
+from services.shared.errors import Busy, Mnemonic, Refusal, Trouble
 from services.shared.objects import ObjectMissing, ObjectStore
+from services.shared.places import RETRY_AFTER_S
 
 log = structlog.get_logger()
 
@@ -24,7 +27,8 @@ REMEMBERED_LINKS = 10_000
 class PlaybackDoor:
     """Serves links that were signed with a key."""
 
-    def __init__(self, intake: Intake, objects: ObjectStore, key: bytes, clock: Clock) -> None:
+    def __init__(self, intake: Intake, objects: ObjectStore, listeners: Listeners, key: bytes, clock: Clock) -> None:
+        self._listeners = listeners
         self._intake = intake
         self._objects = objects
         self._key = key
@@ -42,10 +46,16 @@ class PlaybackDoor:
         if playback is None:
             return _said(403, 7, "this link is not valid, or not any more")
         try:
-            object_key = await self._intake.audio_key(playback.account_id, playback.recording_id)
-            return await self._answer(request, link, playback, object_key)
-        except (Refusal, ObjectMissing):
-            return _said(404, 5, "there is no such recording to listen to")
+            with self._listeners.one(playback.account_id, link):
+                object_key = await self._intake.audio_key(playback.account_id, playback.recording_id)
+                return await self._answer(request, link, playback, object_key)
+        except Refusal as refused:
+            return _no_place(refused.why) if refused.mnemonic is Mnemonic.LIMIT_EXCEEDED else _not_there()
+        except ObjectMissing:
+            return _not_there()
+        except Busy as busy:
+            log.info("recording.no_place", account_id=playback.account_id, reason=str(busy))
+            return _no_place("no room at the moment, try again")
         except Trouble as trouble:
             log.warning("recording.not_played", recording_id=playback.recording_id, reason=str(trouble))
             return _said(503, 14, "not available at the moment, try again")
@@ -83,17 +93,26 @@ class PlaybackDoor:
         answer = web.StreamResponse(status=status, headers=headers)
         answer.content_type = "audio/mpeg"
         answer.content_length = part.stop - part.start
+        if request.transport is not None:
+            # Nothing is kept for a listener: a piece is written when the system has taken the one before.
+            request.transport.set_write_buffer_limits(0)
         await answer.prepare(request)
+        # The last piece goes with the end, which waits until it is taken.
+        last = b""
         try:
             if request.method != "HEAD":
                 async for piece in self._objects.part(key, part.start, part.stop):
-                    await answer.write(piece)
-            await answer.write_eof()
+                    async with self._listeners.taking():
+                        await answer.write(last)
+                    last = piece
+            async with self._listeners.taking():
+                await answer.write_eof(last)
         except Trouble as trouble:
             log.warning("recording.broke_off", recording_id=recording_id, reason=str(trouble))
-            # The head is out: whatever else were said would be taken for audio. An end before the promised length tells.
-            if request.transport is not None:
-                request.transport.abort()
+            _break_off(request)
+        except ListenerGone:
+            log.info("recording.listener_gone", recording_id=recording_id)
+            _break_off(request)
         return answer
 
     def _log(self, link: str, playback: Playback, how: str) -> None:
@@ -107,6 +126,12 @@ class PlaybackDoor:
         log.info("recording.played", account_id=playback.account_id, recording_id=playback.recording_id, outcome=how)
 
 
+def _break_off(request: web.Request) -> None:
+    # The head is out: whatever else were said would be taken for audio. An end before the promised length tells.
+    if request.transport is not None:
+        request.transport.abort()
+
+
 def _asked_part(headers: Mapping[str, str], etag: str, size_bytes: int) -> Part | None:
     condition = headers.get("if-range")
     if condition is not None and condition.strip() != etag:
@@ -118,6 +143,14 @@ def _tags(header: str) -> set[str]:
     return {tag.strip().removeprefix("W/") for tag in header.split(",")}
 
 
-def _said(status: int, code: int, message: str) -> web.Response:
+def _not_there() -> web.Response:
+    return _said(404, 5, "there is no such recording to listen to")
+
+
+def _no_place(why: str) -> web.Response:
+    return _said(429, 8, why, {"retry-after": f"{RETRY_AFTER_S:.0f}"})
+
+
+def _said(status: int, code: int, message: str, headers: Mapping[str, str] = MappingProxyType({})) -> web.Response:
     body = {"code": code, "message": message, "details": []}
-    return web.json_response(body, status=status, headers={"cache-control": "no-store"})
+    return web.json_response(body, status=status, headers={"cache-control": "no-store", **headers})

@@ -17,6 +17,7 @@ from services.media.fetch import Fetching
 from services.media.hand_over import HandingOver
 from services.media.http_edge import HttpEdge
 from services.media.listen import LinkMaker, Listening
+from services.media.listeners import Listeners
 from services.media.metrics import MediaMetrics
 from services.media.peers import Intake
 from services.media.playback_door import PlaybackDoor
@@ -110,11 +111,13 @@ async def serve(settings: MediaSettings) -> None:
             is_public=True,
             meter=metered(intake.callers, COSTS, current_identity),
             tls=tls,
+            stream_idle_s=settings.media_listener_idle_s,
         )
+        listeners = Listeners(settings.listening)
         links_key = _links_key(settings)
         links = LinkMaker(intake, links_key, timedelta(seconds=settings.playback_link_s), SystemClock())
         recording_service_pb2_grpc.add_RecordingServiceServicer_to_server(
-            RecordingServicer(Listening(intake, objects), links, handing_over, checking), public.server
+            RecordingServicer(Listening(intake, objects), listeners, links, handing_over, checking), public.server
         )
         internal = Listener(
             (_PROCESSING,), internal_guards(settings.internal_key, tls, CALLERS), check_rules(), tls=tls
@@ -124,7 +127,7 @@ async def serve(settings: MediaSettings) -> None:
             ProcessingServicer(fetching, _processing(sandbox, objects, metrics, settings), objects), internal.server
         )
         door = AppDoor(APP_FILES, origin_of(objects), authenticate, sessions, SystemClock()) if sessions else None
-        edge = _edge(intake, objects, links_key, door, settings)
+        edge = _edge(_playback(intake, objects, listeners, links_key), door, settings)
         await internal.start(settings.internal_addresses)
         await public.start(settings.public_addresses)
         await public.start_health(settings.health_listen)
@@ -159,12 +162,16 @@ def _processing(sandbox: Sandbox, objects: ObjectStore, metrics: MediaMetrics, s
     )
 
 
-def _edge(
-    intake: Intake, objects: ObjectStore, links_key: bytes | None, door: AppDoor | None, settings: MediaSettings
-) -> HttpEdge:
+def _playback(
+    intake: Intake, objects: ObjectStore, listeners: Listeners, links_key: bytes | None
+) -> PlaybackDoor | None:
+    return None if links_key is None else PlaybackDoor(intake, objects, listeners, links_key, SystemClock())
+
+
+def _edge(playback: PlaybackDoor | None, door: AppDoor | None, settings: MediaSettings) -> HttpEdge:
     app = web.Application()
-    if links_key is not None:
-        PlaybackDoor(intake, objects, links_key, SystemClock()).add_routes(app)
+    if playback is not None:
+        playback.add_routes(app)
     if door is not None:
         door.add_routes(app)
     return HttpEdge(app, settings.drain_s)

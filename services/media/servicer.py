@@ -15,6 +15,7 @@ from services.media.examine import AudioTags
 from services.media.fetch import Fetching
 from services.media.hand_over import HandingOver
 from services.media.listen import LinkMaker, Listening, Opened
+from services.media.listeners import Listeners
 from services.media.peers import read_credential, read_rules
 from services.media.process import Processing
 from services.media.talk import Segment
@@ -110,8 +111,16 @@ class ProcessingServicer(processing_service_pb2_grpc.ProcessingServiceServicer):
 class RecordingServicer(recording_service_pb2_grpc.RecordingServiceServicer):
     """RecordingService."""
 
-    def __init__(self, listening: Listening, links: LinkMaker, handing_over: HandingOver, checking: Checking) -> None:
+    def __init__(
+        self,
+        listening: Listening,
+        listeners: Listeners,
+        links: LinkMaker,
+        handing_over: HandingOver,
+        checking: Checking,
+    ) -> None:
         self._listening = listening
+        self._listeners = listeners
         self._links = links
         self._handing_over = handing_over
         self._checking = checking
@@ -119,16 +128,20 @@ class RecordingServicer(recording_service_pb2_grpc.RecordingServiceServicer):
     async def GetRecordingAudio(
         self, request: recording_service_pb2.GetRecordingAudioRequest, context: Context
     ) -> AsyncIterator[HttpBody]:
-        opened = await self._listening.open_audio(current_identity().account_id, request.recording_id)
-        async for piece in _streamed(opened, context):
-            yield piece
+        account_id = current_identity().account_id
+        with self._listeners.one(account_id):
+            opened = await self._listening.open_audio(account_id, request.recording_id)
+            async for piece in _streamed(opened, context):
+                yield piece
 
     async def GetRecordingSource(
         self, request: recording_service_pb2.GetRecordingSourceRequest, context: Context
     ) -> AsyncIterator[HttpBody]:
-        opened = await self._listening.open_source(current_identity().account_id, request.recording_id)
-        async for piece in _streamed(opened, context):
-            yield piece
+        account_id = current_identity().account_id
+        with self._listeners.one(account_id):
+            opened = await self._listening.open_source(account_id, request.recording_id)
+            async for piece in _streamed(opened, context):
+                yield piece
 
     async def CreatePlaybackLink(
         self, request: recording_service_pb2.CreatePlaybackLinkRequest, context: Context

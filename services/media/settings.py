@@ -5,6 +5,7 @@ import os
 from pydantic import Field, SecretStr, field_validator
 
 from services.media.encode import BIT_RATES_KBPS
+from services.media.listeners import ListeningBounds
 from services.shared.metrics import METRICS_LISTEN
 from services.shared.objects import Storage
 from services.shared.settings import EgressSettings, split_list
@@ -54,6 +55,16 @@ class MediaSettings(EgressSettings):
     )
     media_checks: int = Field(default=16, ge=1, le=1000, description="recordings checked without a call at once")
     media_puts: int = Field(default=16, ge=1, le=1000, description="recordings without a link taken at once")
+    media_listeners: int = Field(default=200, ge=1, le=10_000, description="recordings listened to at once")
+    media_listeners_per_account: int = Field(
+        default=50, ge=1, le=10_000, description="recordings of one account listened to at once"
+    )
+    media_listeners_per_link: int = Field(
+        default=8, ge=1, le=1000, description="requests of one playback link answered at once"
+    )
+    media_listener_idle_s: float = Field(
+        default=60.0, gt=0, le=600, description="seconds after which a listener that takes nothing is cut off"
+    )
     media_upload_timeout_s: float = Field(
         default=30.0, gt=0, le=50, description="seconds that a file that is sent here may take to come"
     )
@@ -67,6 +78,16 @@ class MediaSettings(EgressSettings):
         if rate not in BIT_RATES_KBPS:
             raise ValueError(f"one of {', '.join(map(str, BIT_RATES_KBPS))} is due")
         return rate
+
+    @property
+    def listening(self) -> ListeningBounds:
+        """How many listen at once, and how slowly."""
+        return ListeningBounds(
+            of_link=self.media_listeners_per_link,
+            of_account=self.media_listeners_per_account,
+            most=self.media_listeners,
+            idle_s=self.media_listener_idle_s,
+        )
 
     @property
     def storage(self) -> Storage:

@@ -281,6 +281,25 @@ def test_the_front_door_for_replicas_is_what_the_template_gives() -> None:
     assert TARGET.read_text() == scaled_config()
 
 
+def envoy_config() -> Any:
+    return yaml.safe_load(TARGET.read_text())["static_resources"]
+
+
+def test_envoy_lets_as_many_listen_as_media_does_and_waits_as_long_for_who_takes_nothing() -> None:
+    bounds = MediaSettings(public_listen="unix:/x", internal_listen="unix:/y", intake_address="unix:/z").listening
+    for name in ("media", "media_http"):
+        (cluster,) = [each for each in envoy_config()["clusters"] if each["name"] == name]
+        (room,) = cluster["circuit_breakers"]["thresholds"]
+        assert room["max_requests"] > bounds.most
+        # Over HTTP/2 one connection is enough for many.
+        assert name == "media" or room["max_connections"] > bounds.most
+    (chain,) = envoy_config()["listeners"][0]["filter_chains"]
+    (host,) = chain["filters"][0]["typed_config"]["route_config"]["virtual_hosts"]
+    idle = {each["match"].get("prefix"): each.get("route", {}).get("idle_timeout") for each in host["routes"]}
+    for path in ("/v1/playback/", "/calldock.media.v1.RecordingService/"):
+        assert idle[path] == f"{bounds.idle_s:.0f}s"
+
+
 def test_the_unit_is_one_that_systemd_understands(tmp_path: Path) -> None:
     verify = shutil.which("systemd-analyze")
     if verify is None:

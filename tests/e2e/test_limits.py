@@ -102,7 +102,9 @@ def test_limit_exceeded_is_told_at_every_door(calldock: Calldock) -> None:
     assert error["data"]["params"] == {"limit_type": "day", "limit_max_value": "4"}
     assert upload["data"]["mnemonic"] == "limit_exceeded"
     for path in ("/v1/calls", "/v1/notifications", "/v1/recordings/1/audio"):
-        assert reason(calldock.http("GET", path, token=account.token)) == (429, "LIMIT_EXCEEDED"), path
+        refused = calldock.http("GET", path, token=account.token)
+        assert reason(refused) == (429, "LIMIT_EXCEEDED"), path
+        assert 0 < int(refused.headers["retry-after"]) <= 86_400
     assert reason(calldock.upload(account, a_json_call())) == (429, "LIMIT_EXCEEDED")
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     status = rpc_status.from_call(caught.value)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from services.media.http_edge import HttpEdge
+from services.media.listeners import Listeners, ListeningBounds
 from services.media.playback import PATH, Playback, sign
 from services.media.playback_door import PlaybackDoor
 from services.shared.errors import Trouble
@@ -52,7 +53,8 @@ class Store:
 async def a_door(folder: Path, store: Any) -> AsyncIterator[Path]:
     """Serves links at a socket."""
     app, intake = web.Application(), Intake()
-    PlaybackDoor(intake, store, KEY, HandClock(NOW)).add_routes(app)  # type: ignore[arg-type]
+    listeners = Listeners(ListeningBounds(of_link=8, of_account=50, most=200, idle_s=60.0))
+    PlaybackDoor(intake, store, listeners, KEY, HandClock(NOW)).add_routes(app)  # type: ignore[arg-type]
     edge = HttpEdge(app, drain_s=0.1)
     await edge.start(f"unix:{folder}/door.sock")
     try:

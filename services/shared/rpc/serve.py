@@ -12,7 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from services.shared.quota import Meter
 from services.shared.rpc.reflection import add_reflection
-from services.shared.rpc.status import Check, Guard, StatusInterceptor, unmetered
+from services.shared.rpc.status import STREAM_IDLE_S, Check, Guard, StatusInterceptor, unmetered
 from services.shared.rpc.tls import PeerTls
 from services.shared.rpc.tracing import server_interceptors
 
@@ -47,12 +47,16 @@ class Listener:
         max_request_bytes: int = MAX_REQUEST_BYTES,
         is_public: bool = False,
         tls: PeerTls | None = None,
+        stream_idle_s: float = STREAM_IDLE_S,
     ) -> None:
-        """Traces may begin at a public listener; connections to any other end after five minutes. With `tls`, addresses on TCP speak nothing else, and demand a certificate of whoever comes."""
+        """Whoever takes nothing of a stream for so many seconds is cut off. Traces may begin at a public listener; connections to any other end after five minutes. With `tls`, addresses on TCP speak nothing else, and demand a certificate of whoever comes."""
         self._tls = tls
         self._health_server: aio.Server | None = None
         self.server = aio.server(
-            interceptors=[*server_interceptors(is_public=is_public), StatusInterceptor(guards, check, meter)],
+            interceptors=[
+                *server_interceptors(is_public=is_public),
+                StatusInterceptor(guards, check, meter, stream_idle_s),
+            ],
             options=[
                 ("grpc.max_receive_message_length", max_request_bytes),
                 ("grpc.max_send_message_length", MAX_ANSWER_BYTES),

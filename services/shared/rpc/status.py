@@ -1,9 +1,11 @@
 """From the domain's "no" to gRPC's: one interceptor round every method of ours (docs/contract.md 8, style S21-S23)."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
 from contextvars import ContextVar
 from datetime import timedelta
+from math import ceil
 from time import monotonic
 from typing import Any, NoReturn, TypeAlias
 
@@ -16,6 +18,7 @@ from grpc import aio
 from grpc_status import rpc_status
 
 from services.shared.errors import ERRORS, MISSING, Busy, Mnemonic, Path, Refusal, Refusals, Trouble
+from services.shared.places import RETRY_AFTER_S
 from services.shared.quota import Meter
 
 log = structlog.get_logger()
@@ -26,6 +29,9 @@ MAX_DETAILS_BYTES = 4096
 """Trailers beyond 8 KiB reach Python clients as another error; half of that leaves room for everything else in them."""
 MAX_VALUE_BYTES = 64
 MAX_WHY_CHARACTERS = 300
+RETRY_AFTER = "retry-after"
+STREAM_IDLE_S = 60.0
+"""As Envoy's idle_timeout of the routes that stream."""
 
 Context: TypeAlias = "aio.ServicerContext[Any, Any]"
 Guard: TypeAlias = Callable[[str, Context], Awaitable[None]]
@@ -48,17 +54,24 @@ def unmetered(_method: str) -> AbstractAsyncContextManager[object]:
     return nullcontext()
 
 
+class _NothingTaken(Exception):
+    """A caller does not read what it asked for."""
+
+
 class StatusInterceptor(aio.ServerInterceptor):
     """Runs the guards, takes what the request costs, parses, runs the check, then the handler, and turns what they raise into a status with details.
 
     A stranger's bytes are not parsed. A bug answers INTERNAL with the request id and no more.
     """
 
-    def __init__(self, guards: Sequence[Guard], check: Check, meter: Meter = unmetered) -> None:
-        """`meter` goes round what comes after the guards."""
+    def __init__(
+        self, guards: Sequence[Guard], check: Check, meter: Meter = unmetered, idle_s: float = STREAM_IDLE_S
+    ) -> None:
+        """`meter` goes round what comes after the guards. Whoever takes nothing of a stream for `idle_s` seconds is cut off."""
         self._guards = tuple(guards)
         self._check = check
         self._meter = meter
+        self._idle_s = idle_s
 
     async def intercept_service(
         self,
@@ -92,17 +105,23 @@ class StatusInterceptor(aio.ServerInterceptor):
 
         return around
 
-    def _around_stream(
-        self, method: str, handle: Any, parse: Any
-    ) -> Callable[[bytes, Context], AsyncIterator[Message]]:
-        async def around(data: bytes, context: Context) -> AsyncIterator[Message]:
+    def _around_stream(self, method: str, handle: Any, parse: Any) -> Callable[[bytes, Context], Awaitable[None]]:
+        async def around(data: bytes, context: Context) -> None:
             async with _answering(method, context):
                 await self._guard(method, context)
-                async with self._meter(method):
-                    async for piece in handle(self._parsed(method, data, parse), context):
-                        yield piece
+                # However it ends, the handler has given back what it holds before the caller hears of it.
+                async with self._meter(method), aclosing(handle(self._parsed(method, data, parse), context)) as pieces:
+                    async for piece in pieces:
+                        await self._write(piece, context)
 
         return around
+
+    async def _write(self, piece: Message, context: Context) -> None:
+        try:
+            async with asyncio.timeout(self._idle_s):
+                await context.write(piece)
+        except TimeoutError as error:
+            raise _NothingTaken(f"nothing was taken for {self._idle_s:g} s") from error
 
     def _around_upload(
         self, method: str, handle: Any, parse: Any
@@ -139,10 +158,18 @@ async def _answering(method: str, context: Context) -> AsyncIterator[None]:
     try:
         yield
     except (Refusal, Refusals) as refused:
-        await context.abort_with_status(rpc_status.to_status(status_of(refused)))
+        status = rpc_status.to_status(status_of(refused))
+        told = (status.trailing_metadata or ()) + _retry_after(_first(refused).retry_after_s)
+        await context.abort(status.code, status.details, told)
+    except _NothingTaken as slow:
+        log.info("rpc.nothing_taken", method=method)
+        # Waits behind what is not taken, and holds nothing but that: what the method held is given back. gRPC has no way to reset a stream from here, Envoy does.
+        await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, str(slow))
     except Busy as busy:
         log.info("rpc.busy", method=method, reason=str(busy))
-        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "no room at the moment, try again")
+        await context.abort(
+            grpc.StatusCode.RESOURCE_EXHAUSTED, "no room at the moment, try again", _retry_after(RETRY_AFTER_S)
+        )
     except Trouble as trouble:
         log.warning("rpc.trouble", method=method, reason=str(trouble))
         await context.abort(grpc.StatusCode.UNAVAILABLE, "not available at the moment, try again")
@@ -150,6 +177,15 @@ async def _answering(method: str, context: Context) -> AsyncIterator[None]:
         raise
     except Exception:  # noqa: BLE001 - the edge: whatever it is, its words must not reach the caller
         await _abort_internal(method, context)
+
+
+def _first(refused: Refusal | Refusals) -> Refusal:
+    return refused.first if isinstance(refused, Refusals) else refused
+
+
+def _retry_after(seconds: float | None) -> tuple[tuple[str, str], ...]:
+    """As RFC 9110, 10.2.3 has it: Envoy makes a header of it for who came by REST."""
+    return () if seconds is None else ((RETRY_AFTER, str(ceil(seconds))),)
 
 
 async def _abort_internal(method: str, context: Context) -> NoReturn:

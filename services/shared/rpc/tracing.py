@@ -1,6 +1,6 @@
 """Traces across gRPC: a span for each request of ours that comes in, and one for each that goes out while a span runs. Without tracing there are no interceptors at all."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import grpc
@@ -42,7 +42,7 @@ class _ServerTracing(aio.ServerInterceptor):
         if parent[-2:] in _NOT_SAMPLED or not (parent or self._begins):
             return handler
         if handler.unary_stream is not None:
-            stream = self._around_stream(method, parent, handler.unary_stream)
+            stream = self._around(method, parent, handler.unary_stream)
             return grpc.unary_stream_rpc_method_handler(
                 stream, handler.request_deserializer, handler.response_serializer
             )
@@ -57,17 +57,6 @@ class _ServerTracing(aio.ServerInterceptor):
             with entry(method[1:], parent, begins=self._begins, attributes=_attributes(method)) as span:
                 try:
                     return await handle(request, context)
-                finally:
-                    _note_code(span, context)
-
-        return around
-
-    def _around_stream(self, method: str, parent: str, handle: Any) -> Any:
-        async def around(request: Any, context: Any) -> AsyncIterator[Any]:
-            with entry(method[1:], parent, begins=self._begins, attributes=_attributes(method)) as span:
-                try:
-                    async for piece in handle(request, context):
-                        yield piece
                 finally:
                     _note_code(span, context)
 

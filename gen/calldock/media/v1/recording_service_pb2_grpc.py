@@ -75,7 +75,7 @@ class RecordingServiceServicer:
     def GetRecordingAudio(self, request, context):
         """Streams the MP3 of an accepted recording, in pieces of up to 64 KiB; the first one carries the content type `audio/mpeg`. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
 
-        Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3.
+        Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3; RESOURCE_EXHAUSTED when the account (LIMIT_EXCEEDED) or all together listen to too many at once; DEADLINE_EXCEEDED when the caller took nothing for a minute.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,7 +84,7 @@ class RecordingServiceServicer:
     def GetRecordingSource(self, request, context):
         """Streams the file of a recording as it was downloaded or handed over, in pieces of up to 64 KiB; the first one carries the content type, `audio/wav` or `audio/mpeg`. It is there for some time after the call ended, a day by default; an accepted MP3 stays. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
 
-        Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or its file is not here yet or no longer.
+        Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or its file is not here yet or no longer; RESOURCE_EXHAUSTED and DEADLINE_EXCEEDED as of `GetRecordingAudio`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

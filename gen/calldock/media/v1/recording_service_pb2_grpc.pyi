@@ -37,12 +37,12 @@ class RecordingServiceStub:
     GetRecordingAudio: _grpc.UnaryStreamMultiCallable[_recording_service_pb2.GetRecordingAudioRequest, _httpbody_pb2.HttpBody]
     """Streams the MP3 of an accepted recording, in pieces of up to 64 KiB; the first one carries the content type `audio/mpeg`. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
 
-    Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3.
+    Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3; RESOURCE_EXHAUSTED when the account (LIMIT_EXCEEDED) or all together listen to too many at once; DEADLINE_EXCEEDED when the caller took nothing for a minute.
     """
     GetRecordingSource: _grpc.UnaryStreamMultiCallable[_recording_service_pb2.GetRecordingSourceRequest, _httpbody_pb2.HttpBody]
     """Streams the file of a recording as it was downloaded or handed over, in pieces of up to 64 KiB; the first one carries the content type, `audio/wav` or `audio/mpeg`. It is there for some time after the call ended, a day by default; an accepted MP3 stays. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
 
-    Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or its file is not here yet or no longer.
+    Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or its file is not here yet or no longer; RESOURCE_EXHAUSTED and DEADLINE_EXCEEDED as of `GetRecordingAudio`.
     """
     CreatePlaybackLink: _grpc.UnaryUnaryMultiCallable[_recording_service_pb2.CreatePlaybackLinkRequest, _recording_service_pb2.PlaybackLink]
     """Makes a link by which the MP3 of an accepted recording can be listened to without a token: `GET` it in ranges, as players do. It is for this recording alone and for a short while, 15 minutes by default; whoever has it may listen, so it belongs into no log. Weighs 1 point, its use nothing. Role: read.
@@ -85,12 +85,12 @@ class RecordingServiceAsyncStub(RecordingServiceStub):
     GetRecordingAudio: _aio.UnaryStreamMultiCallable[_recording_service_pb2.GetRecordingAudioRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Streams the MP3 of an accepted recording, in pieces of up to 64 KiB; the first one carries the content type `audio/mpeg`. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
 
-    Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3.
+    Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3; RESOURCE_EXHAUSTED when the account (LIMIT_EXCEEDED) or all together listen to too many at once; DEADLINE_EXCEEDED when the caller took nothing for a minute.
     """
     GetRecordingSource: _aio.UnaryStreamMultiCallable[_recording_service_pb2.GetRecordingSourceRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Streams the file of a recording as it was downloaded or handed over, in pieces of up to 64 KiB; the first one carries the content type, `audio/wav` or `audio/mpeg`. It is there for some time after the call ended, a day by default; an accepted MP3 stays. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
 
-    Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or its file is not here yet or no longer.
+    Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or its file is not here yet or no longer; RESOURCE_EXHAUSTED and DEADLINE_EXCEEDED as of `GetRecordingAudio`.
     """
     CreatePlaybackLink: _aio.UnaryUnaryMultiCallable[_recording_service_pb2.CreatePlaybackLinkRequest, _recording_service_pb2.PlaybackLink]  # type: ignore[assignment]
     """Makes a link by which the MP3 of an accepted recording can be listened to without a token: `GET` it in ranges, as players do. It is for this recording alone and for a short while, 15 minutes by default; whoever has it may listen, so it belongs into no log. Weighs 1 point, its use nothing. Role: read.
@@ -136,7 +136,7 @@ class RecordingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
         """Streams the MP3 of an accepted recording, in pieces of up to 64 KiB; the first one carries the content type `audio/mpeg`. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
 
-        Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3.
+        Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or it has no MP3; RESOURCE_EXHAUSTED when the account (LIMIT_EXCEEDED) or all together listen to too many at once; DEADLINE_EXCEEDED when the caller took nothing for a minute.
         """
 
     @_abc_1.abstractmethod
@@ -147,7 +147,7 @@ class RecordingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
         """Streams the file of a recording as it was downloaded or handed over, in pieces of up to 64 KiB; the first one carries the content type, `audio/wav` or `audio/mpeg`. It is there for some time after the call ended, a day by default; an accepted MP3 stays. Over REST the answer has a Content-Length: a body that is shorter was cut. Role: read.
 
-        Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or its file is not here yet or no longer.
+        Errors: NOT_FOUND (ENTITY_NOT_FOUND) when the account has no such recording, or its file is not here yet or no longer; RESOURCE_EXHAUSTED and DEADLINE_EXCEEDED as of `GetRecordingAudio`.
         """
 
     @_abc_1.abstractmethod
