@@ -9,8 +9,15 @@ from services.shared.rpc.tls import certificate_name
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "deploy/kubernetes/base/envoy.yaml"
-SERVICES = ("intake", "media", "notify")
 PUBLIC_PORT = 9090
+HTTP_PORT = 9092
+CLUSTERS = {
+    "intake": ("intake", PUBLIC_PORT),
+    "media": ("media", PUBLIC_PORT),
+    "media_http": ("media", HTTP_PORT),
+    "notify": ("notify", PUBLIC_PORT),
+}
+"""The service behind each cluster, and its port."""
 _SOCKETS = "/run/calldock"
 
 
@@ -19,19 +26,19 @@ def scaled_config() -> str:
     front = FrontDoor(
         listen_address="0.0.0.0", listen_port=8080, sockets=Path(_SOCKETS), descriptors=Path("/etc/calldock/public.binpb"),
         openapi=Path("/etc/calldock/openapi.json"), max_request_bytes=524_288,
-        replicas={service: [f"{service}:{PUBLIC_PORT}"] for service in SERVICES},
+        replicas={cluster: [f"{service}:{port}"] for cluster, (service, port) in CLUSTERS.items()},
     )  # fmt: skip
     text = front.config().replace(
         "The names after a dollar sign are filled in by `calldock up`.", "Made by tools/scaled_envoy.py."
     )
-    for service in SERVICES:
-        text = _replaced(text, rf"(?m)^  - name: {service}\n    type: STRICT_DNS\n", _cluster(service), 1)
+    for cluster, (service, _port) in CLUSTERS.items():
+        text = _replaced(text, rf"(?m)^  - name: {cluster}\n    type: STRICT_DNS\n", _cluster(cluster, service), 1)
     return text
 
 
-def _cluster(service: str) -> str:
-    """How a cluster begins. Files are looked at again when the secret's folder changes."""
-    return f"""  - name: {service}
+def _cluster(cluster: str, service: str) -> str:
+    """How a cluster begins whose replicas show the service's certificate. Files are looked at again when the secret's folder changes."""
+    return f"""  - name: {cluster}
     type: STRICT_DNS
     dns_lookup_family: V4_PREFERRED
     transport_socket:

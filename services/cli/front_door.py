@@ -18,7 +18,7 @@ from services.shared.settings import FRONT_DOOR_ROOM
 class FrontDoor:
     """What the configuration template asks for. `sockets` is the folder of the services' public sockets and of Envoy's admin socket.
 
-    `replicas` are the public addresses of services that have several, or listen elsewhere: `unix:/path`, or `host:port`, where a name stands for all its addresses.
+    `replicas` are the public addresses of services (and `media_http`, where media serves browsers) that have several, or listen elsewhere: `unix:/path`, or `host:port`, where a name stands for all its addresses.
     """
 
     listen_address: str
@@ -45,7 +45,6 @@ class FrontDoor:
             descriptors=self.descriptors,
             openapi=self.openapi,
             max_body_bytes=self.max_request_bytes * FRONT_DOOR_ROOM,
-            media_http_socket=self.sockets / "media-http.sock",
             tracing=self.tracing.connection_manager,
             tracing_cluster=self.tracing.cluster,
             **self._clusters(),
@@ -53,8 +52,9 @@ class FrontDoor:
 
     def _clusters(self) -> dict[str, str]:
         found = {}
-        for service in ("intake", "media", "notify"):
-            addresses = self.replicas.get(service, (f"unix:{self.sockets / service}.sock",))
+        for service in ("intake", "media", "media_http", "notify"):
+            socket = self.sockets / f"{service.replace('_', '-')}.sock"
+            addresses = self.replicas.get(service, (f"unix:{socket}",))
             # Only addresses of sockets are asked of DNS.
             are_sockets = all(address.startswith("unix:") for address in addresses)
             found[f"{service}_type"] = "STATIC" if are_sockets else "STRICT_DNS"

@@ -27,7 +27,18 @@ REMEMBERED_LINKS = 10_000
 class PlaybackDoor:
     """Serves links that were signed with a key."""
 
-    def __init__(self, intake: Intake, objects: ObjectStore, listeners: Listeners, key: bytes, clock: Clock) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        objects: ObjectStore,
+        listeners: Listeners,
+        key: bytes,
+        clock: Clock,
+        *,
+        redirects: bool = True,
+    ) -> None:
+        """With `redirects`, players are sent to a store that has addresses of its own."""
+        self._redirects = redirects
         self._listeners = listeners
         self._intake = intake
         self._objects = objects
@@ -61,8 +72,8 @@ class PlaybackDoor:
             return _said(503, 14, "not available at the moment, try again")
 
     async def _answer(self, request: web.Request, link: str, playback: Playback, key: str) -> web.StreamResponse:
-        left = playback.expire_time - self._clock.now()
-        elsewhere = self._objects.signed_url(key, request.method, max(left, timedelta(seconds=1)))
+        left = max(playback.expire_time - self._clock.now(), timedelta(seconds=1))
+        elsewhere = self._objects.signed_url(key, request.method, left) if self._redirects else None
         if elsewhere is not None:
             self._log(link, playback, "redirected")
             return web.Response(status=307, headers={"location": elsewhere, "cache-control": "no-store"})
@@ -95,7 +106,7 @@ class PlaybackDoor:
         answer.content_length = part.stop - part.start
         if request.transport is not None:
             # Nothing is kept for a listener: a piece is written when the system has taken the one before.
-            request.transport.set_write_buffer_limits(0)
+            request.transport.set_write_buffer_limits(high=1, low=0)
         await answer.prepare(request)
         # The last piece goes with the end, which waits until it is taken.
         last = b""
@@ -113,6 +124,8 @@ class PlaybackDoor:
         except ListenerGone:
             log.info("recording.listener_gone", recording_id=recording_id)
             _break_off(request)
+        except ConnectionResetError:
+            log.debug("recording.listener_left", recording_id=recording_id)
         return answer
 
     def _log(self, link: str, playback: Playback, how: str) -> None:

@@ -37,7 +37,7 @@ from services.shared.places import Places
 from services.shared.quota import metered
 from services.shared.rpc.identity import IdentityCache, current_identity, identity_guard, internal_guards, sessions_of
 from services.shared.rpc.serve import Listener, until_stopped
-from services.shared.rpc.tls import opened_tls
+from services.shared.rpc.tls import PeerTls, opened_tls
 from services.shared.rpc.validate import check_rules
 from services.shared.sealing import derived_key, read_key
 
@@ -127,7 +127,7 @@ async def serve(settings: MediaSettings) -> None:
             ProcessingServicer(fetching, _processing(sandbox, objects, metrics, settings), objects), internal.server
         )
         door = AppDoor(APP_FILES, origin_of(objects), authenticate, sessions, SystemClock()) if sessions else None
-        edge = _edge(_playback(intake, objects, listeners, links_key), door, settings)
+        edge = _edge(_playback(intake, objects, listeners, links_key, settings), door, settings, tls)
         await internal.start(settings.internal_addresses)
         await public.start(settings.public_addresses)
         await public.start_health(settings.health_listen)
@@ -163,18 +163,22 @@ def _processing(sandbox: Sandbox, objects: ObjectStore, metrics: MediaMetrics, s
 
 
 def _playback(
-    intake: Intake, objects: ObjectStore, listeners: Listeners, links_key: bytes | None
+    intake: Intake, objects: ObjectStore, listeners: Listeners, links_key: bytes | None, settings: MediaSettings
 ) -> PlaybackDoor | None:
-    return None if links_key is None else PlaybackDoor(intake, objects, listeners, links_key, SystemClock())
+    if links_key is None:
+        return None
+    return PlaybackDoor(intake, objects, listeners, links_key, SystemClock(), redirects=settings.playback_redirects)
 
 
-def _edge(playback: PlaybackDoor | None, door: AppDoor | None, settings: MediaSettings) -> HttpEdge:
+def _edge(
+    playback: PlaybackDoor | None, door: AppDoor | None, settings: MediaSettings, tls: PeerTls | None
+) -> HttpEdge:
     app = web.Application()
     if playback is not None:
         playback.add_routes(app)
     if door is not None:
         door.add_routes(app)
-    return HttpEdge(app, settings.drain_s)
+    return HttpEdge(app, settings.drain_s, tls)
 
 
 def _links_key(settings: MediaSettings) -> bytes | None:

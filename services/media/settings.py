@@ -1,8 +1,9 @@
 """media's settings."""
 
 import os
+from typing import Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from services.media.encode import BIT_RATES_KBPS
 from services.media.listeners import ListeningBounds
@@ -15,13 +16,21 @@ class MediaSettings(EgressSettings):
     """Read once from the environment, `CALLDOCK_` before each name."""
 
     intake_address: str = Field(description="intake's internal listener")
-    http_listen: str = Field(default="", description="address of the HTTP listener for playback; empty: none")
+    http_listen: str = Field(
+        default="",
+        pattern=r"^$|^unix:.+$|^[^\s]+:\d{1,5}$",
+        description="address of the HTTP listener for playback, unix:/path, or host:port, which speaks TLS and needs CALLDOCK_PEER_TLS_CERT; empty: none",
+    )
     edge_key: SecretStr | None = Field(
         default=None,
         description="base64 of 32 bytes, the same for all replicas, that signs playback links; `calldock up` derives it from the secret key; without it none are made",
     )
     playback_link_s: int = Field(
         default=900, ge=10, le=86_400, description="seconds for which a playback link can be used"
+    )
+    playback_redirects: bool = Field(
+        default=True,
+        description="whether a playback link of a recording in a bucket leads there; if not, media streams it, as for a bucket that players cannot reach",
     )
     egress_allow_downloads: str = Field(default="", description="the same, for downloads alone")
     storage_url: str = Field(
@@ -78,6 +87,14 @@ class MediaSettings(EgressSettings):
         if rate not in BIT_RATES_KBPS:
             raise ValueError(f"one of {', '.join(map(str, BIT_RATES_KBPS))} is due")
         return rate
+
+    @model_validator(mode="after")
+    def _check_http_listen(self) -> Self:
+        if self.http_listen and not self.http_listen.startswith("unix:") and self.peer_tls is None:
+            raise ValueError(
+                "CALLDOCK_HTTP_LISTEN is on TCP: set CALLDOCK_PEER_TLS_CERT, _KEY and _CA, or use unix:/path"
+            )
+        return self
 
     @property
     def listening(self) -> ListeningBounds:

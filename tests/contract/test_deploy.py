@@ -25,7 +25,7 @@ from services.shared.rpc.process import SECRETS_DIR
 from services.shared.rpc.serve import LIVE
 from services.shared.rpc.tls import certificate_name
 from services.shared.settings import ServiceSettings, check_internal_listener
-from tools.scaled_envoy import PUBLIC_PORT, TARGET, scaled_config
+from tools.scaled_envoy import HTTP_PORT, PUBLIC_PORT, TARGET, scaled_config
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 BASE = DEPLOY / "kubernetes/base"
@@ -97,6 +97,7 @@ def test_every_name_is_a_setting_and_a_service_has_what_it_needs(
     assert set(secrets) <= own
     values = {
         "calldock_secret_key": base64.b64encode(bytes(32)).decode(),
+        "calldock_edge_key": base64.b64encode(bytes(32)).decode(),
         "calldock_database_url": "postgresql://c@h/c",
     }
     for name in secrets:
@@ -111,6 +112,9 @@ def test_every_name_is_a_setting_and_a_service_has_what_it_needs(
     assert settings.peer_tls is not None
     assert settings.public_addresses == (f"0.0.0.0:{PUBLIC_PORT}",)
     assert "0.0.0.0:9091" in settings.internal_addresses
+    if isinstance(settings, MediaSettings):
+        assert settings.http_listen == f"0.0.0.0:{HTTP_PORT}"
+        assert settings.edge_key is not None
 
 
 # The schema of cert-manager.io is not to be had here; what is said in its words is checked below.
@@ -262,7 +266,8 @@ def test_policies_let_through_whom_the_internal_listeners_are_for_and_envoy_to_t
     for service, callers in expected.items():
         # The operator comes through the socket.
         wanted = frozenset[str]().union(*callers) - {"operator"}
-        for port, those in (("internal", wanted), ("public", {"envoy"})):
+        http = {"envoy"} if service == "media" else set[str]()
+        for port, those in (("internal", wanted), ("public", {"envoy"}), ("http", http)):
             let_in = {
                 each
                 for each in (*SETTINGS, "envoy")
@@ -283,6 +288,20 @@ def test_the_front_door_for_replicas_is_what_the_template_gives() -> None:
 
 def envoy_config() -> Any:
     return yaml.safe_load(TARGET.read_text())["static_resources"]
+
+
+def test_envoy_speaks_to_ports_that_are_there_and_believes_the_service_that_stands_behind_each() -> None:
+    for cluster in envoy_config()["clusters"]:
+        (endpoint,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
+        address = endpoint["endpoint"]["address"]["socket_address"]
+        ports = {each["port"] for each in of_kind("Service")[address["address"]]["spec"]["ports"]}
+        tls = cluster["transport_socket"]["typed_config"]
+
+        assert address["port_value"] in ports
+        assert tls["sni"] == certificate_name(address["address"])
+        assert certificate_name(address["address"]) in json.dumps(
+            tls["common_tls_context"]["combined_validation_context"]
+        )
 
 
 def test_envoy_lets_as_many_listen_as_media_does_and_waits_as_long_for_who_takes_nothing() -> None:

@@ -41,6 +41,8 @@ class Media:
     port: int = field(default_factory=free_port)
     public_port: int = field(default_factory=free_port)
     health_port: int = field(default_factory=free_port)
+    http_port: int = field(default_factory=free_port)
+    more: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def log(self) -> str:
@@ -57,6 +59,7 @@ class Media:
             "PEER_TLS_KEY": str(self.folder / "key.pem"),
             "PEER_TLS_CA": str(self.folder / "ca.pem"),
             "MEDIA_WORKERS": "1",
+            **self.more,
         }
         return {**os.environ, **{f"CALLDOCK_{name}": value for name, value in settings.items()}}
 
@@ -169,6 +172,7 @@ def test_a_renewed_certificate_of_a_new_authority_is_taken_without_a_restart(tmp
     ("change", "code", "reason"),
     [
         pytest.param({"PEER_TLS_CERT": "", "PEER_TLS_KEY": "", "PEER_TLS_CA": ""}, 2, "INTERNAL_LISTEN is on TCP", id="neither key nor TLS"),
+        pytest.param({"PEER_TLS_CERT": "", "PEER_TLS_KEY": "", "PEER_TLS_CA": "", "INTERNAL_LISTEN": "unix:in.sock", "HTTP_LISTEN": "127.0.0.1:1"}, 2, "HTTP_LISTEN is on TCP", id="HTTP on TCP without TLS"),
         pytest.param({"PEER_TLS_KEY": ""}, 2, "go together", id="no key file"),
         pytest.param({"PEER_TLS_KEY": "ca.pem"}, 1, "ca.pem is not what it should be", id="a key that is none"),
         pytest.param({"PEER_TLS_CERT": "other.pem"}, 1, "is not the key of", id="another's key"),
@@ -188,7 +192,9 @@ def test_it_does_not_start_on_tcp_without_what_it_needs(
     write_certificate(tmp_path / "notify", authority, "notify")
     environment = media.environment()
     for name, file in change.items():
-        if file:
+        if name.endswith("_LISTEN"):
+            environment[f"CALLDOCK_{name}"] = file
+        elif file:
             environment[f"CALLDOCK_{name}"] = str(tmp_path / file)
         else:
             del environment[f"CALLDOCK_{name}"]

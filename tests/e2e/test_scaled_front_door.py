@@ -32,12 +32,13 @@ def status(port: int) -> int:
 
 
 @contextmanager
-def envoy(folder: Path, media_port: int, certificates: Path, *more: tuple[str, str]) -> Iterator[int]:
+def envoy(folder: Path, media: Media, certificates: Path, *more: tuple[str, str]) -> Iterator[int]:
     """Envoy with the deployed files, moved to a folder and to ports of this machine."""
     port = free_port()
     moved: list[tuple[str, str]] = [
         ("address: 0.0.0.0, port_value: 8080", f"address: 127.0.0.1, port_value: {port}"),
-        ('address: "media", port_value: 9090', f'address: "localhost", port_value: {media_port}'),
+        ('address: "media", port_value: 9090', f'address: "localhost", port_value: {media.public_port}'),
+        ('address: "media", port_value: 9092', f'address: "localhost", port_value: {media.http_port}'),
         ("/run/calldock/", f"{folder}/"),
         ("/etc/calldock/envoy/", f"{folder}/"),
         ("/etc/calldock/public.binpb", str(descriptor_set())),
@@ -68,7 +69,7 @@ def media(tmp_path: Path) -> Iterator[Callable[[], int]]:
     write_certificates(tmp_path / "certificates", LIFE, datetime.now(UTC))
     found = Media(tmp_path / "certificates/media", trustme.CA())
     (tmp_path / "envoy").mkdir()
-    with running(found), envoy(tmp_path / "envoy", found.public_port, tmp_path / "certificates/envoy") as port:
+    with running(found), envoy(tmp_path / "envoy", found, tmp_path / "certificates/envoy") as port:
         yield lambda: status(port)
 
 
@@ -91,7 +92,7 @@ def test_media_that_shows_another_name_is_not_spoken_to(tmp_path: Path) -> None:
     expected = ("exact: media.calldock.internal", "exact: other.calldock.internal")
     with (
         running(found),
-        envoy(tmp_path / "envoy", found.public_port, tmp_path / "certificates/envoy", expected) as port,
+        envoy(tmp_path / "envoy", found, tmp_path / "certificates/envoy", expected) as port,
     ):
         until(lambda: "CERTIFICATE_VERIFY_FAILED" in (tmp_path / "envoy.log").read_text())
 
