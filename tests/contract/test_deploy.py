@@ -282,6 +282,35 @@ def test_policies_let_through_whom_the_internal_listeners_are_for_and_envoy_to_t
                 )
 
 
+METRICS = {"prometheus.io/scrape": "true", "prometheus.io/port": "9100", "prometheus.io/path": "/metrics"}
+
+
+@pytest.mark.parametrize("service", SETTINGS)
+def test_metrics_are_where_annotations_say_and_open_to_prometheus_alone(service: str) -> None:
+    deployment = of_kind("Deployment")[service]
+    listen = kubernetes_environment(service)[f"CALLDOCK_{service.upper()}_METRICS_LISTEN"]
+    (port,) = [each["containerPort"] for each in container(deployment)["ports"] if each["name"] == "metrics"]
+
+    assert listen == f"0.0.0.0:{port}"
+    assert deployment["spec"]["template"]["metadata"]["annotations"] == {**METRICS, "prometheus.io/port": str(port)}
+    assert [peer for peer, ports in ways("ingress", service) if "metrics" in ports or not ports] == [
+        {
+            "namespaceSelector": {"matchLabels": {"calldock-metrics": "reads"}},
+            "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
+        }
+    ]
+
+
+def test_prometheus_in_a_cluster_finds_a_pod_once_and_names_its_job_as_rules_and_panels_do() -> None:
+    (job,) = yaml.safe_load((DEPLOY / "prometheus/kubernetes.yml").read_text())["scrape_configs"]
+    steps = {each["source_labels"][0].removeprefix("__meta_kubernetes_pod_"): each for each in job["relabel_configs"]}
+
+    assert steps["annotation_prometheus_io_scrape"]["regex"] == METRICS["prometheus.io/scrape"]
+    assert steps["container_port_name"] == {**steps["container_port_name"], "regex": "metrics", "action": "keep"}
+    assert steps["label_app_kubernetes_io_component"]["replacement"] == "calldock-$1"
+    assert 'job=~"calldock-.*"' in (DEPLOY / "prometheus/calldock.rules.yml").read_text()
+
+
 def test_the_front_door_for_replicas_is_what_the_template_gives() -> None:
     assert TARGET.read_text() == scaled_config()
 
