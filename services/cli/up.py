@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_address
+from math import nan
 from pathlib import Path
 from typing import IO
 
@@ -272,17 +273,22 @@ def _children(
 
 def _derived(sealing_key: str, purpose: str) -> str:
     try:
-        return base64.b64encode(derived_key(read_key(sealing_key), purpose)).decode()
+        return base64.b64encode(derived_key(read_key(sealing_key, _SEALING_KEY), purpose)).decode()
     except ValueError as error:
-        raise CannotStart(f"{_SEALING_KEY} is base64 of 32 bytes: make one with `openssl rand -base64 32`") from error
+        raise CannotStart(str(error)) from error
 
 
 def _tracing(environment: Mapping[str, str]) -> Tracing:
     endpoint = environment.get("CALLDOCK_TRACES_ENDPOINT", "")
     if not re.search(TRACES_ENDPOINT, endpoint):
         # It becomes a part of Envoy's configuration.
-        raise CannotStart(f"CALLDOCK_TRACES_ENDPOINT takes http://host:port or https://host:port, not {endpoint}")
-    share = float(environment.get("CALLDOCK_TRACES_SHARE", DEFAULT_TRACES_SHARE))
+        raise CannotStart("CALLDOCK_TRACES_ENDPOINT takes http://host:port or https://host:port")
+    try:
+        share = float(environment.get("CALLDOCK_TRACES_SHARE", DEFAULT_TRACES_SHARE))
+    except ValueError:
+        share = nan
+    if not 0 <= share <= 1:
+        raise CannotStart("CALLDOCK_TRACES_SHARE takes a number from 0 to 1")
     return Tracing(endpoint=endpoint, share=share)
 
 

@@ -3,7 +3,7 @@
 import os
 from datetime import timedelta
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 
 from services.intake.recording import Retries
 from services.intake.retention import RetentionDefaults
@@ -12,6 +12,7 @@ from services.shared.settings import (
     DEFAULT_MAX_REQUEST_BYTES,
     DatabaseSettings,
     LeaseSeconds,
+    SecretKey,
     WebhookSettings,
     split_list,
 )
@@ -24,7 +25,7 @@ class IntakeSettings(WebhookSettings, DatabaseSettings):
 
     media_address: str = Field(description="media's internal listener")
     notify_address: str = Field(description="notify's internal listener")
-    secret_key: SecretStr = Field(description="base64 of 32 bytes; seals credentials of recording hosts at rest")
+    secret_key: SecretKey = Field(description="base64 of 32 bytes; seals credentials of recording hosts at rest")
     max_request_bytes: int = Field(
         default=DEFAULT_MAX_REQUEST_BYTES, ge=1_024, le=2_097_152, description="bytes of JSON that a request may hold"
     )

@@ -9,7 +9,7 @@ from services.media.encode import BIT_RATES_KBPS
 from services.media.listeners import ListeningBounds
 from services.shared.metrics import METRICS_LISTEN
 from services.shared.objects import Storage
-from services.shared.settings import EgressSettings, split_list
+from services.shared.settings import EdgeKey, EgressSettings, split_list
 
 
 class MediaSettings(EgressSettings):
@@ -21,7 +21,7 @@ class MediaSettings(EgressSettings):
         pattern=r"^$|^unix:.+$|^[^\s]+:\d{1,5}$",
         description="address of the HTTP listener for playback, unix:/path, or host:port, which speaks TLS and needs CALLDOCK_PEER_TLS_CERT; empty: none",
     )
-    edge_key: SecretStr | None = Field(
+    edge_key: EdgeKey | None = Field(
         default=None,
         description="base64 of 32 bytes, the same for all replicas, that signs playback links; `calldock up` derives it from the secret key; without it none are made",
     )

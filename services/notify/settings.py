@@ -3,7 +3,7 @@
 import os
 from datetime import timedelta
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 
 from services.notify.breaker import BreakerRules
 from services.notify.picking import PostLimits
@@ -15,6 +15,7 @@ from services.shared.settings import (
     DatabaseSettings,
     EgressSettings,
     LeaseSeconds,
+    SecretKey,
     WebhookSettings,
     split_list,
 )
@@ -28,7 +29,7 @@ class NotifySettings(EgressSettings, WebhookSettings, DatabaseSettings):
     """Read once from the environment, `CALLDOCK_` before each name."""
 
     intake_address: str = Field(description="intake's internal listener")
-    secret_key: SecretStr = Field(description="base64 of 32 bytes; seals signing secrets at rest")
+    secret_key: SecretKey = Field(description="base64 of 32 bytes; seals signing secrets at rest")
     notify_timeout_s: float = Field(
         default=15.0,
         gt=0,

@@ -51,7 +51,10 @@ class Sealer:
 
 def read_key(text: str, setting: str = "CALLDOCK_SECRET_KEY") -> bytes:
     """A key from its written form, base64 of 32 bytes. Raises ValueError, naming the setting, for anything else."""
-    key = base64.b64decode(text, validate=True)
+    try:
+        key = base64.b64decode(text, validate=True)
+    except ValueError:
+        key = b""
     if len(key) != KEY_BYTES:
         raise ValueError(f"{setting} is base64 of 32 bytes: make one with `openssl rand -base64 32`")
     return key

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.shared.addresses import AddressPolicy
+from services.shared.sealing import read_key
 
 DEFAULT_MAX_REQUEST_BYTES = 524_288
 FRONT_DOOR_ROOM = 4
@@ -18,6 +19,21 @@ WEBHOOK_SETTING = "CALLDOCK_EGRESS_ALLOW_WEBHOOKS"
 
 TRACES_ENDPOINT = r"^$|^https?://[^\s/:@]+:\d{1,5}$"
 DEFAULT_TRACES_SHARE = 0.1
+
+
+def _check_secret_key(key: SecretStr) -> SecretStr:
+    read_key(key.get_secret_value(), "CALLDOCK_SECRET_KEY")
+    return key
+
+
+def _check_edge_key(key: SecretStr) -> SecretStr:
+    read_key(key.get_secret_value(), "CALLDOCK_EDGE_KEY")
+    return key
+
+
+SecretKey = Annotated[SecretStr, AfterValidator(_check_secret_key)]
+EdgeKey = Annotated[SecretStr, AfterValidator(_check_edge_key)]
+"""Keys that are refused with the other settings when they are not base64 of 32 bytes."""
 
 LeaseSeconds = Annotated[
     float, Field(ge=1, le=600, description="seconds that a piece of work is held without a sign of life")

@@ -38,6 +38,34 @@ def test_a_second_instance_on_one_folder_is_refused_by_name(calldock: Calldock) 
     assert f"in use by another calldock (process {calldock.process.pid})" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("TRACES_SHARE", "garbage-7", "CALLDOCK_TRACES_SHARE takes a number from 0 to 1"),
+        ("TRACES_SHARE", "nan", "CALLDOCK_TRACES_SHARE takes a number from 0 to 1"),
+        ("TRACES_ENDPOINT", "garbage-7", "CALLDOCK_TRACES_ENDPOINT takes http://host:port or https://host:port"),
+        (
+            "SECRET_KEY",
+            "garbage-7",
+            "CALLDOCK_SECRET_KEY is base64 of 32 bytes: make one with `openssl rand -base64 32`",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_said_in_one_line_without_its_value(
+    tmp_path: Path, setting: str, value: str, said: str
+) -> None:
+    done = subprocess.run(
+        [CALLDOCK, "up", "--data-dir", str(tmp_path / "d"), "--listen", f"127.0.0.1:{free_port()}"],
+        env={**os.environ, f"CALLDOCK_{setting}": value},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith(said)
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "garbage" not in done.stderr
+
+
 def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -9,6 +9,7 @@ import grpc
 import pytest
 import trustme
 from grpc import aio
+from structlog.testing import capture_logs
 
 from services.shared.rpc.dial import dial
 from services.shared.rpc.identity import CLIENT_ADDRESS_HEADER, client_address
@@ -86,3 +87,26 @@ async def test_the_first_call_after_a_renewal_shows_the_new_certificate(tmp_path
         names, _, _ = (await ask(channel)).partition(b" ")
         assert set(names.split(b",")) == {b"intake", b"renewed"}
         await channel.close()
+
+
+def test_files_that_do_not_fit_are_told_of_once_and_again_when_it_is_something_else(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    tls = a_certificate(tmp_path / "server", authority, "notify")
+    before = tls.certificate()
+
+    def events() -> list[str]:
+        with capture_logs() as told:
+            assert tls.certificate() is before
+            assert tls.certificate() is before
+        return [each["event"] for each in told]
+
+    (tmp_path / "server/key.pem").rename(tmp_path / "key.pem")
+    assert events() == ["peer_tls.renewal_refused"]
+    assert events() == []
+    (tmp_path / "server/key.pem").write_text("not yet")
+    assert events() == ["peer_tls.renewal_refused"]
+    (tmp_path / "server/key.pem").unlink()
+    assert events() == ["peer_tls.renewal_refused"]
+
+    write_certificate(tmp_path / "server", authority, "notify")
+    assert tls.certificate() is not before

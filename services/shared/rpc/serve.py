@@ -29,6 +29,21 @@ CONNECTION_AGE_S = 300.0
 LIVE = "live"
 """What health checks ask for who want to know whether the process lives, also while its database is away or it drains; anything else is whether it is ready."""
 
+HEALTH_CONNECTIONS = 32
+"""Kubelets and balancers; whoever comes beyond is turned away. What says nothing, or stays, is closed."""
+_HEALTH_OPTIONS = (
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_allowed_incoming_connections", HEALTH_CONNECTIONS),
+    ("grpc.max_concurrent_streams", 4),
+    ("grpc.server_handshake_timeout_ms", 5_000),
+    ("grpc.max_connection_idle_ms", 60_000),
+    ("grpc.max_connection_age_ms", 600_000),
+    ("grpc.max_connection_age_grace_ms", 5_000),
+    ("grpc.max_metadata_size", 8 * 1024),
+    ("grpc.absolute_max_metadata_size", 8 * 1024),
+    ("grpc.max_receive_message_length", 4 * 1024),
+)
+
 LOOK_S = 2.0
 FAILURES = 2
 """Looks in vain, one after the other, after which a process is not ready: one may meet a busy moment."""
@@ -87,7 +102,7 @@ class Listener:
         """Answers health checks, and nothing else, at an address in the clear; an empty one is passed over. Raises OSError when it is taken."""
         if not address:
             return
-        self._health_server = aio.server(options=[("grpc.so_reuseport", 0)])
+        self._health_server = aio.server(options=_HEALTH_OPTIONS, maximum_concurrent_rpcs=HEALTH_CONNECTIONS)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._health_server)
         _bind(self._health_server, address, None)
         await self._health_server.start()

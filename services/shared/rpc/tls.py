@@ -51,6 +51,7 @@ class PeerTls:
         self._files = files
         self._process = process
         self._lock = threading.Lock()
+        self._told = ""
         try:
             self._stamp = _stamp(files)
             self._certificate = _read(files, process)
@@ -66,8 +67,11 @@ class PeerTls:
                     self._stamp = stamp
                     self._certificate = _read(self._files, self._process)
                     log.info("peer_tls.renewed")
+                self._told = ""
             except (OSError, ValueError) as error:
-                log.error("peer_tls.renewal_refused", reason=str(error))
+                if str(error) != self._told:
+                    log.error("peer_tls.renewal_refused", reason=str(error))
+                self._told = str(error)
             return self._certificate
 
     def server_credentials(self) -> grpc.ServerCredentials:
