@@ -33,7 +33,14 @@ from tests.support.running import until
 
 EDGE_KEY = os.urandom(32)
 AUDIO = os.urandom(300_000)
-OBJECT_KEY = "1/1/1/token.mp3"
+LONG = 64 * 1024 * 1024
+"""Bytes of a recording that no buffer on the way holds whole."""
+IDLE_S = 3.0
+LONG_ID = 2
+
+
+def object_key(recording_id: int) -> str:
+    return f"1/1/{recording_id}/token.mp3"
 
 
 class Index:
@@ -41,7 +48,7 @@ class Index:
 
     def __getattr__(self, method: str) -> Callable[[GetAudioObjectRequest, Any], AudioObject]:
         assert method[0].isupper()
-        return lambda _request, _context: AudioObject(key=OBJECT_KEY)
+        return lambda request, _context: AudioObject(key=object_key(request.recording_id))
 
 
 def files(folder: Path) -> TlsFiles:
@@ -94,14 +101,18 @@ def scaled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scaled]:
     certificates = folder / "certificates"
     write_certificates(certificates, LIFE, datetime.now(UTC))
     (folder / "envoy").mkdir()
-    place = certificates / "media/data/recordings" / OBJECT_KEY
-    place.parent.mkdir(parents=True)
-    place.write_bytes(AUDIO)
+    for recording_id, size in ((1, len(AUDIO)), (LONG_ID, LONG)):
+        place = certificates / "media/data/recordings" / object_key(recording_id)
+        place.parent.mkdir(parents=True)
+        place.write_bytes(AUDIO)
+        os.truncate(place, size)
     with intake(certificates / "intake") as address:
         media = Media(certificates / "media", trustme.CA())
         media.more = {
             "INTAKE_ADDRESS": address,
             "HTTP_LISTEN": f"127.0.0.1:{media.http_port}",
+            "MEDIA_LISTENERS_PER_LINK": "2",
+            "MEDIA_LISTENER_IDLE_S": str(IDLE_S),
             "EDGE_KEY": base64.b64encode(EDGE_KEY).decode(),
         }
         with running(media), envoy(folder / "envoy", media, certificates / "envoy") as port:
@@ -112,7 +123,13 @@ def scaled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scaled]:
 
 @pytest.fixture
 def link() -> str:
-    playback = Playback(account_id=AccountId(1), recording_id=1, expire_time=datetime.now(UTC) + timedelta(minutes=5))
+    return a_link(1)
+
+
+def a_link(recording_id: int) -> str:
+    playback = Playback(
+        account_id=AccountId(1), recording_id=recording_id, expire_time=datetime.now(UTC) + timedelta(minutes=5)
+    )
     return PATH + sign(playback, derived_key(EDGE_KEY, "playback links"))
 
 
@@ -165,3 +182,30 @@ def ssl_only(context: ssl.SSLContext, port: int) -> Any:
     """The certificate that the listener shows. Raises SSLError when it is none of the authority's."""
     with socket.create_connection(("127.0.0.1", port), 20) as raw, context.wrap_socket(raw) as speaking:
         return speaking.getpeercert()
+
+
+@contextmanager
+def slow(port: int, link: str) -> Iterator[str]:
+    """Somebody who asks the front door and reads the head of the answer, and no more."""
+    with socket.socket() as ear:
+        ear.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        ear.settimeout(20)
+        ear.connect(("127.0.0.1", port))
+        ear.sendall(f"GET {link} HTTP/1.1\r\nhost: calldock\r\n\r\n".encode())
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += ear.recv(1)
+        yield head.decode().lower()
+
+
+def test_who_does_not_read_behind_envoy_has_few_places_and_not_for_long(scaled: Scaled, link: str) -> None:
+    long = a_link(LONG_ID)
+    with slow(scaled.front_port, long) as first, slow(scaled.front_port, long) as second:
+        with slow(scaled.front_port, long) as third:
+            assert [head.split()[1] for head in (first, second, third)] == ["200", "200", "429"]
+            assert "\r\nretry-after: 1\r\n" in third
+        assert scaled.front(link) == (200, AUDIO)
+
+        until(lambda: scaled.front(long, range="bytes=0-9")[0] == 206)
+
+    assert "recording.listener_gone" in scaled.media.log
