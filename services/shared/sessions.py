@@ -21,7 +21,7 @@ class Sessions:
 
     def __init__(self, session_key: SecretStr, clock: Clock) -> None:
         """Raises ValueError for what is no key."""
-        key = read_key(session_key.get_secret_value(), "CALLDOCK_SESSION_KEY")
+        key = read_key(session_key.get_secret_value())
         self._sealer = Sealer(key)
         self._clock = clock
 

@@ -21,18 +21,14 @@ TRACES_ENDPOINT = r"^$|^https?://[^\s/:@]+:\d{1,5}$"
 DEFAULT_TRACES_SHARE = 0.1
 
 
-def _check_secret_key(key: SecretStr) -> SecretStr:
-    read_key(key.get_secret_value(), "CALLDOCK_SECRET_KEY")
+def _checked_key(key: SecretStr, name: str) -> SecretStr:
+    read_key(key.get_secret_value(), name)
     return key
 
 
-def _check_edge_key(key: SecretStr) -> SecretStr:
-    read_key(key.get_secret_value(), "CALLDOCK_EDGE_KEY")
-    return key
-
-
-SecretKey = Annotated[SecretStr, AfterValidator(_check_secret_key)]
-EdgeKey = Annotated[SecretStr, AfterValidator(_check_edge_key)]
+SecretKey = Annotated[SecretStr, AfterValidator(lambda key: _checked_key(key, "CALLDOCK_SECRET_KEY"))]
+EdgeKey = Annotated[SecretStr, AfterValidator(lambda key: _checked_key(key, "CALLDOCK_EDGE_KEY"))]
+SessionKey = Annotated[SecretStr, AfterValidator(lambda key: _checked_key(key, "CALLDOCK_SESSION_KEY"))]
 """Keys that are refused with the other settings when they are not base64 of 32 bytes."""
 
 LeaseSeconds = Annotated[
@@ -62,7 +58,7 @@ class ServiceSettings(BaseSettings):
         default=None,
         description="shared secret between services; needed when an internal listener is on TCP without CALLDOCK_PEER_TLS_CERT",
     )
-    session_key: SecretStr | None = Field(
+    session_key: SessionKey | None = Field(
         default=None,
         description="base64 of 32 bytes, the same for all processes: seals sessions of the client area; without it there is none",
     )

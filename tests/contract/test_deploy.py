@@ -98,6 +98,7 @@ def test_every_name_is_a_setting_and_a_service_has_what_it_needs(
     values = {
         "calldock_secret_key": base64.b64encode(bytes(32)).decode(),
         "calldock_edge_key": base64.b64encode(bytes(32)).decode(),
+        "calldock_session_key": base64.b64encode(bytes(32)).decode(),
         "calldock_database_url": "postgresql://c@h/c",
     }
     for name in secrets:
@@ -112,6 +113,7 @@ def test_every_name_is_a_setting_and_a_service_has_what_it_needs(
     assert settings.peer_tls is not None
     assert settings.public_addresses == (f"0.0.0.0:{PUBLIC_PORT}",)
     assert "0.0.0.0:9091" in settings.internal_addresses
+    assert settings.session_key is not None
     if isinstance(settings, MediaSettings):
         assert settings.http_listen == f"0.0.0.0:{HTTP_PORT}"
         assert settings.edge_key is not None

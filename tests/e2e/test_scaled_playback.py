@@ -114,6 +114,7 @@ def scaled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scaled]:
             "MEDIA_LISTENERS_PER_LINK": "2",
             "MEDIA_LISTENER_IDLE_S": str(IDLE_S),
             "EDGE_KEY": base64.b64encode(EDGE_KEY).decode(),
+            "SESSION_KEY": base64.b64encode(bytes(32)).decode(),
         }
         with running(media), envoy(folder / "envoy", media, certificates / "envoy") as port:
             found = Scaled(media, certificates, port)
@@ -146,6 +147,12 @@ def test_a_link_plays_through_envoy_whole_and_in_ranges(scaled: Scaled, link: st
     assert scaled.front(link) == (200, AUDIO)
     assert scaled.front(link, range="bytes=1000-1999") == (206, AUDIO[1000:2000])
     assert scaled.front(link + "x")[0] == 403
+
+
+def test_the_client_area_is_served_too(scaled: Scaled) -> None:
+    status, page = scaled.front("/app/calls")
+    assert status == 200
+    assert b"<title>calldock</title>" in page
 
 
 def test_without_envoys_certificate_there_is_nothing_to_hear(scaled: Scaled, link: str, tmp_path: Path) -> None:

@@ -25,7 +25,13 @@ def test_what_is_said_of_refused_settings_holds_none_of_their_values(monkeypatch
 
 @pytest.mark.parametrize("key", ["garbage!", "c2hvcnQ=", base64.b64encode(bytes(33)).decode(), ""])
 @pytest.mark.parametrize(
-    ("kind", "setting"), [(IntakeSettings, "SECRET_KEY"), (NotifySettings, "SECRET_KEY"), (MediaSettings, "EDGE_KEY")]
+    ("kind", "setting"),
+    [
+        (IntakeSettings, "SECRET_KEY"),
+        (NotifySettings, "SECRET_KEY"),
+        (MediaSettings, "EDGE_KEY"),
+        (NotifySettings, "SESSION_KEY"),
+    ],
 )
 def test_what_is_no_key_is_refused_by_its_name_and_not_shown(
     kind: Any, setting: str, key: str, monkeypatch: pytest.MonkeyPatch

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from pydantic import SecretStr
 
 from services.shared.clock import Clock
-from services.shared.errors import CannotRun, Mnemonic, Refusal
+from services.shared.errors import Mnemonic, Refusal
 from services.shared.identity import AccountId, Authenticate, Identity, Role, token_sha256
 from services.shared.rpc.status import Context, Guard, header, headers
 from services.shared.rpc.tls import ENVOY, PeerTls, caller_names, callers_guard
@@ -157,8 +157,5 @@ class IdentityCache:
 
 
 def sessions_of(session_key: SecretStr | None, clock: Clock) -> Sessions | None:
-    """The sessions that a service takes; none where no key is set. Raises CannotRun for a setting that is no key."""
-    try:
-        return Sessions(session_key, clock) if session_key else None
-    except ValueError as error:
-        raise CannotRun(str(error)) from error
+    """The sessions that a service takes; none where no key is set."""
+    return Sessions(session_key, clock) if session_key else None
