@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,71 @@ async def test_filters_narrow_the_list_and_the_address_says_the_view(
     await page.get_by_role("button", name="Clear filters").click()
     await expect(page.get_by_role("row")).to_have_count(7)
     assert path_of(page) == "/app/calls"
+
+
+@pytest.mark.parametrize(
+    ("label", "typed", "found"),
+    [
+        ("Employee", "anna smirnova", ["good", "dead"]),
+        ("Tag", "new customer", ["good"]),
+        ("Number", "8 (926) 244-43-97", ["good", "short", "dead", "lost", "out"]),
+        ("Number", "0576", ["good", "short", "dead", "lost", "hidden", "out"]),
+        ("Words", "orlov SHORT", ["short"]),
+        ("Words", "nowhere", []),
+    ],
+)
+async def test_calls_are_found_by_what_is_typed(page: Page, label: str, typed: str, found: list[str]) -> None:
+    await page.goto("/app/calls?columns=ext_id")
+    await page.get_by_label(label, exact=True).fill(typed)
+    await page.get_by_label(label, exact=True).press("Enter")
+
+    await expect(page.get_by_role("row")).to_have_count(1 + len(found))
+    for ext_id in found:
+        await expect(page.get_by_role("cell", name=ext_id, exact=True)).to_have_count(1)
+    await page.reload()
+    await expect(page.get_by_label(label, exact=True)).to_have_value(typed)
+    await expect(page.get_by_role("row")).to_have_count(1 + len(found))
+
+
+async def test_calls_are_found_by_verdict_and_sorted(page: Page) -> None:
+    await page.goto("/app/calls?columns=ext_id")
+    ids = page.get_by_role("cell")
+    await expect(ids).to_have_text(["out", "hidden", "lost", "dead", "short", "good"])
+    await page.get_by_label("Order").select_option("oldest")
+    await expect(ids).to_have_text(["good", "short", "dead", "lost", "hidden", "out"])
+
+    await page.get_by_label("Verdict").select_option("accepted")
+    await expect(ids).to_have_text(["good"])
+    await page.get_by_label("Verdict").select_option("wav_min_duration_processing_error")
+    await expect(ids).to_have_text(["short"])
+    assert path_of(page) == "/app/calls?verdict=wav_min_duration_processing_error&sort=oldest&columns=ext_id"
+
+
+async def test_too_few_digits_of_a_number_are_said_to_be_too_few(page: Page) -> None:
+    await page.get_by_label("Number").fill("92")
+
+    await expect(page.get_by_role("alert")).to_contain_text("number")
+    await page.get_by_label("Number").fill("")
+    await expect(page.get_by_role("row")).to_have_count(7)
+
+
+async def test_a_view_that_the_server_judges_keeps_up_too(chromium: Browser, calldock: Calldock) -> None:
+    watched = calldock.account("Judged")
+    async with a_page(chromium, calldock) as page:
+        await sign_in(page, calldock, watched, "/app/calls?tag=vip&sort=oldest")
+        await expect(page.get_by_text("Live", exact=True).last).to_be_visible()
+
+        vip = {"tags": [{"tag_name": "vip"}]}
+        late, plain, early = (
+            a_call_of_the_day("late", 15, **vip),
+            a_call_of_the_day("plain", 11),
+            a_call_of_the_day("early", 8, **vip),
+        )
+        for call in (late, plain, early):
+            assert calldock.upload(watched, call).status == 200
+
+        ids = page.get_by_role("cell").filter(has_text=re.compile("^(late|plain|early)$"))
+        await expect(ids).to_have_text(["early", "late"])
 
 
 async def test_a_view_by_status_is_read_from_the_address(page: Page) -> None:

@@ -5,6 +5,7 @@ import type { components, paths } from "./schema";
 export type Call = components["schemas"]["Call"];
 export type Account = components["schemas"]["Account"];
 export type CallStatus = components["schemas"]["CallStatus"];
+export type RecordingErrorCode = components["schemas"]["RecordingErrorCode"];
 
 /** Beside it the session's cookie counts; another site's page cannot send it. */
 export const APP_HEADERS = { "x-calldock-app": "1" };

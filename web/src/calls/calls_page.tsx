@@ -6,10 +6,11 @@ import { useLanguage } from "../language";
 import { Problem } from "../problem";
 import type { PageProps } from "../routes";
 import { cell, csv } from "./cells";
-import { type Column, COLUMNS, readView, type ShownStatus, STATUSES, type View, writeView } from "./filters";
+import { type Column, COLUMNS, readView, type ShownStatus, type Sort, SORTS, STATUSES, VERDICTS, type View, writeView } from "./filters";
 import { allCalls, useCalls } from "./loading";
 
 const ROW_PX = 36;
+const TYPING_PAUSE_MS = 400;
 const WIDTHS_PX: Record<Column, number> = { start_time: 165, status: 120, direction: 180, calling: 135, called: 135, employees: 180, duration: 100, tags: 160, verdict: 340, ext_id: 200, comment: 260 };
 
 export function CallsPage({ account }: PageProps) {
@@ -81,6 +82,18 @@ function Filters({ view, timeZone, onChange, onFailure }: { view: View; timeZone
         label={text("answer")} value={view.answer} onChange={(event) => change({ answer: event.currentTarget.value as View["answer"] })}
         data={[{ value: "", label: text("any") }, { value: "lost", label: text("lost") }, { value: "successful", label: text("successful") }]}
       />
+      <NativeSelect
+        label={text("verdict")} value={view.verdict} onChange={(event) => change({ verdict: event.currentTarget.value })}
+        data={[{ value: "", label: text("any") }, ...VERDICTS.map((verdict) => ({ value: verdict, label: verdict === "accepted" ? text("accepted") : verdict }))]}
+      />
+      <Typed label={text("employee")} value={view.employee} onChange={(employee) => change({ employee })} />
+      <Typed label={text("tag")} value={view.tag} onChange={(tag) => change({ tag })} />
+      <Typed label={text("number")} value={view.number} onChange={(number) => change({ number })} type="tel" />
+      <Typed label={text("words")} value={view.words} onChange={(words) => change({ words })} type="search" />
+      <NativeSelect
+        label={text("sort")} value={view.sort} onChange={(event) => change({ sort: event.currentTarget.value as Sort })}
+        data={SORTS.map((sort) => ({ value: sort, label: text(`sort_${sort}`) }))}
+      />
       <Button variant="subtle" onClick={() => onChange({ ...readView(""), columns: view.columns })}>{text("clear")}</Button>
       <Popover position="bottom-end">
         <Popover.Target>
@@ -102,6 +115,18 @@ function Filters({ view, timeZone, onChange, onFailure }: { view: View; timeZone
     </Group>
     </>
   );
+}
+
+/** An input whose value is taken when typing pauses, or at Enter. */
+function Typed({ label, value, onChange, type = "text" }: { label: string; value: string; onChange: (value: string) => void; type?: "text" | "tel" | "search" }) {
+  const [typed, setTyped] = useState(value);
+  useEffect(() => setTyped(value), [value]);
+  useEffect(() => {
+    if (typed === value) return;
+    const paused = setTimeout(() => onChange(typed), TYPING_PAUSE_MS);
+    return () => clearTimeout(paused);
+  }, [typed, value, onChange]);
+  return <TextInput w={150} label={label} type={type} value={typed} onChange={(event) => setTyped(event.currentTarget.value)} onKeyDown={(event) => event.key === "Enter" && onChange(typed)} />;
 }
 
 function Grid({ loaded, view, timeZone }: { loaded: ReturnType<typeof useCalls>; view: View; timeZone: string }) {

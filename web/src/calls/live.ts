@@ -1,7 +1,7 @@
 /** Changes of the account's calls as they are committed: WatchCalls, a line of JSON a change, taken up again after a break. */
 import { APP_HEADERS, type Call, heedSession } from "../api/client";
 import { instantOf } from "./wall_time";
-import type { View } from "./filters";
+import { isJudgedElsewhere, type Sort, type View } from "./filters";
 
 export interface Change {
   cursor: string;
@@ -55,7 +55,7 @@ async function* lines(body: ReadableStream<Uint8Array>, silence: AbortController
   }
 }
 
-/** Whether a call belongs into a view, as ListCalls decides it. */
+/** Whether a call belongs into a view, as ListCalls decides it; of what is judged elsewhere it knows nothing. */
 export function belongs(call: Call, view: View, timeZone: string): boolean {
   const began = Date.parse(call.start_time ?? "");
   const from = instantOf(view.from, timeZone);
@@ -69,15 +69,29 @@ export function belongs(call: Call, view: View, timeZone: string): boolean {
   );
 }
 
-/** A list, newest first by number, after a change. The same list when nothing of it changed. */
-export function applied(calls: readonly Call[], change: Change, view: View, timeZone: string): readonly Call[] {
-  const place = calls.findIndex((call) => call.call_session_id === change.call_session_id);
-  if (change.is_deleted || !change.call || !belongs(change.call, view, timeZone)) return place < 0 ? calls : calls.toSpliced(place, 1);
-  if (place >= 0) return calls.with(place, change.call);
-  const number = BigInt(change.call_session_id);
-  const last = calls.at(-1);
-  // What is older than all that was loaded comes with its page.
-  if (last && number < BigInt(last.call_session_id ?? "0")) return calls;
-  const next = calls.findIndex((call) => BigInt(call.call_session_id ?? "0") < number);
-  return next < 0 ? [...calls, change.call] : calls.toSpliced(next, 0, change.call);
+/** Which of two calls a view shows first: negative for the first of them. Calls that began at the same time come by their number, the same way. */
+export function compared(one: Call, other: Call, sort: Sort): number {
+  const byNumber = BigInt(one.call_session_id ?? "0") < BigInt(other.call_session_id ?? "0") ? -1 : 1;
+  const byTime = sort === "uploaded" ? 0 : Date.parse(one.start_time ?? "") - Date.parse(other.start_time ?? "");
+  return (byTime || byNumber) * (sort === "oldest" ? 1 : -1);
+}
+
+/** A list after a change. The same list when nothing of it changed. Whether a call belongs there that the list does not have, a view that is judged elsewhere cannot say. */
+export function applied(calls: readonly Call[], change: Change, view: View, timeZone: string, isWhole: boolean): readonly Call[] {
+  const { call } = change;
+  const place = calls.findIndex((each) => each.call_session_id === change.call_session_id);
+  if (change.is_deleted || !call || !belongs(call, view, timeZone)) return place < 0 ? calls : calls.toSpliced(place, 1);
+  if (place >= 0) return calls.with(place, call);
+  if (isJudgedElsewhere(view)) return calls;
+  const next = calls.findIndex((each) => compared(call, each, view.sort) < 0);
+  if (next >= 0) return calls.toSpliced(next, 0, call);
+  // What comes after all that was loaded comes with its page.
+  return isWhole || !calls.length ? [...calls, call] : calls;
+}
+
+/** A list after its first page was asked for again: what came, and of the list what lies beyond it. */
+export function renewed(calls: readonly Call[], page: readonly Call[], view: View, isWhole: boolean): readonly Call[] {
+  const last = page.at(-1);
+  if (isWhole) return page;
+  return last === undefined ? calls : [...page, ...calls.filter((call) => compared(last, call, view.sort) < 0)];
 }

@@ -1,10 +1,12 @@
 /** The calls of a view: page after page as one scrolls, and every change as it comes. */
 import { useCallback, useEffect, useRef, useState } from "react";
 import { answered, api, type Call, Refused } from "../api/client";
-import { query, type View } from "./filters";
-import { applied, watch } from "./live";
+import { isJudgedElsewhere, query, type View } from "./filters";
+import { applied, type Change, renewed, watch } from "./live";
 
 const PAGE = 200;
+/** However many changes come, the first page is asked for again this often at most. */
+const ASKED_AGAIN_MS = 1000;
 
 export interface Loaded {
   calls: readonly Call[];
@@ -28,6 +30,8 @@ export function useCalls(view: View, timeZone: string, generation: number, onLos
   const busy = useRef(false);
   const latest = useRef(view);
   latest.current = view;
+  const isWhole = useRef(false);
+  isWhole.current = next === null;
 
   const load = useCallback(
     async (pageToken: string) => {
@@ -70,9 +74,22 @@ export function useCalls(view: View, timeZone: string, generation: number, onLos
   useEffect(() => {
     if (cursor === null) return;
     const ending = new AbortController();
-    void watch(cursor, ending.signal, (change) => setCalls((before) => applied(before, change, latest.current, timeZone)), setLive, onLost);
-    return () => ending.abort();
-  }, [cursor, timeZone, onLost]);
+    let waiting: ReturnType<typeof setTimeout> | undefined;
+    async function askAgain() {
+      waiting = undefined;
+      const { data } = await api.GET("/v1/calls", { params: { query: { ...JSON.parse(filters), page_size: PAGE } }, signal: ending.signal }).catch(() => ({ data: undefined }));
+      if (data !== undefined && !ending.signal.aborted) setCalls((before) => renewed(before, data.calls ?? [], latest.current, !data.next_page_token));
+    }
+    function follow(change: Change) {
+      setCalls((before) => applied(before, change, latest.current, timeZone, isWhole.current));
+      if (isJudgedElsewhere(latest.current)) waiting ??= setTimeout(() => void askAgain(), ASKED_AGAIN_MS);
+    }
+    void watch(cursor, ending.signal, follow, setLive, onLost);
+    return () => {
+      ending.abort();
+      clearTimeout(waiting);
+    };
+  }, [cursor, timeZone, onLost, filters]);
 
   const more = useCallback(() => {
     if (next) void load(next);
