@@ -248,7 +248,7 @@ def test_a_body_over_the_limit_gets_the_contracts_error_and_one_far_over_it_413(
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        pytest.param("GET", "/", 404, 5, id="nothing there"),
+        pytest.param("GET", "/nowhere", 404, 5, id="nothing there"),
         pytest.param("GET", "/v1/nothing", 404, 5, id="nothing in v1"),
         pytest.param("DELETE", "/v1/calls", 404, 5, id="another method"),
         pytest.param("GET", "/v1/calls?colour=red", 400, 3, id="an unknown query parameter"),

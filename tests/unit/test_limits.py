@@ -14,7 +14,7 @@ from services.shared.identity import EVERYWHERE, is_within
 
 
 def intake_settings() -> IntakeSettings:
-    return IntakeSettings(public_listen="unix:/x", internal_listen="unix:/y", media_address="unix:/m", notify_address="unix:/n", secret_key=SecretStr("k"))  # fmt: skip
+    return IntakeSettings(public_listen="unix:/x", internal_listen="unix:/y", media_address="unix:/m", notify_address="unix:/n", secret_key=SecretStr("A" * 43 + "="))  # fmt: skip
 
 
 @pytest.mark.contract("6 50 MB", "6 16 seconds", "6 SNR")
