@@ -16,7 +16,7 @@ from aiohttp import web
 
 from services.shared.clock import Clock
 from services.shared.errors import ERRORS, Refusal, Trouble
-from services.shared.identity import Authenticate, token_sha256
+from services.shared.identity import Authenticate, Identity, token_sha256
 from services.shared.objects import ObjectStore
 from services.shared.rpc.identity import CLIENT_ADDRESS_HEADER
 from services.shared.sessions import APP_HEADER, COOKIE, LIFETIME, Sessions
@@ -81,6 +81,7 @@ class AppDoor:
         """Takes the paths of the client area of an application."""
         app.router.add_post(SESSION, self.sign_in)
         app.router.add_delete(SESSION, self.sign_out)
+        app.router.add_get(SESSION, self.session)
         app.router.add_post(LINKS, self.make_link)
         app.router.add_get(APP + "{path:.*}", self.file)
 
@@ -158,6 +159,20 @@ class AppDoor:
         )
         return answer
 
+    async def session(self, request: web.Request) -> web.Response:
+        """Says of a request's session what its token may do, and from which address it comes: `{"role": "ROLE_READ", "address": …}`."""
+        try:
+            token = self._sessions.token(request.headers)
+            if token is None:
+                return _said(401, 16, "nobody is signed in")
+            identity = await self._admitted(request, token)
+        except Refusal as refusal:
+            return _refusal(refusal)
+        except Trouble:
+            return _said(503, 14, "not available at the moment, try again")
+        facts = {"role": f"ROLE_{identity.role.upper()}", "address": request.headers.get(CLIENT_ADDRESS_HEADER, "")}
+        return web.json_response(facts, headers={"cache-control": "no-store"})
+
     async def sign_out(self, request: web.Request) -> web.Response:
         """Takes the cookie away."""
         if not request.headers.get(APP_HEADER):
@@ -178,14 +193,17 @@ class AppDoor:
 
     async def _refused(self, request: web.Request, token: str) -> web.Response | None:
         try:
-            identity = await self._authenticate(token_sha256(token), None)
-            identity.admit(request.headers.get(CLIENT_ADDRESS_HEADER, ""))
+            await self._admitted(request, token)
         except Refusal as refusal:
-            status, code = _STATUSES.get(ERRORS[refusal.mnemonic].grpc_code, (400, 3))
-            return _said(status, code, refusal.why)
+            return _refusal(refusal)
         except Trouble:
             return _said(503, 14, "not available at the moment, try again")
         return None
+
+    async def _admitted(self, request: web.Request, token: str) -> Identity:
+        identity = await self._authenticate(token_sha256(token), None)
+        identity.admit(request.headers.get(CLIENT_ADDRESS_HEADER, ""))
+        return identity
 
 
 def origin_of(objects: ObjectStore) -> str:
@@ -226,6 +244,11 @@ def _read_files(folder: Path) -> dict[str, _File]:
 
 def _digest(code: str) -> str:
     return hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _refusal(refusal: Refusal) -> web.Response:
+    status, code = _STATUSES.get(ERRORS[refusal.mnemonic].grpc_code, (400, 3))
+    return _said(status, code, refusal.why)
 
 
 def _said(status: int, code: int, message: str) -> web.Response:

@@ -19,6 +19,7 @@ from services.media.app_door import APP, CODE_LIFETIME, LINKS, MAX_BODY_BYTES, M
 from services.media.http_edge import HttpEdge
 from services.shared.errors import Mnemonic, Refusal, Trouble
 from services.shared.identity import AccountId, Identity, Role, token_sha256
+from services.shared.rpc.identity import CLIENT_ADDRESS_HEADER
 from services.shared.sessions import APP_HEADER, COOKIE, Sessions
 from tests.support.makers import HandClock
 
@@ -176,6 +177,22 @@ async def test_another_sites_form_does_nothing(tmp_path: Path, method: str) -> N
         async with door.session.request(method, f"http://door{SESSION}", data=body) as answer:
             assert answer.status == 403
             assert "set-cookie" not in answer.headers
+
+
+async def test_a_session_is_told_its_role_and_address(tmp_path: Path) -> None:
+    async with a_door(tmp_path) as door:
+
+        async def told(token: str | None) -> tuple[int, Any]:
+            cookie = {} if token is None else {"cookie": f"{COOKIE}={door.sessions.seal(token)[0]}"}
+            headers = {**IN_APP, **cookie, CLIENT_ADDRESS_HEADER: "203.0.113.7"}
+            async with door.session.get(f"http://door{SESSION}", headers=headers) as answer:
+                assert answer.status != 200 or answer.headers["cache-control"] == "no-store"
+                return answer.status, await answer.json()
+
+        assert await told("good") == (200, {"role": "ROLE_ADMIN", "address": "203.0.113.7"})
+        statuses = [(await told(token))[0] for token in (None, "wrong", "blocked", "at home only", "unlucky")]
+
+    assert statuses == [401, 401, 401, 403, 503]
 
 
 async def test_signing_out_takes_the_cookie_away(tmp_path: Path) -> None:
