@@ -23,4 +23,7 @@ export function later<Name extends string>(load: () => Promise<Record<Name, Comp
 }
 
 /** The first is where one begins; it comes with the first load. */
-export const ROUTES: readonly Route[] = [{ path: "/calls", title: "calls", Page: CallsPage }];
+export const ROUTES: readonly Route[] = [
+  { path: "/calls", title: "calls", Page: CallsPage },
+  { path: "/calls/:id", Page: later(() => import("./call/call_page"), "CallPage") },
+];

@@ -2,6 +2,7 @@
 import { Badge, Button, Checkbox, Group, MultiSelect, NativeSelect, Popover, Stack, Text, TextInput } from "@mantine/core";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useCallback, useEffect, useRef, useState } from "react";
+import { Link } from "wouter";
 import { useLanguage } from "../language";
 import { Problem } from "../problem";
 import type { PageProps } from "../routes";
@@ -154,11 +155,11 @@ function Grid({ loaded, view, timeZone }: { loaded: ReturnType<typeof useCalls>;
           const call = calls[row.index];
           return call === undefined ? null : (
             <div key={call.call_session_id} className="row" role="row" aria-rowindex={row.index + 2} style={{ transform: `translateY(${row.start}px)` }}>
-              {view.columns.map((column) => {
+              {view.columns.map((column, at) => {
                 const said = cell(call, column, timeZone, text);
                 return (
                   <div key={column} className="cell" role="cell" title={said.slice(0, 400)} style={{ width: WIDTHS_PX[column] }}>
-                    {said.slice(0, 400)}
+                    {at ? said.slice(0, 400) : <Link href={`/calls/${call.call_session_id}`}>{said.slice(0, 400) || "…"}</Link>}
                   </div>
                 );
               })}
