@@ -27,6 +27,7 @@ from services.intake.draft import (
 )
 from services.intake.names import name_key
 from services.intake.phone_search import tidy_number
+from services.intake.recording import RecordingStatus
 from services.intake.status import CallEvent, CallStatus, Outcome
 from services.intake.store.change_log import DELETED, Change
 from services.intake.store.reading import StoredCall, StoredRecording
@@ -249,6 +250,10 @@ def _add_record(message: call_pb2.Call, recording: StoredRecording) -> None:
         source_sha256=row.source_sha256,
         source_sha512=row.source_sha512,
         audio_size_bytes=row.audio_size_bytes,
+        failed_download_count=row.fetch_failures,
+        next_download_time=timestamp(row.next_fetch_time)
+        if row.next_fetch_time is not None and row.status == RecordingStatus.WAITING
+        else None,
     )
     if row.format == RecordingFormat.WAV:
         message.wav_records.add(

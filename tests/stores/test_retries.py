@@ -4,12 +4,13 @@ import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
 
 from services.intake.discarding import Discarding, repeat_until_cancelled
+from services.intake.messages import call_message
 from services.intake.recording import Fault, Retries, Source, Verdict, due, final
 from services.intake.store.call_work import finish_call, finish_fetch, save_failure, save_source, save_verdict
 from services.intake.store.changes import reprocess_call
@@ -63,6 +64,26 @@ async def test_a_call_waits_in_process_for_the_next_try_while_its_other_files_ar
     assert [each.fetch_failures for each in work.recordings] == [1, 0]
     assert [each.recording_id for each in due(work.recordings, NOON)] == [2]
     assert [each.recording_id for each in due(work.recordings, again)] == [1, 2]
+
+
+async def test_who_reads_the_call_sees_failed_downloads_and_the_next_try(intake_db: Database) -> None:
+    await an_uploaded_call(intake_db, recordings=2)
+    held = await claim(intake_db)
+    await begin(intake_db, held)
+    again = NOON + timedelta(seconds=2)
+
+    await intake_db.write(save_failure, held, [1], again)
+
+    first, second = (each.recording for each in call_message(await stored(intake_db)).wav_records)
+    assert (first.failed_download_count, second.failed_download_count) == (1, 0)
+    assert first.next_download_time.ToDatetime(UTC) == again
+    assert not second.HasField("next_download_time")
+
+    await intake_db.write(save_source, held, [1], source(held.token), NOON)
+
+    came = call_message(await stored(intake_db)).wav_records[0].recording
+    assert came.failed_download_count == 1
+    assert not came.HasField("next_download_time")
 
 
 async def test_a_late_worker_notes_no_failure(intake_db: Database) -> None:

@@ -154,7 +154,7 @@ async def test_a_call_of_the_list_is_opened_read_and_heard(blank: Page, calldock
     player = blank.get_by_role("region", name="Player")
     await expect(player).to_contain_text("Employee Anna Smirnova (left channel)")
     await expect(player).to_contain_text("Customer +79262444397 (right channel)")
-    assert await blank.locator(".waves canvas").count() >= 2
+    await expect(blank.locator(".waves canvas").nth(1)).to_be_attached()
     await player.get_by_role("button", name="Play").click()
     await waits_until(blank, "audio.currentTime > 0.2")
     assert any(re.search(r"/v1/playback/[\w-]+$", each) for each in loaded)
@@ -317,7 +317,7 @@ async def test_a_figure_beyond_its_limit_says_what_to_change(
         for each in told:
             await expect(figure(page, table, name)).to_contain_text(each)
         await expect(page.locator(".figure.refused")).to_have_count(1)
-        assert await page.locator(".waves canvas").count() >= 2
+        await expect(page.locator(".waves canvas").nth(1)).to_be_attached()
         await expect(page.get_by_role("slider")).to_have_count(0)
 
 
@@ -411,6 +411,27 @@ async def test_a_call_that_is_new_can_be_cancelled_and_a_refusal_is_told(blank: 
 
     assert (await answer.value).status == 400
     await expect(blank.get_by_role("alert")).to_contain_text("cancel")
+
+
+@ui
+@browsing
+async def test_downloads_that_were_put_off_are_told(blank: Page, calls: Calls, host: Host) -> None:
+    busy = threading.Event()
+    host.pages["/busy.wav"] = lambda request: reply(request, 200 if busy.is_set() else 503, "audio/wav", good_wav())
+    record = {"record_url": f"{host.url}/busy.wav", "employee_name": "Anna", "employee_channel": LEFT}
+    calls.upload(a_call_of_the_day("busy", 18, wav_records=[record]))
+    until(lambda: calls.status("busy") == "ERROR")
+
+    await look(blank, calls, "busy")
+
+    await expect(blank.get_by_role("region", name="The way it went")).to_contain_text(
+        "downloads put off after a failure: 3"
+    )
+    busy.set()
+    await blank.get_by_role("button", name="Judge anew").click()
+    await expect(blank.get_by_role("button", name="Play")).to_be_visible()
+    await expect(blank.get_by_role("region", name="The way it went")).not_to_contain_text("downloads put off")
+    calls.delete("busy")
 
 
 @ui

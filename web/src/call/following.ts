@@ -4,7 +4,7 @@ import { useCallback, useEffect, useState } from "react";
 import { answered, api, type Call, Refused } from "../api/client";
 import type { components } from "../api/schema";
 import { watch } from "../calls/live";
-import { int64 } from "./recordings";
+import { int64, recordingsOf } from "./recordings";
 
 export type Notification = components["schemas"]["Notification"];
 const ENDED = ["CALL_STATUS_PROCESSED", "CALL_STATUS_ERROR", "CALL_STATUS_CANCELLED"];
@@ -28,7 +28,13 @@ export interface Followed {
 export function useCall(id: string): Followed {
   const queries = useQueryClient();
   const isNumber = /^[1-9]\d{0,18}$/.test(id);
-  const read = useQuery({ queryKey: ["call", id], queryFn: () => answered(api.GET("/v1/calls/{call_session_id}", { params: { path: { call_session_id: int64(id) } } })), enabled: isNumber });
+  const read = useQuery({
+    queryKey: ["call", id],
+    queryFn: () => answered(api.GET("/v1/calls/{call_session_id}", { params: { path: { call_session_id: int64(id) } } })),
+    enabled: isNumber,
+    // A download that is put off once more is no change of the call: nobody tells of it.
+    refetchInterval: ({ state }) => (state.data && recordingsOf(state.data).some((each) => each.recording?.next_download_time) ? 3000 : false),
+  });
   const [isDeleted, setDeleted] = useState(false);
   const [isLive, setLive] = useState(false);
   const isSeen = useSeen();

@@ -23,7 +23,7 @@ export function Way({ call, timeZone }: { call: Call; timeZone: string }) {
         <Step time={wallTime(call.upload_time, timeZone)} title={text("accepted")}>
           {(call.upload_count ?? 1) > 1 && `${text("upload_nth")} ${call.upload_count}`}
         </Step>
-        {recordingsOf(call).map((each) => <RecordingStep key={each.place} record={each} />)}
+        {recordingsOf(call).map((each) => <RecordingStep key={each.place} record={each} timeZone={timeZone} />)}
         {status && (
           <Step time={hasEnded(call) ? wallTime(call.status_time, timeZone) : ""} title={text("verdict")}>
             <StatusBadge status={status} /> {call.error_message && <bdi>{call.error_message}</bdi>}
@@ -39,7 +39,7 @@ export function Way({ call, timeZone }: { call: Call; timeZone: string }) {
   );
 }
 
-function RecordingStep({ record }: { record: CallRecording }) {
+function RecordingStep({ record, timeZone }: { record: CallRecording; timeZone: string }) {
   const { text, number, mega } = useCallTexts();
   const { recording } = record;
   const stands = recording?.status ?? "RECORDING_STATUS_WAITING";
@@ -48,6 +48,8 @@ function RecordingStep({ record }: { record: CallRecording }) {
     <Step time="" title={`${text("recording")} ${record.place}`}>
       {stands !== "RECORDING_STATUS_UNSPECIFIED" && text(stands)}
       {size > 0 && <span className="dim"> {number(megabytes(size), 2)} {mega}</span>}
+      {(recording?.failed_download_count ?? 0) > 0 && <div className="dim">{text("failed_downloads")}: {recording!.failed_download_count}</div>}
+      {recording?.next_download_time && <div>{text("next_attempt")}: <time>{wallTime(recording.next_download_time, timeZone)}</time></div>}
       {recording?.error_message && <div><bdi>{recording.error_message}</bdi></div>}
       <div className="dim link"><bdi>{record.link}</bdi></div>
     </Step>

@@ -470,6 +470,8 @@ class Recording(_message.Message):
     SOURCE_SHA256_FIELD_NUMBER: _builtins.int
     AUDIO_SIZE_BYTES_FIELD_NUMBER: _builtins.int
     SOURCE_SHA512_FIELD_NUMBER: _builtins.int
+    FAILED_DOWNLOAD_COUNT_FIELD_NUMBER: _builtins.int
+    NEXT_DOWNLOAD_TIME_FIELD_NUMBER: _builtins.int
     recording_id: _builtins.int
     """Output only. Our number of the recording, unique in the installation. REST JSON shows it as a string."""
     status: Global___RecordingStatus.ValueType
@@ -486,9 +488,15 @@ class Recording(_message.Message):
     """Output only. The size of the MP3 for listening in bytes. Absent unless accepted. REST JSON shows it as a string."""
     source_sha512: _builtins.str
     """Output only. The SHA-512 of the downloaded file, 128 lower-case hexadecimal digits. Empty until it was fetched, and for files of before calldock took it."""
+    failed_download_count: _builtins.int
+    """Output only. Downloads since the upload, or the reprocess, that failed in a way that may pass, and were put off to be tried again."""
     @_builtins.property
     def audio_report(self) -> _audio_pb2.AudioReport:
         """Output only. What was measured, as far as the checks came. Absent until the recording was judged."""
+
+    @_builtins.property
+    def next_download_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When such a download is tried again. Absent unless the recording waits for that."""
 
     def __init__(
         self,
@@ -502,10 +510,12 @@ class Recording(_message.Message):
         source_sha256: _builtins.str = ...,
         audio_size_bytes: _builtins.int | None = ...,
         source_sha512: _builtins.str = ...,
+        failed_download_count: _builtins.int = ...,
+        next_download_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_audio_size_bytes", b"_audio_size_bytes", "_source_size_bytes", b"_source_size_bytes", "audio_report", b"audio_report", "audio_size_bytes", b"audio_size_bytes", "source_size_bytes", b"source_size_bytes"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_audio_size_bytes", b"_audio_size_bytes", "_source_size_bytes", b"_source_size_bytes", "audio_report", b"audio_report", "audio_size_bytes", b"audio_size_bytes", "next_download_time", b"next_download_time", "source_size_bytes", b"source_size_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_audio_size_bytes", b"_audio_size_bytes", "_source_size_bytes", b"_source_size_bytes", "audio_report", b"audio_report", "audio_size_bytes", b"audio_size_bytes", "error_code", b"error_code", "error_message", b"error_message", "recording_id", b"recording_id", "source_sha256", b"source_sha256", "source_sha512", b"source_sha512", "source_size_bytes", b"source_size_bytes", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_audio_size_bytes", b"_audio_size_bytes", "_source_size_bytes", b"_source_size_bytes", "audio_report", b"audio_report", "audio_size_bytes", b"audio_size_bytes", "error_code", b"error_code", "error_message", b"error_message", "failed_download_count", b"failed_download_count", "next_download_time", b"next_download_time", "recording_id", b"recording_id", "source_sha256", b"source_sha256", "source_sha512", b"source_sha512", "source_size_bytes", b"source_size_bytes", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__audio_size_bytes: _TypeAlias = _typing.Literal["audio_size_bytes"]  # noqa: Y015
     _WhichOneofArgType__audio_size_bytes: _TypeAlias = _typing.Literal["_audio_size_bytes", b"_audio_size_bytes"]  # noqa: Y015
