@@ -1,6 +1,6 @@
 import "@mantine/core/styles.css";
 import "./app.css";
-import { MantineProvider } from "@mantine/core";
+import { createTheme, MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { createRoot } from "react-dom/client";
 import { Refused } from "./api/client";
@@ -21,8 +21,11 @@ const queries = new QueryClient({
   },
 });
 
+// White on Mantine's own shade of blue is too pale for WCAG's contrast of 4.5.
+const theme = createTheme({ primaryShade: 8 });
+
 createRoot(document.getElementById("root")!).render(
-  <MantineProvider defaultColorScheme="auto" getStyleNonce={() => nonce}>
+  <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={() => nonce}>
     <LanguageProvider>
       <QueryClientProvider client={queries}>
         <App />

@@ -25,5 +25,6 @@ export function later<Name extends string>(load: () => Promise<Record<Name, Comp
 /** The first is where one begins; it comes with the first load. */
 export const ROUTES: readonly Route[] = [
   { path: "/calls", title: "calls", Page: CallsPage },
+  { path: "/upload", title: "upload_page", Page: later(() => import("./upload/upload_page"), "UploadPage") },
   { path: "/calls/:id", Page: later(() => import("./call/call_page"), "CallPage") },
 ];

@@ -3,6 +3,7 @@ import { CALLS } from "./calls/texts";
 
 const FRAME = {
   calls: ["Calls", "Звонки"],
+  upload_page: ["Upload", "Загрузка"],
   sign_in: ["Sign in", "Войти"],
   sign_out: ["Sign out", "Выйти"],
   access_token: ["Access token", "Токен доступа"],

@@ -24,6 +24,14 @@ export function heedSession(answer: Response): void {
   if (answer.status === 401) listeners.forEach((tell) => tell());
 }
 
+const signInListeners = new Set<Listener>();
+
+/** Calls back when somebody signed in, which may be another account. Returns what ends that. */
+export function onSignedIn(listener: Listener): () => void {
+  signInListeners.add(listener);
+  return () => signInListeners.delete(listener);
+}
+
 const watchSession: Middleware = {
   onResponse({ response }) {
     heedSession(response);
@@ -64,6 +72,7 @@ export async function signIn(credential: { access_token: string } | { code: stri
     throw new Refused(0, "");
   }
   if (!answer.ok) throw new Refused(answer.status, ((await answer.json().catch(() => ({}))) as { message?: string }).message ?? "");
+  signInListeners.forEach((tell) => tell());
 }
 
 /** Takes the session away from this browser. */
