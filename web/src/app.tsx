@@ -109,7 +109,7 @@ function Tab({ route }: { route: PageRoute }) {
   const { text } = useLanguage();
   const [isHere] = useRoute(route.path);
   return (
-    <Link href={route.path} className="tab" aria-current={isHere ? "page" : undefined}>
+    <Link href={route.path.replace(/\/:.*/, "")} className="tab" aria-current={isHere ? "page" : undefined}>
       {text(route.title!)}
     </Link>
   );

@@ -4,6 +4,8 @@ import { CALLS } from "./calls/texts";
 const FRAME = {
   calls: ["Calls", "Звонки"],
   upload_page: ["Upload", "Загрузка"],
+  directory_page: ["Directory", "Справочник"],
+  settings_page: ["Settings", "Настройки"],
   sign_in: ["Sign in", "Войти"],
   sign_out: ["Sign out", "Выйти"],
   access_token: ["Access token", "Токен доступа"],
