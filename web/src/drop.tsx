@@ -1,6 +1,6 @@
 /** A place to drop files and folders on, and buttons for those who do not drag. */
 import { Button, Group, Paper, Text } from "@mantine/core";
-import { type DragEvent, type ReactNode, useRef, useState } from "react";
+import { type DragEvent, useRef, useState } from "react";
 
 /** What was chosen or dropped: files by their path in it. */
 export interface Chosen {
@@ -15,7 +15,7 @@ interface Words {
 }
 
 /** `onChosen` gets at least one file. */
-export function Drop({ words, accept, disabled, onChosen, children }: { words: Words; accept?: string; disabled: boolean; onChosen: (chosen: Chosen[]) => void; children?: ReactNode }) {
+export function Drop({ words, accept, disabled, isMany = false, onChosen }: { words: Words; accept?: string; disabled: boolean; isMany?: boolean; onChosen: (chosen: Chosen[]) => void }) {
   const [isOver, setOver] = useState(false);
   const files = useRef<HTMLInputElement>(null);
   const folder = useRef<HTMLInputElement>(null);
@@ -40,9 +40,8 @@ export function Drop({ words, accept, disabled, onChosen, children }: { words: W
         <Button disabled={disabled} onClick={() => files.current?.click()}>{words.file}</Button>
         {words.folder && <Button variant="default" disabled={disabled} onClick={() => folder.current?.click()}>{words.folder}</Button>}
       </Group>
-      <input ref={files} type="file" multiple={words.folder !== undefined} accept={accept} hidden aria-label={words.file} onChange={(event) => take(event.currentTarget)} />
+      <input ref={files} type="file" multiple={isMany} accept={accept} hidden aria-label={words.file} onChange={(event) => take(event.currentTarget)} />
       {words.folder && <input ref={folder} type="file" multiple hidden aria-label={words.folder} onChange={(event) => take(event.currentTarget)} {...{ webkitdirectory: "" }} />}
-      {children}
     </Paper>
   );
 }

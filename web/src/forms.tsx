@@ -47,7 +47,7 @@ export function Outcome({ act, quiet = false }: { act: Pick<Act<[]>, "isDone" | 
     const { status, message } = act.error instanceof Refused ? act.error : { status: 0, message: "" };
     return <Alert color="red" role="alert" className="stranger">{status === 401 ? text("signed_out") : status === 0 || status >= 500 || !message ? text("no_answer") : message}</Alert>;
   }
-  return <div role="status">{act.isDone && !quiet && <Text c="green.9" className="good">{text("saved")}</Text>}</div>;
+  return <div role="status">{act.isDone && !quiet && <Text className="good">{text("saved")}</Text>}</div>;
 }
 
 /** A part of a page that only some tokens may use; others see it disabled, with the reason. */
@@ -87,7 +87,7 @@ export function Form({ act, label, disabled = false, quiet, children }: { act: A
 /** Room for a table that is wider than a phone: scrolled by finger, and by keyboard. */
 export function Wide({ label, px, children }: { label: string; px: number; children: ReactNode }) {
   return (
-    <div className="wide" role="group" aria-label={label} tabIndex={0}>
+    <div className="wide-table" role="group" aria-label={label} tabIndex={0}>
       <div style={{ minWidth: px }}>{children}</div>
     </div>
   );

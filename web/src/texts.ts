@@ -4,6 +4,7 @@ import { CALLS } from "./calls/texts";
 const FRAME = {
   calls: ["Calls", "Звонки"],
   upload_page: ["Upload", "Загрузка"],
+  check_page: ["Check", "Проверка"],
   directory_page: ["Directory", "Справочник"],
   settings_page: ["Settings", "Настройки"],
   sign_in: ["Sign in", "Войти"],

@@ -43,7 +43,7 @@ export function UploadPage({ account }: PageProps) {
       {state.phase === "empty" && (
         <>
           <Text>{text("intro")}</Text>
-          <Drop words={{ drop: text("drop"), file: text("choose_file"), folder: text("choose_folder") }} disabled={!may("upload")} onChosen={(chosen) => void upload.choose(chosen)} />
+          <Drop words={{ drop: text("drop"), file: text("choose_file"), folder: text("choose_folder") }} isMany disabled={!may("upload")} onChosen={(chosen) => void upload.choose(chosen)} />
         </>
       )}
       {state.phase !== "empty" && <Text fw={600} className="stranger">{state.name}</Text>}
