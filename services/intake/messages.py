@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import TypeVar
 
 from calldock.intake.v1 import call_pb2, call_service_pb2
@@ -26,6 +27,7 @@ from services.intake.draft import (
     Unknown,
 )
 from services.intake.names import name_key
+from services.intake.overview import WAIT_BOUNDS, Overview
 from services.intake.phone_search import tidy_number
 from services.intake.recording import RecordingStatus
 from services.intake.status import CallEvent, CallStatus, Outcome
@@ -164,6 +166,22 @@ def read_filter(request: call_service_pb2.ListCallsRequest | call_service_pb2.De
         number=tidy_number(request.number) if request.HasField("number") else "",
         words=words_of(request.text),
     )
+
+
+def overview_message(overview: Overview) -> call_service_pb2.Overview:
+    """The account's calls in numbers."""
+    message = call_service_pb2.Overview(open_calls=overview.open_calls, is_cut=overview.is_cut)
+    for begin, hour in overview.hours.items():
+        message.hours.add(begin_time=timestamp(begin), calls=hour.calls, errors=hour.errors, lost=hour.lost)
+    for code, calls in overview.verdicts.most_common():
+        message.verdicts.add(error_code=value_of(RecordingErrorCode, code), calls=calls)
+    for bound, calls in zip_longest(WAIT_BOUNDS, overview.waits):
+        wait = message.waits.add(calls=calls)
+        if bound is not None:
+            wait.at_most.FromTimedelta(bound)
+    if overview.oldest_open is not None:
+        message.oldest_open_time.CopyFrom(timestamp(overview.oldest_open))
+    return message
 
 
 def _verdict(code: str, place: int) -> str:

@@ -4,11 +4,14 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from services.intake.call_filter import CallFilter
 from services.intake.call_order import CallOrder, Position
 from services.intake.draft import RecordingFormat
+from services.intake.overview import Overview, check_span, overview_of
 from services.intake.store.change_log import list_with_last_change
+from services.intake.store.overview import count_calls
 from services.intake.store.reading import StoredCall, audio_key, get_call, lookup_call, source_object
 from services.shared.db.database import Database
 from services.shared.errors import Mnemonic, Refusal
@@ -49,6 +52,11 @@ class Readback:
     async def source_object(self, account_id: AccountId, recording_id: int) -> tuple[str, RecordingFormat]:
         """The key of a recording's file as it came, and its kind. Raises Refusal entity_not_found."""
         return await self._db.read(source_object, account_id, recording_id)
+
+    async def overview(self, account_id: AccountId, start_time_from: datetime, start_time_before: datetime) -> Overview:
+        """The account's calls that began within a time, in numbers. Raises Refusal for a time that cannot be counted."""
+        check_span(start_time_from, start_time_before)
+        return overview_of(await self._db.read(count_calls, account_id, start_time_from, start_time_before))
 
     async def page(
         self, account_id: AccountId, wanted: CallFilter, order: CallOrder, page_size: int, page_token: str

@@ -107,6 +107,7 @@ ROLES = {
     f"/{_CALLS}/GetCall": Role.READ,
     f"/{_CALLS}/LookupCall": Role.READ,
     f"/{_CALLS}/ListCalls": Role.READ,
+    f"/{_CALLS}/GetOverview": Role.READ,
     f"/{_CALLS}/WatchCalls": Role.READ,
     f"/{_CALLS}/CancelCall": Role.UPLOAD,
     f"/{_CALLS}/ReprocessCall": Role.UPLOAD,

@@ -47,6 +47,7 @@ from services.intake.messages import (
     call_row_message,
     change_message,
     name_as_typed,
+    overview_message,
     read_draft,
     read_filter,
     read_priority,
@@ -124,6 +125,12 @@ class CallServicer(call_service_pb2_grpc.CallServiceServicer):
             next_page_token=shown.next_page_token,
             watch_cursor="" if request.page_token else cursor_of(account_id, page.last_change),
         )
+
+    async def GetOverview(
+        self, request: call_service_pb2.GetOverviewRequest, context: Context
+    ) -> call_service_pb2.Overview:
+        begin, end = (read_moment(getattr(request, name), name) for name in ("start_time_from", "start_time_before"))
+        return overview_message(await self._readback.overview(current_identity().account_id, begin, end))
 
     async def WatchCalls(
         self, request: call_service_pb2.WatchCallsRequest, context: Context

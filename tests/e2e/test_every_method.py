@@ -25,7 +25,7 @@ from tests.support.running import Account, Calldock, until
 
 NEEDS: Mapping[str, Mapping[str, str]] = {
     "read": {
-        "CallService": "GetCall LookupCall ListCalls WatchCalls",
+        "CallService": "GetCall LookupCall ListCalls GetOverview WatchCalls",
         "AccountService": "GetAccount",
         "DirectoryService": "ListTags ListEmployees ListSites ListCampaigns ListSources ListVisitorSessions",
         "RecordingService": "GetRecordingAudio GetRecordingSource CreatePlaybackLink",

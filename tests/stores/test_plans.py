@@ -18,6 +18,7 @@ from services.intake.lists import UPLOADED_CALLS
 from services.intake.server import MIGRATIONS
 from services.intake.store.filtering import FUNCTIONS
 from services.intake.store.lists import query_calls
+from services.intake.store.overview import count_calls
 from services.intake.store.reading import list_calls
 from services.intake.store.uploads import Priority, save_upload
 from services.shared.db.engine import SqliteDatabase
@@ -207,3 +208,12 @@ async def test_calls_come_by_their_numbers_however_many_a_window_has(
     assert total == 4
     assert [call.row.ext_id for call in oldest_first] == ["call-0", "call-1", "call-2", "call-3"]
     assert [call.row.ext_id for _, call in newest_first.calls] == ["call-3", "call-2", "call-1"]
+
+
+async def test_counting_reads_what_began_in_its_time(store: Traced) -> None:
+    account = await an_account(store.db)
+
+    with store.plans() as found:
+        await store.db.read(count_calls, AccountId(account.account_id), NOON, NOON + HOUR)
+
+    assert found == ["SEARCH calls USING INDEX calls_start (account_id=? AND start_time>? AND start_time<?)"]

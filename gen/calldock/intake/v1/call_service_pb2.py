@@ -24,12 +24,14 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from calldock.intake.v1 import call_pb2 as calldock_dot_intake_dot_v1_dot_call__pb2
+from calldock.media.v1 import audio_pb2 as calldock_dot_media_dot_v1_dot_audio__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%calldock/intake/v1/call_service.proto\x12\x12\x63\x61lldock.intake.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63\x61lldock/intake/v1/call.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\x01\n\x12UploadCallsRequest\x12\x38\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x1d.calldock.intake.v1.CallDraftB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1b\n\rvalidate_only\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x42\n\x08priority\x18\x03 \x01(\x0e\x32\".calldock.intake.v1.UploadPriorityB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\"\x8b\x01\n\x13UploadCallsResponse\x12\x35\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32 .calldock.intake.v1.UploadedCallB\x04\xe2\x41\x01\x03\x12=\n\nviolations\x18\x02 \x03(\x0b\x32#.calldock.intake.v1.UploadViolationB\x04\xe2\x41\x01\x03\"W\n\x0fUploadViolation\x12\x13\n\x05\x66ield\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06reason\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\"\xc1\x02\n\x0cUploadedCall\x12\x14\n\x06\x65xt_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x63\x61ll_session_id\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12?\n\x07outcome\x18\x03 \x01(\x0e\x32(.calldock.intake.v1.UploadedCall.OutcomeB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x64iffers\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x03\"\xa3\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_CREATED\x10\x01\x12\x15\n\x11OUTCOME_DUPLICATE\x10\x02\x12\x1a\n\x16OUTCOME_UPLOADED_AGAIN\x10\x03\x12\"\n\x1eOUTCOME_IGNORED_AFTER_FAILURES\x10\x04\x12\x13\n\x0fOUTCOME_RETIRED\x10\x05\"9\n\x0eGetCallRequest\x12\'\n\x0f\x63\x61ll_session_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"@\n\x11LookupCallRequest\x12+\n\x06\x65xt_id\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xbaH\x14r\x0f\x18\xff\x01\x32\n^[^\\x00]*$\xc8\x01\x01\"<\n\x11\x43\x61ncelCallRequest\x12\'\n\x0f\x63\x61ll_session_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"?\n\x14ReprocessCallRequest\x12\'\n\x0f\x63\x61ll_session_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"<\n\x11\x44\x65leteCallRequest\x12\'\n\x0f\x63\x61ll_session_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"\x14\n\x12\x44\x65leteCallResponse\"\xd8\x06\n\x10ListCallsRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80 \x12G\n\x08statuses\x18\x03 \x03(\x0e\x32\x1e.calldock.intake.v1.CallStatusB\x15\xe2\x41\x01\x01\xbaH\x0e\x92\x01\x0b\x10\x05\"\x07\x82\x01\x04\x10\x01 \x00\x12>\n\tdirection\x18\x04 \x01(\x0e\x32\x1d.calldock.intake.v1.DirectionB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\x07is_lost\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x39\n\x0fstart_time_from\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12;\n\x11start_time_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12:\n\x10upload_time_from\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12<\n\x12upload_time_before\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12+\n\rverdict_codes\x18\n \x03(\tB\x14\xe2\x41\x01\x01\xbaH\r\x92\x01\n\x10\x14\"\x06r\x04\x10\x01\x18@\x12(\n\x0c\x65mployee_ids\x18\x0b \x03(\x03\x42\x12\xe2\x41\x01\x01\xbaH\x0b\x92\x01\x08\x10\x32\"\x04\"\x02(\x01\x12\x39\n\x0e\x65mployee_names\x18\x0c \x03(\tB!\xe2\x41\x01\x01\xbaH\x1a\x92\x01\x17\x10\x32\"\x13r\x11\x10\x01\x18\xff\x01\x32\n^[^\\x00]*$\x12#\n\x07tag_ids\x18\r \x03(\x03\x42\x12\xe2\x41\x01\x01\xbaH\x0b\x92\x01\x08\x10\x32\"\x04\"\x02(\x01\x12\x34\n\ttag_names\x18\x0e \x03(\tB!\xe2\x41\x01\x01\xbaH\x1a\x92\x01\x17\x10\x32\"\x13r\x11\x10\x01\x18\xff\x01\x32\n^[^\\x00]*$\x12 \n\x06number\x18\x0f \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@H\x01\x88\x01\x01\x12&\n\x04text\x18\x10 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x18\xc8\x01\x32\n^[^\\x00]*$\x12\x1d\n\x08order_by\x18\x11 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@B\n\n\x08_is_lostB\t\n\x07_number\"\xd3\x06\n\x12\x44\x65leteCallsRequest\x12\x1b\n\rvalidate_only\x18\x01 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12(\n\x0e\x65xpected_count\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12G\n\x08statuses\x18\x03 \x03(\x0e\x32\x1e.calldock.intake.v1.CallStatusB\x15\xe2\x41\x01\x01\xbaH\x0e\x92\x01\x0b\x10\x05\"\x07\x82\x01\x04\x10\x01 \x00\x12>\n\tdirection\x18\x04 \x01(\x0e\x32\x1d.calldock.intake.v1.DirectionB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\x07is_lost\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x39\n\x0fstart_time_from\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12;\n\x11start_time_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12:\n\x10upload_time_from\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12<\n\x12upload_time_before\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12+\n\rverdict_codes\x18\n \x03(\tB\x14\xe2\x41\x01\x01\xbaH\r\x92\x01\n\x10\x14\"\x06r\x04\x10\x01\x18@\x12(\n\x0c\x65mployee_ids\x18\x0b \x03(\x03\x42\x12\xe2\x41\x01\x01\xbaH\x0b\x92\x01\x08\x10\x32\"\x04\"\x02(\x01\x12\x39\n\x0e\x65mployee_names\x18\x0c \x03(\tB!\xe2\x41\x01\x01\xbaH\x1a\x92\x01\x17\x10\x32\"\x13r\x11\x10\x01\x18\xff\x01\x32\n^[^\\x00]*$\x12#\n\x07tag_ids\x18\r \x03(\x03\x42\x12\xe2\x41\x01\x01\xbaH\x0b\x92\x01\x08\x10\x32\"\x04\"\x02(\x01\x12\x34\n\ttag_names\x18\x0e \x03(\tB!\xe2\x41\x01\x01\xbaH\x1a\x92\x01\x17\x10\x32\"\x13r\x11\x10\x01\x18\xff\x01\x32\n^[^\\x00]*$\x12 \n\x06number\x18\x0f \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@H\x02\x88\x01\x01\x12&\n\x04text\x18\x10 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x18\xc8\x01\x32\n^[^\\x00]*$B\x11\n\x0f_expected_countB\n\n\x08_is_lostB\t\n\x07_number\"P\n\x13\x44\x65leteCallsResponse\x12\x1c\n\x0ematching_count\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1b\n\rdeleted_count\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\"}\n\x11ListCallsResponse\x12-\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x18.calldock.intake.v1.CallB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0cwatch_cursor\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\"1\n\x11WatchCallsRequest\x12\x1c\n\x06\x63ursor\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80 \"\xfe\x01\n\x12WatchCallsResponse\x12\x14\n\x06\x63ursor\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63hange_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x34\n\x06status\x18\x03 \x01(\x0e\x32\x1e.calldock.intake.v1.CallStatusB\x04\xe2\x41\x01\x03\x12,\n\x04\x63\x61ll\x18\x04 \x01(\x0b\x32\x18.calldock.intake.v1.CallB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x63\x61ll_session_id\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x18\n\nis_deleted\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x03*i\n\x0eUploadPriority\x12\x1f\n\x1bUPLOAD_PRIORITY_UNSPECIFIED\x10\x00\x12\x18\n\x14UPLOAD_PRIORITY_LIVE\x10\x01\x12\x1c\n\x18UPLOAD_PRIORITY_BACKFILL\x10\x02\x32\xaf\x08\n\x0b\x43\x61llService\x12^\n\x0bUploadCalls\x12&.calldock.intake.v1.UploadCallsRequest\x1a\'.calldock.intake.v1.UploadCallsResponse\x12l\n\x07GetCall\x12\".calldock.intake.v1.GetCallRequest\x1a\x18.calldock.intake.v1.Call\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/calls/{call_session_id}\x12g\n\nLookupCall\x12%.calldock.intake.v1.LookupCallRequest\x1a\x18.calldock.intake.v1.Call\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/calls:lookup\x12k\n\tListCalls\x12$.calldock.intake.v1.ListCallsRequest\x1a%.calldock.intake.v1.ListCallsResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/calls\x12v\n\nWatchCalls\x12%.calldock.intake.v1.WatchCallsRequest\x1a&.calldock.intake.v1.WatchCallsResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/calls:watch0\x01\x12|\n\nCancelCall\x12%.calldock.intake.v1.CancelCallRequest\x1a\x18.calldock.intake.v1.Call\"-\x82\xd3\xe4\x93\x02\'\"\"/v1/calls/{call_session_id}:cancel:\x01*\x12\x85\x01\n\rReprocessCall\x12(.calldock.intake.v1.ReprocessCallRequest\x1a\x18.calldock.intake.v1.Call\"0\x82\xd3\xe4\x93\x02*\"%/v1/calls/{call_session_id}:reprocess:\x01*\x12\x80\x01\n\nDeleteCall\x12%.calldock.intake.v1.DeleteCallRequest\x1a&.calldock.intake.v1.DeleteCallResponse\"#\x82\xd3\xe4\x93\x02\x1d*\x1b/v1/calls/{call_session_id}\x12{\n\x0b\x44\x65leteCalls\x12&.calldock.intake.v1.DeleteCallsRequest\x1a\'.calldock.intake.v1.DeleteCallsResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/v1/calls:delete:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%calldock/intake/v1/call_service.proto\x12\x12\x63\x61lldock.intake.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63\x61lldock/intake/v1/call.proto\x1a\x1d\x63\x61lldock/media/v1/audio.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\x01\n\x12UploadCallsRequest\x12\x38\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x1d.calldock.intake.v1.CallDraftB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x1b\n\rvalidate_only\x18\x02 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x42\n\x08priority\x18\x03 \x01(\x0e\x32\".calldock.intake.v1.UploadPriorityB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\"\x8b\x01\n\x13UploadCallsResponse\x12\x35\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32 .calldock.intake.v1.UploadedCallB\x04\xe2\x41\x01\x03\x12=\n\nviolations\x18\x02 \x03(\x0b\x32#.calldock.intake.v1.UploadViolationB\x04\xe2\x41\x01\x03\"W\n\x0fUploadViolation\x12\x13\n\x05\x66ield\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06reason\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x19\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\"\xc1\x02\n\x0cUploadedCall\x12\x14\n\x06\x65xt_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x63\x61ll_session_id\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12?\n\x07outcome\x18\x03 \x01(\x0e\x32(.calldock.intake.v1.UploadedCall.OutcomeB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x64iffers\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x03\"\xa3\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_CREATED\x10\x01\x12\x15\n\x11OUTCOME_DUPLICATE\x10\x02\x12\x1a\n\x16OUTCOME_UPLOADED_AGAIN\x10\x03\x12\"\n\x1eOUTCOME_IGNORED_AFTER_FAILURES\x10\x04\x12\x13\n\x0fOUTCOME_RETIRED\x10\x05\"9\n\x0eGetCallRequest\x12\'\n\x0f\x63\x61ll_session_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"@\n\x11LookupCallRequest\x12+\n\x06\x65xt_id\x18\x01 \x01(\tB\x1b\xe2\x41\x01\x02\xbaH\x14r\x0f\x18\xff\x01\x32\n^[^\\x00]*$\xc8\x01\x01\"<\n\x11\x43\x61ncelCallRequest\x12\'\n\x0f\x63\x61ll_session_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"?\n\x14ReprocessCallRequest\x12\'\n\x0f\x63\x61ll_session_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"<\n\x11\x44\x65leteCallRequest\x12\'\n\x0f\x63\x61ll_session_id\x18\x01 \x01(\x03\x42\x0e\xe2\x41\x01\x02\xbaH\x07\"\x02(\x01\xc8\x01\x01\"\x14\n\x12\x44\x65leteCallResponse\"\xd8\x06\n\x10ListCallsRequest\x12\x1e\n\tpage_size\x18\x01 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00\x12 \n\npage_token\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80 \x12G\n\x08statuses\x18\x03 \x03(\x0e\x32\x1e.calldock.intake.v1.CallStatusB\x15\xe2\x41\x01\x01\xbaH\x0e\x92\x01\x0b\x10\x05\"\x07\x82\x01\x04\x10\x01 \x00\x12>\n\tdirection\x18\x04 \x01(\x0e\x32\x1d.calldock.intake.v1.DirectionB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\x07is_lost\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x39\n\x0fstart_time_from\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12;\n\x11start_time_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12:\n\x10upload_time_from\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12<\n\x12upload_time_before\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12+\n\rverdict_codes\x18\n \x03(\tB\x14\xe2\x41\x01\x01\xbaH\r\x92\x01\n\x10\x14\"\x06r\x04\x10\x01\x18@\x12(\n\x0c\x65mployee_ids\x18\x0b \x03(\x03\x42\x12\xe2\x41\x01\x01\xbaH\x0b\x92\x01\x08\x10\x32\"\x04\"\x02(\x01\x12\x39\n\x0e\x65mployee_names\x18\x0c \x03(\tB!\xe2\x41\x01\x01\xbaH\x1a\x92\x01\x17\x10\x32\"\x13r\x11\x10\x01\x18\xff\x01\x32\n^[^\\x00]*$\x12#\n\x07tag_ids\x18\r \x03(\x03\x42\x12\xe2\x41\x01\x01\xbaH\x0b\x92\x01\x08\x10\x32\"\x04\"\x02(\x01\x12\x34\n\ttag_names\x18\x0e \x03(\tB!\xe2\x41\x01\x01\xbaH\x1a\x92\x01\x17\x10\x32\"\x13r\x11\x10\x01\x18\xff\x01\x32\n^[^\\x00]*$\x12 \n\x06number\x18\x0f \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@H\x01\x88\x01\x01\x12&\n\x04text\x18\x10 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x18\xc8\x01\x32\n^[^\\x00]*$\x12\x1d\n\x08order_by\x18\x11 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@B\n\n\x08_is_lostB\t\n\x07_number\"\xd3\x06\n\x12\x44\x65leteCallsRequest\x12\x1b\n\rvalidate_only\x18\x01 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12(\n\x0e\x65xpected_count\x18\x02 \x01(\x03\x42\x0b\xe2\x41\x01\x01\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12G\n\x08statuses\x18\x03 \x03(\x0e\x32\x1e.calldock.intake.v1.CallStatusB\x15\xe2\x41\x01\x01\xbaH\x0e\x92\x01\x0b\x10\x05\"\x07\x82\x01\x04\x10\x01 \x00\x12>\n\tdirection\x18\x04 \x01(\x0e\x32\x1d.calldock.intake.v1.DirectionB\x0c\xe2\x41\x01\x01\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\x07is_lost\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x01\x88\x01\x01\x12\x39\n\x0fstart_time_from\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12;\n\x11start_time_before\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12:\n\x10upload_time_from\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12<\n\x12upload_time_before\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12+\n\rverdict_codes\x18\n \x03(\tB\x14\xe2\x41\x01\x01\xbaH\r\x92\x01\n\x10\x14\"\x06r\x04\x10\x01\x18@\x12(\n\x0c\x65mployee_ids\x18\x0b \x03(\x03\x42\x12\xe2\x41\x01\x01\xbaH\x0b\x92\x01\x08\x10\x32\"\x04\"\x02(\x01\x12\x39\n\x0e\x65mployee_names\x18\x0c \x03(\tB!\xe2\x41\x01\x01\xbaH\x1a\x92\x01\x17\x10\x32\"\x13r\x11\x10\x01\x18\xff\x01\x32\n^[^\\x00]*$\x12#\n\x07tag_ids\x18\r \x03(\x03\x42\x12\xe2\x41\x01\x01\xbaH\x0b\x92\x01\x08\x10\x32\"\x04\"\x02(\x01\x12\x34\n\ttag_names\x18\x0e \x03(\tB!\xe2\x41\x01\x01\xbaH\x1a\x92\x01\x17\x10\x32\"\x13r\x11\x10\x01\x18\xff\x01\x32\n^[^\\x00]*$\x12 \n\x06number\x18\x0f \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@H\x02\x88\x01\x01\x12&\n\x04text\x18\x10 \x01(\tB\x18\xe2\x41\x01\x01\xbaH\x11r\x0f\x18\xc8\x01\x32\n^[^\\x00]*$B\x11\n\x0f_expected_countB\n\n\x08_is_lostB\t\n\x07_number\"P\n\x13\x44\x65leteCallsResponse\x12\x1c\n\x0ematching_count\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x1b\n\rdeleted_count\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\"}\n\x11ListCallsResponse\x12-\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x18.calldock.intake.v1.CallB\x04\xe2\x41\x01\x03\x12\x1d\n\x0fnext_page_token\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0cwatch_cursor\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\"\x98\x01\n\x12GetOverviewRequest\x12?\n\x0fstart_time_from\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\x12\x41\n\x11start_time_before\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01\"\x9b\x02\n\x08Overview\x12\x35\n\x05hours\x18\x01 \x03(\x0b\x32 .calldock.intake.v1.OverviewHourB\x04\xe2\x41\x01\x03\x12\x38\n\x08verdicts\x18\x02 \x03(\x0b\x32 .calldock.intake.v1.VerdictCountB\x04\xe2\x41\x01\x03\x12\x32\n\x05waits\x18\x03 \x03(\x0b\x32\x1d.calldock.intake.v1.WaitCountB\x04\xe2\x41\x01\x03\x12\x18\n\nopen_calls\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12:\n\x10oldest_open_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x14\n\x06is_cut\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x03\"\x83\x01\n\x0cOverviewHour\x12\x34\n\nbegin_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x63\x61lls\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06\x65rrors\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x12\n\x04lost\x18\x04 \x01(\x03\x42\x04\xe2\x41\x01\x03\"d\n\x0cVerdictCount\x12?\n\nerror_code\x18\x01 \x01(\x0e\x32%.calldock.media.v1.RecordingErrorCodeB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x63\x61lls\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\"R\n\tWaitCount\x12\x30\n\x07\x61t_most\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x03\x12\x13\n\x05\x63\x61lls\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x03\"1\n\x11WatchCallsRequest\x12\x1c\n\x06\x63ursor\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\x80 \"\xfe\x01\n\x12WatchCallsResponse\x12\x14\n\x06\x63ursor\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63hange_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x34\n\x06status\x18\x03 \x01(\x0e\x32\x1e.calldock.intake.v1.CallStatusB\x04\xe2\x41\x01\x03\x12,\n\x04\x63\x61ll\x18\x04 \x01(\x0b\x32\x18.calldock.intake.v1.CallB\x04\xe2\x41\x01\x03\x12\x1d\n\x0f\x63\x61ll_session_id\x18\x05 \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x18\n\nis_deleted\x18\x06 \x01(\x08\x42\x04\xe2\x41\x01\x03*i\n\x0eUploadPriority\x12\x1f\n\x1bUPLOAD_PRIORITY_UNSPECIFIED\x10\x00\x12\x18\n\x14UPLOAD_PRIORITY_LIVE\x10\x01\x12\x1c\n\x18UPLOAD_PRIORITY_BACKFILL\x10\x02\x32\x9a\t\n\x0b\x43\x61llService\x12^\n\x0bUploadCalls\x12&.calldock.intake.v1.UploadCallsRequest\x1a\'.calldock.intake.v1.UploadCallsResponse\x12l\n\x07GetCall\x12\".calldock.intake.v1.GetCallRequest\x1a\x18.calldock.intake.v1.Call\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/calls/{call_session_id}\x12g\n\nLookupCall\x12%.calldock.intake.v1.LookupCallRequest\x1a\x18.calldock.intake.v1.Call\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/calls:lookup\x12k\n\tListCalls\x12$.calldock.intake.v1.ListCallsRequest\x1a%.calldock.intake.v1.ListCallsResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/calls\x12i\n\x0bGetOverview\x12&.calldock.intake.v1.GetOverviewRequest\x1a\x1c.calldock.intake.v1.Overview\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/v1/overview\x12v\n\nWatchCalls\x12%.calldock.intake.v1.WatchCallsRequest\x1a&.calldock.intake.v1.WatchCallsResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/calls:watch0\x01\x12|\n\nCancelCall\x12%.calldock.intake.v1.CancelCallRequest\x1a\x18.calldock.intake.v1.Call\"-\x82\xd3\xe4\x93\x02\'\"\"/v1/calls/{call_session_id}:cancel:\x01*\x12\x85\x01\n\rReprocessCall\x12(.calldock.intake.v1.ReprocessCallRequest\x1a\x18.calldock.intake.v1.Call\"0\x82\xd3\xe4\x93\x02*\"%/v1/calls/{call_session_id}:reprocess:\x01*\x12\x80\x01\n\nDeleteCall\x12%.calldock.intake.v1.DeleteCallRequest\x1a&.calldock.intake.v1.DeleteCallResponse\"#\x82\xd3\xe4\x93\x02\x1d*\x1b/v1/calls/{call_session_id}\x12{\n\x0b\x44\x65leteCalls\x12&.calldock.intake.v1.DeleteCallsRequest\x1a\'.calldock.intake.v1.DeleteCallsResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/v1/calls:delete:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -146,6 +148,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTCALLSRESPONSE'].fields_by_name['next_page_token']._serialized_options = b'\342A\001\003'
   _globals['_LISTCALLSRESPONSE'].fields_by_name['watch_cursor']._loaded_options = None
   _globals['_LISTCALLSRESPONSE'].fields_by_name['watch_cursor']._serialized_options = b'\342A\001\003'
+  _globals['_GETOVERVIEWREQUEST'].fields_by_name['start_time_from']._loaded_options = None
+  _globals['_GETOVERVIEWREQUEST'].fields_by_name['start_time_from']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_GETOVERVIEWREQUEST'].fields_by_name['start_time_before']._loaded_options = None
+  _globals['_GETOVERVIEWREQUEST'].fields_by_name['start_time_before']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_OVERVIEW'].fields_by_name['hours']._loaded_options = None
+  _globals['_OVERVIEW'].fields_by_name['hours']._serialized_options = b'\342A\001\003'
+  _globals['_OVERVIEW'].fields_by_name['verdicts']._loaded_options = None
+  _globals['_OVERVIEW'].fields_by_name['verdicts']._serialized_options = b'\342A\001\003'
+  _globals['_OVERVIEW'].fields_by_name['waits']._loaded_options = None
+  _globals['_OVERVIEW'].fields_by_name['waits']._serialized_options = b'\342A\001\003'
+  _globals['_OVERVIEW'].fields_by_name['open_calls']._loaded_options = None
+  _globals['_OVERVIEW'].fields_by_name['open_calls']._serialized_options = b'\342A\001\003'
+  _globals['_OVERVIEW'].fields_by_name['oldest_open_time']._loaded_options = None
+  _globals['_OVERVIEW'].fields_by_name['oldest_open_time']._serialized_options = b'\342A\001\003'
+  _globals['_OVERVIEW'].fields_by_name['is_cut']._loaded_options = None
+  _globals['_OVERVIEW'].fields_by_name['is_cut']._serialized_options = b'\342A\001\003'
+  _globals['_OVERVIEWHOUR'].fields_by_name['begin_time']._loaded_options = None
+  _globals['_OVERVIEWHOUR'].fields_by_name['begin_time']._serialized_options = b'\342A\001\003'
+  _globals['_OVERVIEWHOUR'].fields_by_name['calls']._loaded_options = None
+  _globals['_OVERVIEWHOUR'].fields_by_name['calls']._serialized_options = b'\342A\001\003'
+  _globals['_OVERVIEWHOUR'].fields_by_name['errors']._loaded_options = None
+  _globals['_OVERVIEWHOUR'].fields_by_name['errors']._serialized_options = b'\342A\001\003'
+  _globals['_OVERVIEWHOUR'].fields_by_name['lost']._loaded_options = None
+  _globals['_OVERVIEWHOUR'].fields_by_name['lost']._serialized_options = b'\342A\001\003'
+  _globals['_VERDICTCOUNT'].fields_by_name['error_code']._loaded_options = None
+  _globals['_VERDICTCOUNT'].fields_by_name['error_code']._serialized_options = b'\342A\001\003'
+  _globals['_VERDICTCOUNT'].fields_by_name['calls']._loaded_options = None
+  _globals['_VERDICTCOUNT'].fields_by_name['calls']._serialized_options = b'\342A\001\003'
+  _globals['_WAITCOUNT'].fields_by_name['at_most']._loaded_options = None
+  _globals['_WAITCOUNT'].fields_by_name['at_most']._serialized_options = b'\342A\001\003'
+  _globals['_WAITCOUNT'].fields_by_name['calls']._loaded_options = None
+  _globals['_WAITCOUNT'].fields_by_name['calls']._serialized_options = b'\342A\001\003'
   _globals['_WATCHCALLSREQUEST'].fields_by_name['cursor']._loaded_options = None
   _globals['_WATCHCALLSREQUEST'].fields_by_name['cursor']._serialized_options = b'\342A\001\001\272H\005r\003\030\200 '
   _globals['_WATCHCALLSRESPONSE'].fields_by_name['cursor']._loaded_options = None
@@ -166,6 +200,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CALLSERVICE'].methods_by_name['LookupCall']._serialized_options = b'\202\323\344\223\002\022\022\020/v1/calls:lookup'
   _globals['_CALLSERVICE'].methods_by_name['ListCalls']._loaded_options = None
   _globals['_CALLSERVICE'].methods_by_name['ListCalls']._serialized_options = b'\202\323\344\223\002\013\022\t/v1/calls'
+  _globals['_CALLSERVICE'].methods_by_name['GetOverview']._loaded_options = None
+  _globals['_CALLSERVICE'].methods_by_name['GetOverview']._serialized_options = b'\202\323\344\223\002\016\022\014/v1/overview'
   _globals['_CALLSERVICE'].methods_by_name['WatchCalls']._loaded_options = None
   _globals['_CALLSERVICE'].methods_by_name['WatchCalls']._serialized_options = b'\202\323\344\223\002\021\022\017/v1/calls:watch'
   _globals['_CALLSERVICE'].methods_by_name['CancelCall']._loaded_options = None
@@ -176,42 +212,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CALLSERVICE'].methods_by_name['DeleteCall']._serialized_options = b'\202\323\344\223\002\035*\033/v1/calls/{call_session_id}'
   _globals['_CALLSERVICE'].methods_by_name['DeleteCalls']._loaded_options = None
   _globals['_CALLSERVICE'].methods_by_name['DeleteCalls']._serialized_options = b'\202\323\344\223\002\025\"\020/v1/calls:delete:\001*'
-  _globals['_UPLOADPRIORITY']._serialized_start=3516
-  _globals['_UPLOADPRIORITY']._serialized_end=3621
-  _globals['_UPLOADCALLSREQUEST']._serialized_start=218
-  _globals['_UPLOADCALLSREQUEST']._serialized_end=393
-  _globals['_UPLOADCALLSRESPONSE']._serialized_start=396
-  _globals['_UPLOADCALLSRESPONSE']._serialized_end=535
-  _globals['_UPLOADVIOLATION']._serialized_start=537
-  _globals['_UPLOADVIOLATION']._serialized_end=624
-  _globals['_UPLOADEDCALL']._serialized_start=627
-  _globals['_UPLOADEDCALL']._serialized_end=948
-  _globals['_UPLOADEDCALL_OUTCOME']._serialized_start=785
-  _globals['_UPLOADEDCALL_OUTCOME']._serialized_end=948
-  _globals['_GETCALLREQUEST']._serialized_start=950
-  _globals['_GETCALLREQUEST']._serialized_end=1007
-  _globals['_LOOKUPCALLREQUEST']._serialized_start=1009
-  _globals['_LOOKUPCALLREQUEST']._serialized_end=1073
-  _globals['_CANCELCALLREQUEST']._serialized_start=1075
-  _globals['_CANCELCALLREQUEST']._serialized_end=1135
-  _globals['_REPROCESSCALLREQUEST']._serialized_start=1137
-  _globals['_REPROCESSCALLREQUEST']._serialized_end=1200
-  _globals['_DELETECALLREQUEST']._serialized_start=1202
-  _globals['_DELETECALLREQUEST']._serialized_end=1262
-  _globals['_DELETECALLRESPONSE']._serialized_start=1264
-  _globals['_DELETECALLRESPONSE']._serialized_end=1284
-  _globals['_LISTCALLSREQUEST']._serialized_start=1287
-  _globals['_LISTCALLSREQUEST']._serialized_end=2143
-  _globals['_DELETECALLSREQUEST']._serialized_start=2146
-  _globals['_DELETECALLSREQUEST']._serialized_end=2997
-  _globals['_DELETECALLSRESPONSE']._serialized_start=2999
-  _globals['_DELETECALLSRESPONSE']._serialized_end=3079
-  _globals['_LISTCALLSRESPONSE']._serialized_start=3081
-  _globals['_LISTCALLSRESPONSE']._serialized_end=3206
-  _globals['_WATCHCALLSREQUEST']._serialized_start=3208
-  _globals['_WATCHCALLSREQUEST']._serialized_end=3257
-  _globals['_WATCHCALLSRESPONSE']._serialized_start=3260
-  _globals['_WATCHCALLSRESPONSE']._serialized_end=3514
-  _globals['_CALLSERVICE']._serialized_start=3624
-  _globals['_CALLSERVICE']._serialized_end=4695
+  _globals['_UPLOADPRIORITY']._serialized_start=4340
+  _globals['_UPLOADPRIORITY']._serialized_end=4445
+  _globals['_UPLOADCALLSREQUEST']._serialized_start=281
+  _globals['_UPLOADCALLSREQUEST']._serialized_end=456
+  _globals['_UPLOADCALLSRESPONSE']._serialized_start=459
+  _globals['_UPLOADCALLSRESPONSE']._serialized_end=598
+  _globals['_UPLOADVIOLATION']._serialized_start=600
+  _globals['_UPLOADVIOLATION']._serialized_end=687
+  _globals['_UPLOADEDCALL']._serialized_start=690
+  _globals['_UPLOADEDCALL']._serialized_end=1011
+  _globals['_UPLOADEDCALL_OUTCOME']._serialized_start=848
+  _globals['_UPLOADEDCALL_OUTCOME']._serialized_end=1011
+  _globals['_GETCALLREQUEST']._serialized_start=1013
+  _globals['_GETCALLREQUEST']._serialized_end=1070
+  _globals['_LOOKUPCALLREQUEST']._serialized_start=1072
+  _globals['_LOOKUPCALLREQUEST']._serialized_end=1136
+  _globals['_CANCELCALLREQUEST']._serialized_start=1138
+  _globals['_CANCELCALLREQUEST']._serialized_end=1198
+  _globals['_REPROCESSCALLREQUEST']._serialized_start=1200
+  _globals['_REPROCESSCALLREQUEST']._serialized_end=1263
+  _globals['_DELETECALLREQUEST']._serialized_start=1265
+  _globals['_DELETECALLREQUEST']._serialized_end=1325
+  _globals['_DELETECALLRESPONSE']._serialized_start=1327
+  _globals['_DELETECALLRESPONSE']._serialized_end=1347
+  _globals['_LISTCALLSREQUEST']._serialized_start=1350
+  _globals['_LISTCALLSREQUEST']._serialized_end=2206
+  _globals['_DELETECALLSREQUEST']._serialized_start=2209
+  _globals['_DELETECALLSREQUEST']._serialized_end=3060
+  _globals['_DELETECALLSRESPONSE']._serialized_start=3062
+  _globals['_DELETECALLSRESPONSE']._serialized_end=3142
+  _globals['_LISTCALLSRESPONSE']._serialized_start=3144
+  _globals['_LISTCALLSRESPONSE']._serialized_end=3269
+  _globals['_GETOVERVIEWREQUEST']._serialized_start=3272
+  _globals['_GETOVERVIEWREQUEST']._serialized_end=3424
+  _globals['_OVERVIEW']._serialized_start=3427
+  _globals['_OVERVIEW']._serialized_end=3710
+  _globals['_OVERVIEWHOUR']._serialized_start=3713
+  _globals['_OVERVIEWHOUR']._serialized_end=3844
+  _globals['_VERDICTCOUNT']._serialized_start=3846
+  _globals['_VERDICTCOUNT']._serialized_end=3946
+  _globals['_WAITCOUNT']._serialized_start=3948
+  _globals['_WAITCOUNT']._serialized_end=4030
+  _globals['_WATCHCALLSREQUEST']._serialized_start=4032
+  _globals['_WATCHCALLSREQUEST']._serialized_end=4081
+  _globals['_WATCHCALLSRESPONSE']._serialized_start=4084
+  _globals['_WATCHCALLSRESPONSE']._serialized_end=4338
+  _globals['_CALLSERVICE']._serialized_start=4448
+  _globals['_CALLSERVICE']._serialized_end=5626
 # @@protoc_insertion_point(module_scope)

@@ -4,8 +4,10 @@ isort:skip_file
 """
 
 from calldock.intake.v1 import call_pb2 as _call_pb2
+from calldock.media.v1 import audio_pb2 as _audio_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -622,6 +624,176 @@ class ListCallsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListCallsResponse: _TypeAlias = ListCallsResponse  # noqa: Y015
+
+@_typing.final
+class GetOverviewRequest(_message.Message):
+    """The time to count in, at most 31 days."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_TIME_FROM_FIELD_NUMBER: _builtins.int
+    START_TIME_BEFORE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def start_time_from(self) -> _timestamp_pb2.Timestamp:
+        """Required. Only calls that began at or after this moment."""
+
+    @_builtins.property
+    def start_time_before(self) -> _timestamp_pb2.Timestamp:
+        """Required. Only calls that began before this moment."""
+
+    def __init__(
+        self,
+        *,
+        start_time_from: _timestamp_pb2.Timestamp | None = ...,
+        start_time_before: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["start_time_before", b"start_time_before", "start_time_from", b"start_time_from"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["start_time_before", b"start_time_before", "start_time_from", b"start_time_from"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOverviewRequest: _TypeAlias = GetOverviewRequest  # noqa: Y015
+
+@_typing.final
+class Overview(_message.Message):
+    """An account's calls in numbers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOURS_FIELD_NUMBER: _builtins.int
+    VERDICTS_FIELD_NUMBER: _builtins.int
+    WAITS_FIELD_NUMBER: _builtins.int
+    OPEN_CALLS_FIELD_NUMBER: _builtins.int
+    OLDEST_OPEN_TIME_FIELD_NUMBER: _builtins.int
+    IS_CUT_FIELD_NUMBER: _builtins.int
+    open_calls: _builtins.int
+    """Output only. Calls that have no verdict yet. REST JSON shows it as a string."""
+    is_cut: _builtins.bool
+    """Output only. True when there are more than 100,000 calls in the time, and only the newest so many were counted."""
+    @_builtins.property
+    def hours(self) -> _containers.RepeatedCompositeFieldContainer[Global___OverviewHour]:
+        """Output only. Each hour in which calls began, in order; hours without any are left out."""
+
+    @_builtins.property
+    def verdicts(self) -> _containers.RepeatedCompositeFieldContainer[Global___VerdictCount]:
+        """Output only. How many calls ended with which verdict, the most first. Those that were accepted have the unspecified code."""
+
+    @_builtins.property
+    def waits(self) -> _containers.RepeatedCompositeFieldContainer[Global___WaitCount]:
+        """Output only. How long calls that ended took from their upload to their verdict, the shortest first; one entry for each bound, zeros included."""
+
+    @_builtins.property
+    def oldest_open_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When the oldest of them was uploaded. Absent when there is none."""
+
+    def __init__(
+        self,
+        *,
+        hours: _abc.Iterable[Global___OverviewHour] | None = ...,
+        verdicts: _abc.Iterable[Global___VerdictCount] | None = ...,
+        waits: _abc.Iterable[Global___WaitCount] | None = ...,
+        open_calls: _builtins.int = ...,
+        oldest_open_time: _timestamp_pb2.Timestamp | None = ...,
+        is_cut: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_open_time", b"oldest_open_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hours", b"hours", "is_cut", b"is_cut", "oldest_open_time", b"oldest_open_time", "open_calls", b"open_calls", "verdicts", b"verdicts", "waits", b"waits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Overview: _TypeAlias = Overview  # noqa: Y015
+
+@_typing.final
+class OverviewHour(_message.Message):
+    """The calls that began in one hour."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEGIN_TIME_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
+    ERRORS_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
+    calls: _builtins.int
+    """Output only. How many began in it. REST JSON shows it as a string."""
+    errors: _builtins.int
+    """Output only. How many of them ended in error. REST JSON shows it as a string."""
+    lost: _builtins.int
+    """Output only. How many of them nobody answered. REST JSON shows it as a string."""
+    @_builtins.property
+    def begin_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When the hour begins, a whole one in UTC."""
+
+    def __init__(
+        self,
+        *,
+        begin_time: _timestamp_pb2.Timestamp | None = ...,
+        calls: _builtins.int = ...,
+        errors: _builtins.int = ...,
+        lost: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "calls", b"calls", "errors", b"errors", "lost", b"lost"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OverviewHour: _TypeAlias = OverviewHour  # noqa: Y015
+
+@_typing.final
+class VerdictCount(_message.Message):
+    """How many calls ended with one verdict."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ERROR_CODE_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
+    error_code: _audio_pb2.RecordingErrorCode.ValueType
+    """Output only. Why they were refused; unspecified for those that were accepted."""
+    calls: _builtins.int
+    """Output only. How many. REST JSON shows it as a string."""
+    def __init__(
+        self,
+        *,
+        error_code: _audio_pb2.RecordingErrorCode.ValueType = ...,
+        calls: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "error_code", b"error_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerdictCount: _TypeAlias = VerdictCount  # noqa: Y015
+
+@_typing.final
+class WaitCount(_message.Message):
+    """How many calls took so long."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_MOST_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
+    calls: _builtins.int
+    """Output only. How many. REST JSON shows it as a string."""
+    @_builtins.property
+    def at_most(self) -> _duration_pb2.Duration:
+        """Output only. At most so long, and longer than the bound before. Absent for the last: longer than all."""
+
+    def __init__(
+        self,
+        *,
+        at_most: _duration_pb2.Duration | None = ...,
+        calls: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at_most", b"at_most"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_most", b"at_most", "calls", b"calls"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitCount: _TypeAlias = WaitCount  # noqa: Y015
 
 @_typing.final
 class WatchCallsRequest(_message.Message):

@@ -56,6 +56,11 @@ class CallServiceStub:
                 request_serializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.ListCallsRequest.SerializeToString,
                 response_deserializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.ListCallsResponse.FromString,
                 _registered_method=True)
+        self.GetOverview = channel.unary_unary(
+                '/calldock.intake.v1.CallService/GetOverview',
+                request_serializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.GetOverviewRequest.SerializeToString,
+                response_deserializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.Overview.FromString,
+                _registered_method=True)
         self.WatchCalls = channel.unary_stream(
                 '/calldock.intake.v1.CallService/WatchCalls',
                 request_serializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.WatchCallsRequest.SerializeToString,
@@ -123,6 +128,15 @@ class CallServiceServicer:
         A page looks at so many calls and no more: at 20,000, with `text` at 5,000. Where few of them match it has few calls or none, and its `next_page_token` goes on.
 
         Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size, for a page token that is not ours or of another filter or order, and for a verdict code, a number or an order that is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOverview(self, request, context):
+        """Counts the account's calls that began within a time: an hour each, by verdict, and by how long they took. Of more than 100,000 only the newest are counted. Role: read. Reads only.
+
+        Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE) for a time that does not end after it began, or is longer than 31 days.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -204,6 +218,11 @@ def add_CallServiceServicer_to_server(servicer, server):
                     servicer.ListCalls,
                     request_deserializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.ListCallsRequest.FromString,
                     response_serializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.ListCallsResponse.SerializeToString,
+            ),
+            'GetOverview': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOverview,
+                    request_deserializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.GetOverviewRequest.FromString,
+                    response_serializer=calldock_dot_intake_dot_v1_dot_call__service__pb2.Overview.SerializeToString,
             ),
             'WatchCalls': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchCalls,
@@ -340,6 +359,33 @@ class CallService:
             '/calldock.intake.v1.CallService/ListCalls',
             calldock_dot_intake_dot_v1_dot_call__service__pb2.ListCallsRequest.SerializeToString,
             calldock_dot_intake_dot_v1_dot_call__service__pb2.ListCallsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOverview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/calldock.intake.v1.CallService/GetOverview',
+            calldock_dot_intake_dot_v1_dot_call__service__pb2.GetOverviewRequest.SerializeToString,
+            calldock_dot_intake_dot_v1_dot_call__service__pb2.Overview.FromString,
             options,
             channel_credentials,
             insecure,

@@ -59,6 +59,11 @@ class CallServiceStub:
 
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size, for a page token that is not ours or of another filter or order, and for a verdict code, a number or an order that is none.
     """
+    GetOverview: _grpc.UnaryUnaryMultiCallable[_call_service_pb2.GetOverviewRequest, _call_service_pb2.Overview]
+    """Counts the account's calls that began within a time: an hour each, by verdict, and by how long they took. Of more than 100,000 only the newest are counted. Role: read. Reads only.
+
+    Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE) for a time that does not end after it began, or is longer than 31 days.
+    """
     WatchCalls: _grpc.UnaryStreamMultiCallable[_call_service_pb2.WatchCallsRequest, _call_service_pb2.WatchCallsResponse]
     """Streams the account's calls as they are stored and as they change: every change once, in the order in which they were committed. Role: read.
 
@@ -123,6 +128,11 @@ class CallServiceAsyncStub(CallServiceStub):
     A page looks at so many calls and no more: at 20,000, with `text` at 5,000. Where few of them match it has few calls or none, and its `next_page_token` goes on.
 
     Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size, for a page token that is not ours or of another filter or order, and for a verdict code, a number or an order that is none.
+    """
+    GetOverview: _aio.UnaryUnaryMultiCallable[_call_service_pb2.GetOverviewRequest, _call_service_pb2.Overview]  # type: ignore[assignment]
+    """Counts the account's calls that began within a time: an hour each, by verdict, and by how long they took. Of more than 100,000 only the newest are counted. Role: read. Reads only.
+
+    Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE) for a time that does not end after it began, or is longer than 31 days.
     """
     WatchCalls: _aio.UnaryStreamMultiCallable[_call_service_pb2.WatchCallsRequest, _call_service_pb2.WatchCallsResponse]  # type: ignore[assignment]
     """Streams the account's calls as they are stored and as they change: every change once, in the order in which they were committed. Role: read.
@@ -209,6 +219,17 @@ class CallServiceServicer(metaclass=_abc_1.ABCMeta):
         A page looks at so many calls and no more: at 20,000, with `text` at 5,000. Where few of them match it has few calls or none, and its `next_page_token` goes on.
 
         Errors: INVALID_ARGUMENT (INVALID_PARAMETER_VALUE) for a negative page size, for a page token that is not ours or of another filter or order, and for a verdict code, a number or an order that is none.
+        """
+
+    @_abc_1.abstractmethod
+    def GetOverview(
+        self,
+        request: _call_service_pb2.GetOverviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_call_service_pb2.Overview, _abc.Awaitable[_call_service_pb2.Overview]]:
+        """Counts the account's calls that began within a time: an hour each, by verdict, and by how long they took. Of more than 100,000 only the newest are counted. Role: read. Reads only.
+
+        Errors: INVALID_ARGUMENT (REQUIRED_PARAMETER_MISSED, INVALID_PARAMETER_VALUE) for a time that does not end after it began, or is longer than 31 days.
         """
 
     @_abc_1.abstractmethod
