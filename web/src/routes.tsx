@@ -25,9 +25,10 @@ export function later<Name extends string>(load: () => Promise<Record<Name, Comp
 /** The first is where one begins; it comes with the first load. */
 export const ROUTES: readonly Route[] = [
   { path: "/calls", title: "calls", Page: CallsPage },
+  { path: "/calls/:id", Page: later(() => import("./call/call_page"), "CallPage") },
+  { path: "/overview", title: "overview_page", Page: later(() => import("./overview/overview_page"), "OverviewPage") },
   { path: "/upload", title: "upload_page", Page: later(() => import("./upload/upload_page"), "UploadPage") },
   { path: "/check", title: "check_page", Page: later(() => import("./check/check_page"), "CheckPage") },
   { path: "/directory/:kind?", title: "directory_page", Page: later(() => import("./directory/directory_page"), "DirectoryPage") },
   { path: "/settings/:tab?", title: "settings_page", Page: later(() => import("./settings/settings_page"), "SettingsPage") },
-  { path: "/calls/:id", Page: later(() => import("./call/call_page"), "CallPage") },
 ];

@@ -3,6 +3,7 @@ import { CALLS } from "./calls/texts";
 
 const FRAME = {
   calls: ["Calls", "Звонки"],
+  overview_page: ["Overview", "Обзор"],
   upload_page: ["Upload", "Загрузка"],
   check_page: ["Check", "Проверка"],
   directory_page: ["Directory", "Справочник"],
