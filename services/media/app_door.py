@@ -19,13 +19,12 @@ from services.shared.errors import ERRORS, Refusal, Trouble
 from services.shared.identity import Authenticate, Identity, token_sha256
 from services.shared.objects import ObjectStore
 from services.shared.rpc.identity import CLIENT_ADDRESS_HEADER
-from services.shared.sessions import APP_HEADER, COOKIE, LIFETIME, Sessions
+from services.shared.sessions import APP_HEADER, CODE_LIFETIME, COOKIE, LIFETIME, Sessions
 
 APP = "/app/"
 SESSION = "/app/session"
 LINKS = "/app/links"
-CODE_LIFETIME = timedelta(minutes=5)
-MOST_CODES = 1000
+MOST_USED_CODES = 100_000
 MAX_BODY_BYTES = 4096
 BODY_S = 10.0
 """A body that takes longer is not waited for."""
@@ -44,24 +43,33 @@ class _File:
 
 
 class SignInCodes:
-    """Codes of one-time links, in memory: each is good once, for five minutes, and not after a restart."""
+    """Codes of one-time links. Any media takes one that another made: it holds the token and its end, sealed. Which were used is known to each media alone, so that "once" holds within a process."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, sessions: Sessions, clock: Clock) -> None:
+        self._sessions = sessions
         self._clock = clock
-        self._tokens: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._began = clock.now()
+        self._used: OrderedDict[str, float] = OrderedDict()
 
     def make(self, token: str) -> str:
         """A code that gives the token once."""
-        code = secrets.token_urlsafe(32)
-        self._tokens[_digest(code)] = (self._clock.monotonic() + CODE_LIFETIME.total_seconds(), token)
-        if len(self._tokens) > MOST_CODES:
-            self._tokens.popitem(last=False)
-        return code
+        return self._sessions.seal_code(token)
 
     def take(self, code: str) -> str | None:
-        """The token of a code, and the code is used up; None for one that is unknown, used or too old."""
-        until, token = self._tokens.pop(_digest(code), (0.0, ""))
-        return token if self._clock.monotonic() < until else None
+        """The token of a code, and the code is used up; None for one that is not ours, used or too old. Raises Trouble when more were used than can be remembered."""
+        opened = self._sessions.open_code(code)
+        # What was used before this process began is not known any more.
+        if opened is None or opened.made < self._began:
+            return None
+        now = self._clock.monotonic()
+        while self._used and next(iter(self._used.values())) <= now:
+            self._used.popitem(last=False)
+        if opened.code_id in self._used:
+            return None
+        if len(self._used) >= MOST_USED_CODES:
+            raise Trouble("more links are used at the moment than can be remembered")
+        self._used[opened.code_id] = now + 2 * CODE_LIFETIME.total_seconds()
+        return opened.token
 
 
 class AppDoor:
@@ -75,7 +83,7 @@ class AppDoor:
         self._media_origin = media_origin
         self._authenticate = authenticate
         self._sessions = sessions
-        self._codes = SignInCodes(clock)
+        self._codes = SignInCodes(sessions, clock)
 
     def add_routes(self, app: web.Application) -> None:
         """Takes the paths of the client area of an application."""
@@ -138,7 +146,10 @@ class AppDoor:
             return _said(400, 3, str(error))
         token, code = facts.get("access_token"), facts.get("code")
         if isinstance(code, str):
-            token = self._codes.take(code)
+            try:
+                token = self._codes.take(code)
+            except Trouble:
+                return _said(503, 14, "not available at the moment, try again")
             if token is None:
                 return _said(401, 16, "this link was used already, or its time is over: `calldock open` makes another")
         if not isinstance(token, str) or not token.strip():
@@ -240,10 +251,6 @@ def _read_files(folder: Path) -> dict[str, _File]:
             etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
             found[path.relative_to(folder).as_posix()] = _File(kind, data, gzip.compress(data, 9, mtime=0), etag)
     return found
-
-
-def _digest(code: str) -> str:
-    return hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _refusal(refusal: Refusal) -> web.Response:

@@ -1,7 +1,9 @@
-"""Sessions of the client area: an access token in a cookie that only we can read (docs/decisions/0017-client-area.md)."""
+"""Sessions of the client area: an access token in a cookie, or in the code of a one-time link, that only we can read (docs/decisions/0017-client-area.md)."""
 
+import secrets
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from pydantic import SecretStr
 
@@ -13,7 +15,21 @@ COOKIE = "calldock_session"
 APP_HEADER = "x-calldock-app"
 """A session counts only beside this header: another site's page cannot send it without asking first, and nobody answers that question."""
 LIFETIME = timedelta(hours=12)
+CODE_LIFETIME = timedelta(minutes=5)
 _PURPOSE = "session of the client area"
+_CODE_PURPOSE = "one-time link of the client area"
+_TO_ADDRESS = str.maketrans("+/:=", "-_.~")
+_FROM_ADDRESS = str.maketrans("-_.~", "+/:=")
+"""A sealed text in letters that stand in an address as they are (RFC 3986, unreserved)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """What the code of a one-time link says. `code_id` is the same however the code is spelled: base64 can be written in several ways."""
+
+    code_id: str
+    made: datetime
+    token: str
 
 
 class Sessions:
@@ -42,6 +58,21 @@ class Sessions:
         if self._clock.now().timestamp() >= int(until):
             raise Refusal(Mnemonic.ACCESS_TOKEN_EXPIRED, why="the session is over: sign in again")
         return token
+
+    def seal_code(self, token: str) -> str:
+        """The code of a link: good for CODE_LIFETIME, in letters that stand in an address as they are. That it is used once is for whoever takes it."""
+        made = f"{self._clock.now().timestamp():.6f}"
+        text = f"{made} {secrets.token_urlsafe(16)} {token}"
+        return self._sealer.seal(text, _CODE_PURPOSE).translate(_TO_ADDRESS)
+
+    def open_code(self, code: str) -> Code | None:
+        """What a code says; None for one that is not ours, altered or over."""
+        try:
+            made, code_id, token = self._sealer.unseal(code.translate(_FROM_ADDRESS), _CODE_PURPOSE).split(" ", 2)
+        except (CannotUnseal, ValueError):
+            return None
+        found = Code(code_id=code_id, made=datetime.fromtimestamp(float(made), UTC), token=token)
+        return found if self._clock.now() < found.made + CODE_LIFETIME else None
 
 
 def _cookie(header: str) -> str | None:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +16,26 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from services.media import app_door
-from services.media.app_door import APP, CODE_LIFETIME, LINKS, MAX_BODY_BYTES, MOST_CODES, SESSION, AppDoor, SignInCodes
+from services.media.app_door import APP, LINKS, MAX_BODY_BYTES, SESSION, AppDoor, SignInCodes
 from services.media.http_edge import HttpEdge
 from services.shared.errors import Mnemonic, Refusal, Trouble
 from services.shared.identity import AccountId, Identity, Role, token_sha256
 from services.shared.rpc.identity import CLIENT_ADDRESS_HEADER
-from services.shared.sessions import APP_HEADER, COOKIE, Sessions
-from tests.support.makers import HandClock
+from services.shared.sessions import APP_HEADER, CODE_LIFETIME, COOKIE, Sessions
+from tests.support.makers import NOON, HandClock
 
 KEY = SecretStr(base64.b64encode(b"k" * 32).decode())
 IN_APP = {APP_HEADER: "1"}
 
 
 class Passing(HandClock):
-    """A clock whose steady hand is set too."""
+    """A clock whose hands move together."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.passed_s = 0.0
+    def pass_by(self, time: timedelta) -> None:
+        self.set(self.now() + time)
 
     def monotonic(self) -> float:
-        return self.passed_s
+        return (self.now() - NOON).total_seconds()
 
 
 class Door:
@@ -73,13 +73,13 @@ async def authenticate(sha256: bytes, _acting_for: AccountId | None) -> Identity
 
 
 @asynccontextmanager
-async def a_door(folder: Path, *, is_built: bool = True) -> AsyncIterator[Door]:
+async def a_door(folder: Path, *, is_built: bool = True, clock: Passing | None = None) -> AsyncIterator[Door]:
     files = folder / "app"
     if is_built:
         (files / "assets").mkdir(parents=True)
         (files / "index.html").write_text('<meta name="csp-nonce" content="__CSP_NONCE__">')
         (files / "assets" / "app.js").write_text("let calls = 1;" * 100)
-    clock, app = Passing(), web.Application()
+    clock, app = clock or Passing(), web.Application()
     AppDoor(files, "", authenticate, Sessions(KEY, clock), clock).add_routes(app)
     edge = HttpEdge(app, drain_s=0.1)
     await edge.start(f"unix:{folder}/door.sock")
@@ -207,7 +207,7 @@ async def test_a_code_lets_in_once_and_not_late(tmp_path: Path) -> None:
         code, late = await door.code(), await door.code()
         first, _, cookie = await door.post(SESSION, {"code": code})
         again, said, nothing = await door.post(SESSION, {"code": code})
-        door.clock.passed_s = CODE_LIFETIME.total_seconds()
+        door.clock.pass_by(CODE_LIFETIME)
         too_late, _, _ = await door.post(SESSION, {"code": late})
 
     assert (first, again, too_late) == (200, 401, 401)
@@ -225,12 +225,65 @@ async def test_a_link_is_made_for_good_tokens_alone(tmp_path: Path) -> None:
     assert said == [401, 401, 401, 401]
 
 
-def test_codes_that_nobody_uses_do_not_pile_up() -> None:
-    codes = SignInCodes(HandClock())
-    made = [codes.make("token") for _ in range(MOST_CODES + 1)]
+async def test_a_code_of_one_media_lets_in_at_another_and_once_at_each(tmp_path: Path) -> None:
+    clock = Passing()
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    async with a_door(tmp_path / "one", clock=clock) as one, a_door(tmp_path / "other", clock=clock) as other:
+        code = await one.code()
+        told = [(await door.post(SESSION, {"code": code}))[0] for door in (other, other, one, one)]
+        clock.pass_by(CODE_LIFETIME - timedelta(microseconds=1))
+        told += [(await other.post(SESSION, {"code": code}))[0]]
 
-    assert codes.take(made[0]) is None
-    assert codes.take(made[1]) == "token"
+    assert told == [200, 401, 200, 401, 401]
+
+
+async def test_a_code_that_is_altered_lets_nobody_in_and_one_that_is_spelled_otherwise_is_still_used(
+    tmp_path: Path,
+) -> None:
+    async with a_door(tmp_path) as door:
+        code = await door.code()
+        middle = len(code) // 2
+        altered = code[:middle] + ("A" if code[middle] != "A" else "B") + code[middle + 1 :]
+        told = [
+            (await door.post(SESSION, {"code": each}))[0]
+            # Python's base64 passes over letters that are none of its own.
+            for each in (altered, code[:-8], code[9:], door.sessions.seal("good")[0], code, code[:middle] + "!" + code[middle:])
+        ]  # fmt: skip
+
+    assert told == [401, 401, 401, 401, 200, 401]
+
+
+async def test_a_code_is_no_session(tmp_path: Path) -> None:
+    async with a_door(tmp_path) as door:
+        code = await door.code()
+
+    spelled = code.translate(str.maketrans("-_.~", "+/:="))
+    with pytest.raises(Refusal, match="not ours"):
+        door.sessions.token({"cookie": f"{COOKIE}={spelled}", APP_HEADER: "1"})
+
+
+def test_a_code_from_before_a_restart_is_taken_for_used() -> None:
+    clock = Passing()
+    sessions = Sessions(KEY, clock)
+    code = SignInCodes(sessions, clock).make("token")
+    clock.pass_by(timedelta(seconds=1))
+
+    assert SignInCodes(sessions, clock).take(code) is None
+
+
+def test_used_codes_are_remembered_while_they_are_good_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app_door, "MOST_USED_CODES", 3)
+    clock = Passing()
+    codes = SignInCodes(Sessions(KEY, clock), clock)
+    for _ in range(3):
+        assert codes.take(codes.make("token")) == "token"
+    with pytest.raises(Trouble):
+        codes.take(codes.make("token"))
+
+    clock.pass_by(2 * CODE_LIFETIME)
+
+    assert codes.take(codes.make("token")) == "token"
 
 
 async def test_the_page_forbids_scripts_that_are_not_ours_and_has_a_nonce_of_its_own(tmp_path: Path) -> None:
