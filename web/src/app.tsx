@@ -8,6 +8,7 @@ import { useLanguage } from "./language";
 import { Guarded, Problem } from "./problem";
 import { ROUTES, type Route as PageRoute } from "./routes";
 import { SignIn } from "./sign_in";
+import { shown } from "./strangers";
 
 /** Takes the code of a one-time link out of the address, before anything else can read it there. */
 function takeCode(): string | null {
@@ -69,7 +70,7 @@ export function App() {
             </Switch>
           </Suspense>
         </main>
-        <Modal opened={over} onClose={() => undefined} withCloseButton={false} closeOnEscape={false} closeOnClickOutside={false} title={text("sign_in")} transitionProps={{ duration: 0 }}>
+        <Modal opened={over} zIndex={1000} onClose={() => undefined} withCloseButton={false} closeOnEscape={false} closeOnClickOutside={false} title={text("sign_in")} transitionProps={{ duration: 0 }}>
           <SignIn reason={text("session_over")} onDone={again} isWindow />
         </Modal>
       </div>
@@ -91,7 +92,7 @@ function Head({ name }: { name: string }) {
           <Tab key={route.path} route={route} />
         ))}
       </nav>
-      <span className="account">{name}</span>
+      <span className="account">{shown(name)}</span>
       <Button size="compact-sm" variant="subtle" onClick={() => setColorScheme(scheme === "dark" ? "light" : "dark")} aria-label={text("theme")}>
         {scheme === "dark" ? "☀" : "☾"}
       </Button>

@@ -10,6 +10,8 @@ import { LanguageProvider } from "./language";
 const nonce = document.querySelector<HTMLMetaElement>('meta[name="csp-nonce"]')?.content ?? "";
 // Windows keep the page below from scrolling by a style of react-remove-scroll, which asks here for its nonce.
 Object.assign(globalThis, { __webpack_nonce__: nonce });
+// Whoever asked the system for less motion gets none.
+const theme = createTheme({ respectReducedMotion: true });
 const queries = new QueryClient({
   defaultOptions: {
     queries: {

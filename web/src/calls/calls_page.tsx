@@ -1,18 +1,15 @@
 /** The list of calls: filters, columns, scrolling without an end, changes as they come. */
 import { Badge, Button, Checkbox, Group, MultiSelect, NativeSelect, Popover, Stack, Text, TextInput } from "@mantine/core";
-import { useVirtualizer } from "@tanstack/react-virtual";
-import { useCallback, useEffect, useRef, useState } from "react";
-import { Link } from "wouter";
+import { useCallback, useEffect, useState } from "react";
 import { useLanguage } from "../language";
 import { Problem } from "../problem";
 import type { PageProps } from "../routes";
-import { cell, csv } from "./cells";
-import { type Column, COLUMNS, readView, type ShownStatus, type Sort, SORTS, STATUSES, VERDICTS, type View, writeView } from "./filters";
+import { csv } from "./cells";
+import { COLUMNS, readView, type ShownStatus, type Sort, SORTS, STATUSES, VERDICTS, type View, writeView } from "./filters";
+import { Grid } from "./grid";
 import { allCalls, useCalls } from "./loading";
 
-const ROW_PX = 36;
 const TYPING_PAUSE_MS = 400;
-const WIDTHS_PX: Record<Column, number> = { start_time: 165, status: 120, direction: 180, calling: 135, called: 135, employees: 180, duration: 100, tags: 160, verdict: 340, ext_id: 200, comment: 260 };
 
 export function CallsPage({ account }: PageProps) {
   const timeZone = account.time_zone ?? "UTC";
@@ -24,17 +21,23 @@ export function CallsPage({ account }: PageProps) {
   const { text } = useLanguage();
   useEffect(() => history.replaceState(null, "", `/app/calls${writeView(view)}`), [view]);
 
+  const count = `${loaded.calls.length} ${text(loaded.isWhole ? "all_loaded" : "loaded")}`;
+  // Said to a screen reader for each view once: not for each call that comes, nor for each page.
+  const [told, tell] = useState("");
+  useEffect(() => {
+    if (loaded.answers) tell(count);
+  }, [loaded.answers]);
+
   return (
     <>
       <Filters view={view} timeZone={timeZone} onChange={setView} onFailure={setFailure} />
       <Problem error={failure ?? loaded.problem} />
-      <Grid loaded={loaded} view={view} timeZone={timeZone} />
-      <Group justify="space-between" role="status">
-        <Text size="sm">
-          {loaded.isLoading && !loaded.calls.length ? text("loading") : `${loaded.calls.length} ${text(loaded.isWhole ? "all_loaded" : "loaded")}`}
-        </Text>
+      <Grid loaded={loaded} view={view} timeZone={timeZone} onGrown={anew} />
+      <Group justify="space-between">
+        <Text size="sm">{loaded.isLoading && !loaded.calls.length ? text("loading") : count}</Text>
         <Badge color={loaded.isLive ? "#1f6b36" : "gray.7"}>{text(loaded.isLive ? "live" : "not_live")}</Badge>
       </Group>
+      <p role="status" className="unseen">{told}</p>
     </>
   );
 }
@@ -96,7 +99,7 @@ function Filters({ view, timeZone, onChange, onFailure }: { view: View; timeZone
         data={SORTS.map((sort) => ({ value: sort, label: text(`sort_${sort}`) }))}
       />
       <Button variant="subtle" onClick={() => onChange({ ...readView(""), columns: view.columns })}>{text("clear")}</Button>
-      <Popover position="bottom-end">
+      <Popover position="bottom-end" trapFocus returnFocus>
         <Popover.Target>
           <Button variant="default">{text("columns")}</Button>
         </Popover.Target>
@@ -128,46 +131,4 @@ function Typed({ label, value, onChange, type = "text" }: { label: string; value
     return () => clearTimeout(paused);
   }, [typed, value, onChange]);
   return <TextInput w={150} label={label} type={type} value={typed} onChange={(event) => setTyped(event.currentTarget.value)} onKeyDown={(event) => event.key === "Enter" && onChange(typed)} />;
-}
-
-function Grid({ loaded, view, timeZone }: { loaded: ReturnType<typeof useCalls>; view: View; timeZone: string }) {
-  const { text } = useLanguage();
-  const box = useRef<HTMLDivElement>(null);
-  const { calls, isWhole, more } = loaded;
-  const rows = useVirtualizer({ count: calls.length, getScrollElement: () => box.current, estimateSize: () => ROW_PX, overscan: 12 });
-  const shown = rows.getVirtualItems();
-  const last = shown.at(-1)?.index ?? 0;
-  useEffect(() => {
-    if (!isWhole && last >= calls.length - 60) more();
-  }, [last, calls.length, isWhole, more]);
-
-  return (
-    <div className="grid" ref={box} role="table" aria-label={text("calls")} aria-rowcount={isWhole ? calls.length + 1 : -1} tabIndex={0}>
-      <div className="row head-row" role="row" aria-rowindex={1}>
-        {view.columns.map((column) => (
-          <div key={column} className="cell" role="columnheader" style={{ width: WIDTHS_PX[column] }}>
-            {text(column)}
-          </div>
-        ))}
-      </div>
-      <div className="rows" role="rowgroup" style={{ height: rows.getTotalSize() }}>
-        {shown.map((row) => {
-          const call = calls[row.index];
-          return call === undefined ? null : (
-            <div key={call.call_session_id} className="row" role="row" aria-rowindex={row.index + 2} style={{ transform: `translateY(${row.start}px)` }}>
-              {view.columns.map((column, at) => {
-                const said = cell(call, column, timeZone, text);
-                return (
-                  <div key={column} className="cell" role="cell" title={said.slice(0, 400)} style={{ width: WIDTHS_PX[column] }}>
-                    {at ? said.slice(0, 400) : <Link href={`/calls/${call.call_session_id}`}>{said.slice(0, 400) || "…"}</Link>}
-                  </div>
-                );
-              })}
-            </div>
-          );
-        })}
-      </div>
-      {isWhole && !calls.length && <Text p="md">{text("no_calls")}</Text>}
-    </div>
-  );
 }

@@ -33,12 +33,15 @@ export function cell(call: Call, column: Column, timeZone: string, text: (text: 
   }
 }
 
-/** Calls as a CSV file (RFC 4180), columns as shown. A text that a spreadsheet would run as a formula gets an apostrophe before it; a number with a plus stays. */
+/** What a spreadsheet would take for the beginning of a formula, in any cell that it could see: the rule of services/cli/formula_guard.py. */
+const FORMULA = /(?<![^;,\t\r\n])(?="*['=+\-@\t\r\n＝＋－＠])/g;
+
+/** Calls as a CSV file (RFC 4180), columns as shown, whole texts. What a spreadsheet would run as a formula gets an apostrophe before it; a telephone number keeps its plus. */
 export function csv(calls: readonly Call[], columns: readonly Column[], timeZone: string, text: (text: Text) => string): string {
   const line = (cells: string[]) => cells.map((each) => `"${guarded(each).replaceAll('"', '""')}"`).join(",");
   return [columns.map((column) => text(column)), ...calls.map((call) => columns.map((column) => cell(call, column, timeZone, text)))].map(line).join("\r\n") + "\r\n";
 }
 
 function guarded(value: string): string {
-  return /^[=+\-@\t\r]/.test(value) && !/^\+\d+$/.test(value) ? `'${value}` : value;
+  return /^\+\d+$/.test(value) ? value : value.replace(FORMULA, "'");
 }

@@ -27,7 +27,8 @@ export async function watch(cursor: string, signal: AbortSignal, onChange: (chan
         onLive(true);
         failures = 0;
         for await (const line of lines(answer.body, silence)) {
-          const change = (JSON.parse(line) as { result?: Change } & Change).result ?? (JSON.parse(line) as Change);
+          const said = JSON.parse(line) as { result?: Change } & Change;
+          const change = said.result ?? said;
           if (change.cursor) from = change.cursor;
           if (Number(change.call_session_id)) onChange(change);
         }
@@ -76,17 +77,44 @@ export function compared(one: Call, other: Call, sort: Sort): number {
   return (byTime || byNumber) * (sort === "oldest" ? 1 : -1);
 }
 
-/** A list after a change. The same list when nothing of it changed. Whether a call belongs there that the list does not have, a view that is judged elsewhere cannot say. */
-export function applied(calls: readonly Call[], change: Change, view: View, timeZone: string, isWhole: boolean): readonly Call[] {
-  const { call } = change;
-  const place = calls.findIndex((each) => each.call_session_id === change.call_session_id);
-  if (change.is_deleted || !call || !belongs(call, view, timeZone)) return place < 0 ? calls : calls.toSpliced(place, 1);
-  if (place >= 0) return calls.with(place, call);
-  if (isJudgedElsewhere(view)) return calls;
-  const next = calls.findIndex((each) => compared(call, each, view.sort) < 0);
-  if (next >= 0) return calls.toSpliced(next, 0, call);
-  // What comes after all that was loaded comes with its page.
-  return isWhole || !calls.length ? [...calls, call] : calls;
+/** A list after changes, of which there is one for each call. The same list when nothing of it changed. Whether a call belongs there that the list does not have, a view that is judged elsewhere cannot say. */
+export function applied(calls: readonly Call[], changes: readonly Change[], view: View, timeZone: string, isWhole: boolean): readonly Call[] {
+  const left = new Map(changes.map((change) => [change.call_session_id, change]));
+  const fitting = ({ call, is_deleted }: Change) => (!is_deleted && call && belongs(call, view, timeZone) ? call : null);
+  const kept: Call[] = [];
+  for (const call of calls) {
+    const change = left.get(call.call_session_id ?? "");
+    const after = change ? fitting(change) : call;
+    if (change) left.delete(change.call_session_id);
+    if (after) kept.push(after);
+  }
+  const isTouched = left.size < changes.length;
+  const fresh = isJudgedElsewhere(view) ? [] : [...left.values()].map(fitting).filter((call) => call !== null);
+  if (!fresh.length) return isTouched ? kept : calls;
+  fresh.sort((one, other) => compared(one, other, view.sort));
+  const merged: Call[] = [];
+  let taken = 0;
+  for (const call of fresh) {
+    const place = placeOf(call, kept, view.sort);
+    // What comes after all that was loaded comes with its page.
+    if (place === kept.length && !isWhole && calls.length) break;
+    while (taken < place) merged.push(kept[taken++]!);
+    merged.push(call);
+  }
+  if (!merged.length) return isTouched ? kept : calls;
+  while (taken < kept.length) merged.push(kept[taken++]!);
+  return merged;
+}
+
+function placeOf(call: Call, calls: readonly Call[], sort: Sort): number {
+  let low = 0;
+  let high = calls.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (compared(call, calls[middle]!, sort) < 0) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** A list after its first page was asked for again: what came, and of the list what lies beyond it. */

@@ -4,7 +4,10 @@ import { answered, api, type Call, Refused } from "../api/client";
 import { isJudgedElsewhere, query, type View } from "./filters";
 import { applied, type Change, renewed, watch } from "./live";
 
-const PAGE = 200;
+const FIRST_PAGE = 200;
+const PAGE = 500;
+/** Changes are gathered for so long, so that a storm of them costs the list one look each time. */
+const GATHERED_MS = 100;
 /** However many changes come, the first page is asked for again this often at most. */
 const ASKED_AGAIN_MS = 1000;
 
@@ -13,6 +16,10 @@ export interface Loaded {
   isWhole: boolean;
   isLive: boolean;
   isLoading: boolean;
+  /** How many views, or the same anew, have been answered. */
+  answers: number;
+  /** How many calls came by themselves, beside those of the pages. */
+  come: number;
   problem: Refused | null;
   more: () => void;
 }
@@ -26,6 +33,8 @@ export function useCalls(view: View, timeZone: string, generation: number, onLos
   const [isLive, setLive] = useState(false);
   const [isLoading, setLoading] = useState(false);
   const [problem, setProblem] = useState<Refused | null>(null);
+  const [answers, setAnswers] = useState(0);
+  const [paged, setPaged] = useState(0);
   const current = useRef("");
   const busy = useRef(false);
   const latest = useRef(view);
@@ -41,9 +50,11 @@ export function useCalls(view: View, timeZone: string, generation: number, onLos
       busy.current = true;
       setLoading(true);
       try {
-        const page = await answered(api.GET("/v1/calls", { params: { query: { ...JSON.parse(filters), page_size: PAGE, ...(pageToken ? { page_token: pageToken } : {}) } } }));
+        const page = await answered(api.GET("/v1/calls", { params: { query: { ...JSON.parse(filters), page_size: pageToken ? PAGE : FIRST_PAGE, ...(pageToken ? { page_token: pageToken } : {}) } } }));
         if (current.current !== mine) return;
         setCalls((before) => (pageToken ? [...before, ...(page.calls ?? [])] : (page.calls ?? [])));
+        setPaged((before) => (pageToken ? before : 0) + (page.calls?.length ?? 0));
+        if (!pageToken) setAnswers((before) => before + 1);
         setNext(page.next_page_token || null);
         if (!pageToken) setCursor(page.watch_cursor ?? null);
         setProblem(null);
@@ -77,24 +88,34 @@ export function useCalls(view: View, timeZone: string, generation: number, onLos
     let waiting: ReturnType<typeof setTimeout> | undefined;
     async function askAgain() {
       waiting = undefined;
-      const { data } = await api.GET("/v1/calls", { params: { query: { ...JSON.parse(filters), page_size: PAGE } }, signal: ending.signal }).catch(() => ({ data: undefined }));
+      const { data } = await api.GET("/v1/calls", { params: { query: { ...JSON.parse(filters), page_size: FIRST_PAGE } }, signal: ending.signal }).catch(() => ({ data: undefined }));
       if (data !== undefined && !ending.signal.aborted) setCalls((before) => renewed(before, data.calls ?? [], latest.current, !data.next_page_token));
     }
+    let gathering: ReturnType<typeof setTimeout> | undefined;
+    const gathered = new Map<string, Change>();
+    function take() {
+      gathering = undefined;
+      const changes = [...gathered.values()];
+      gathered.clear();
+      setCalls((before) => applied(before, changes, latest.current, timeZone, isWhole.current));
+    }
     function follow(change: Change) {
-      setCalls((before) => applied(before, change, latest.current, timeZone, isWhole.current));
+      gathered.set(change.call_session_id, change);
+      gathering ??= setTimeout(take, GATHERED_MS);
       if (isJudgedElsewhere(latest.current)) waiting ??= setTimeout(() => void askAgain(), ASKED_AGAIN_MS);
     }
     void watch(cursor, ending.signal, follow, setLive, onLost);
     return () => {
       ending.abort();
       clearTimeout(waiting);
+      clearTimeout(gathering);
     };
   }, [cursor, timeZone, onLost, filters]);
 
   const more = useCallback(() => {
     if (next) void load(next);
   }, [next, load]);
-  return { calls, isWhole: next === null, isLive, isLoading, problem, more };
+  return { calls, isWhole: next === null, isLive, isLoading, answers, come: Math.max(0, calls.length - paged), problem, more };
 }
 
 /** Every call of a view, page after page, for a file. Throws Refused. */
