@@ -4,6 +4,7 @@ A test takes `page`: signed in, in a context of its own, which fails the test wh
 """
 
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -117,11 +118,17 @@ async def a_page(chromium: Browser, calldock: Calldock, **context: Any) -> Async
     assert not seen.errors
 
 
-async def sign_in(page: Page, calldock: Calldock, account: Account, path: str = "/app/calls") -> None:
+async def sign_in(
+    page: Page,
+    calldock: Calldock,
+    account: Account,
+    path: str = "/app/calls",
+    button: str | re.Pattern[str] = "Sign out",
+) -> None:
     """Signs a page in as the command `calldock open` lets a person do it, and waits for the page at `path`."""
     made = calldock.http("POST", "/app/links", b"", account.token)
     await page.goto(f"{path}#code={made.json['code']}")
-    await page.get_by_role("button", name="Sign out").wait_for()
+    await page.get_by_role("button", name=button).wait_for()
 
 
 def a_day(host: Host) -> list[dict[str, Any]]:

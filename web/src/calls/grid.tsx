@@ -29,7 +29,6 @@ export function Grid({ loaded, view, timeZone, onGrown }: { loaded: Loaded; view
     getScrollElement: () => box.current,
     estimateSize: () => ROW_PX,
     overscan: 12,
-    scrollPaddingStart: ROW_PX,
     // The row that has the focus stays, wherever one scrolls.
     rangeExtractor: (range) => {
       const near = defaultRangeExtractor(range);
@@ -50,8 +49,10 @@ export function Grid({ loaded, view, timeZone, onGrown }: { loaded: Loaded; view
   useLayoutEffect(() => {
     if (!isDue.current || active === null) return;
     isDue.current = false;
+    // The head of the table lies over the first row's height of what is seen.
+    if (box.current) box.current.scrollTop = Math.max(Math.min(box.current.scrollTop, activeIndex * ROW_PX), (activeIndex + 2) * ROW_PX - box.current.clientHeight);
     box.current?.querySelector<HTMLElement>(`[data-call="${CSS.escape(active)}"] a`)?.focus({ preventScroll: true });
-  }, [active]);
+  }, [active, activeIndex]);
   function goTo(event: KeyboardEvent) {
     if (activeIndex < 0 || event.ctrlKey || event.altKey || event.metaKey) return;
     const page = Math.max(1, Math.floor((box.current?.clientHeight ?? 0) / ROW_PX) - 2);
@@ -61,7 +62,6 @@ export function Grid({ loaded, view, timeZone, onGrown }: { loaded: Loaded; view
     event.preventDefault();
     const next = Math.min(Math.max(activeIndex + step, 0), calls.length - 1);
     isDue.current = true;
-    rows.scrollToIndex(next);
     setActive(calls[next]?.call_session_id ?? null);
   }
   const stop = activeIndex < 0 ? first : activeIndex;
