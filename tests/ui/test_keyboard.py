@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
@@ -26,7 +27,7 @@ def many(calldock: Calldock) -> Account:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def rows(chromium: Browser, calldock: Calldock, many: Account) -> Page:
+async def rows(chromium: Browser, calldock: Calldock, many: Account) -> AsyncIterator[Page]:
     """A page that shows the 900 calls."""
     async with a_page(chromium, calldock) as page:
         await sign_in(page, calldock, many)
