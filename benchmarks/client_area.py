@@ -1,7 +1,7 @@
 """What the client area costs with 100,000 calls: how soon its list takes input, how smoothly it scrolls to the last call, and what a storm of changes leaves in memory.
 
 Run: `python -m benchmarks.client_area [--calls 100000] [--events 20000] [--rounds 5]`, with Chromium on this machine (`make chromium`) and the area built (`make web`). A whole instance on SQLite,
-filled by the database itself. The list takes input when its first row is there and a key moves it; the time runs from the navigation on. A cold start has an empty cache in a browser of its own, a warm
+filled by the database itself. The list takes input when its first row is there, it has the focus, and a frame after that is done; the time runs from the navigation on. A cold start has an empty cache in a browser of its own, a warm
 one goes there again in the same one. Scrolling steps through the list as pages come; a frame is the time between two of requestAnimationFrame. Changes
 come as answers to WatchCalls that this benchmark gives itself, some hundreds a second. The heap is that of V8 after a collection.
 """

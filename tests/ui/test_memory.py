@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.ui]
 ANSWERS = 8
 CHANGES = 1000
 MOST_MB = {False: 3.0, True: 10.0}
-"""Of calls that come, some 2,000 are kept until the list is asked anew: 7 megabytes here. All 8,000 would be 27."""
+"""Of calls that come, some 2,000 are kept until the list is asked anew: 7 megabytes here. All 8,000 would be some 27, by the same measure."""
 
 
 async def heap_mb(page: Page) -> float:
