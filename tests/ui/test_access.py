@@ -41,7 +41,7 @@ async def serious(page: Page) -> list[str]:
 async def test_axe_finds_nothing_serious(
     chromium: Browser, calldock: Calldock, account: Account, place: dict[str, Any]
 ) -> None:
-    async with a_page(chromium, calldock, bypass_csp=True, **place) as page:
+    async with a_page(chromium, calldock, bypass_csp=True, reduced_motion="reduce", **place) as page:
         await page.goto("/app/")
         await page.get_by_role("button").last.wait_for()
         assert await serious(page) == []
@@ -59,6 +59,7 @@ async def test_axe_finds_nothing_serious(
         await expect(page.get_by_role("dialog")).to_be_visible()
         assert await serious(page) == []
         await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).to_be_hidden()
         await menus.get_by_role("combobox", name=re.compile("Status|Статус")).press("ArrowDown")
         await expect(page.get_by_role("listbox")).to_be_visible()
         assert await serious(page) == []

@@ -10,8 +10,6 @@ import { LanguageProvider } from "./language";
 const nonce = document.querySelector<HTMLMetaElement>('meta[name="csp-nonce"]')?.content ?? "";
 // Windows keep the page below from scrolling by a style of react-remove-scroll, which asks here for its nonce.
 Object.assign(globalThis, { __webpack_nonce__: nonce });
-// Whoever asked the system for less motion gets none.
-const theme = createTheme({ respectReducedMotion: true });
 const queries = new QueryClient({
   defaultOptions: {
     queries: {
@@ -23,8 +21,8 @@ const queries = new QueryClient({
   },
 });
 
-// White on Mantine's own shade of blue is too pale for WCAG's contrast of 4.5.
-const theme = createTheme({ primaryShade: 8 });
+// White on Mantine's own shade of blue is too pale for WCAG's contrast of 4.5. Whoever asked the system for less motion gets none.
+const theme = createTheme({ primaryShade: 8, respectReducedMotion: true });
 
 createRoot(document.getElementById("root")!).render(
   <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={() => nonce}>
