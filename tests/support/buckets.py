@@ -29,7 +29,9 @@ class Bucket:
 
     def stored(self) -> set[str]:
         """All keys that are there."""
-        return {each["Key"] for each in self.client.list_objects_v2(Bucket=BUCKET).get("Contents", ())}
+        # A thousand a page.
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+        return {each["Key"] for page in pages for each in page.get("Contents", ())}
 
     def settings(self) -> dict[str, str]:
         """What an instance is told of it."""
