@@ -116,7 +116,8 @@ def _clear_store(data_dir: Path) -> None:
     try:
         seen, deleted = asyncio.run(delete_orphans(data_dir))
     except (CannotRun, Trouble, ValueError, OSError) as error:
-        raise CommandFailed(f"restored, but the store was not looked through: {error}. Run it again") from error
+        again = "run `calldock restore --delete-orphans` again, without a backup's folder"
+        raise CommandFailed(f"the store was not looked through to its end: {error}; {again}") from error
     print(f"of {seen:,} objects in the store {deleted:,} belonged to no call and are deleted")
 
 

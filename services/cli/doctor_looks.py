@@ -128,10 +128,8 @@ def look_at_folder(data_dir: Path, environment: Mapping[str, str]) -> list[Findi
 
 def look_at_disk(data_dir: Path, needed: int) -> Finding:
     """Whether downloads under way, of `needed` bytes at most, still fit."""
-    area, there = (
-        "disk space",
-        next(each for each in (data_dir.absolute(), *data_dir.absolute().parents) if each.exists()),
-    )
+    area, path = "disk space", data_dir.absolute()
+    there = next(each for each in (path, *path.parents) if each.exists())
     free = shutil.disk_usage(there).free
     told = f"{free / 1024**3:,.1f} GiB are free for {there}"
     if free < needed:

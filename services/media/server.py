@@ -98,9 +98,7 @@ async def serve(settings: MediaSettings) -> None:
     intake = Intake(settings.intake_address, settings.internal_key, tls)
     try:
         authenticate = IdentityCache(intake.callers.authenticate, SystemClock()).authenticate
-        limits = Limits(examined=settings.media_workers, upload_timeout_s=settings.media_upload_timeout_s)
-        checks = Places("checks of recordings", of_account=CHECKS_OF_ACCOUNT, most=settings.media_checks)
-        checking = Checking(intake, downloader, sandbox, scratch, room, checks, limits)
+        checking = _checking(intake, downloader, sandbox, scratch, room, settings)
         puts = Places("recordings handed over", of_account=PUTS_OF_ACCOUNT, most=settings.media_puts)
         handing_over = HandingOver(intake, objects, scratch, puts, settings.media_upload_timeout_s)
         sessions = sessions_of(settings.session_key, SystemClock())
@@ -150,6 +148,14 @@ def _opened(settings: MediaSettings) -> ObjectStore:
         return open_store(settings.storage)
     except ValueError as error:
         raise CannotRun(str(error)) from error
+
+
+def _checking(
+    intake: Intake, downloader: Downloader, sandbox: Sandbox, scratch: Path, room: DownloadRoom, settings: MediaSettings
+) -> Checking:
+    limits = Limits(examined=settings.media_workers, upload_timeout_s=settings.media_upload_timeout_s)
+    checks = Places("checks of recordings", of_account=CHECKS_OF_ACCOUNT, most=settings.media_checks)
+    return Checking(intake, downloader, sandbox, scratch, room, checks, limits)
 
 
 def _processing(sandbox: Sandbox, objects: ObjectStore, metrics: MediaMetrics, settings: MediaSettings) -> Processing:

@@ -94,15 +94,7 @@ async def serve(settings: NotifySettings) -> None:
         secrets = Secrets(db, sealer, clock)
         await secrets.check_key()
         posting = Posting(posters, secrets, clock)
-        deliveries = Deliveries(
-            db,
-            posting,
-            clock,
-            rng,
-            schedule_s=settings.retry_schedule_s,
-            breaker=settings.breaker,
-            attempted=metrics.attempted,
-        )
+        deliveries = _deliveries(db, posting, settings, clock, rng, metrics)
         loop = _loop(db, deliveries, settings, clock, rng, metrics)
         wake_ups = WakeUps(db, loop.wake)
 
@@ -147,6 +139,20 @@ async def serve(settings: NotifySettings) -> None:
         stop_metrics()
         await db.stop()
         log.info("notify.stopped")
+
+
+def _deliveries(
+    db: Database, posting: Posting, settings: NotifySettings, clock: Clock, rng: random.Random, metrics: NotifyMetrics
+) -> Deliveries:
+    return Deliveries(
+        db,
+        posting,
+        clock,
+        rng,
+        schedule_s=settings.retry_schedule_s,
+        breaker=settings.breaker,
+        attempted=metrics.attempted,
+    )
 
 
 def _loop(

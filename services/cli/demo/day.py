@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 from services.cli.demo.outside import Outside
 
@@ -17,16 +17,16 @@ _RECORDINGS: Sequence[tuple[str, int]] = (
 """Files of the story's host, and in how many of a hundred calls with a recording each comes."""
 
 
-def a_day(world: Outside, midnight: datetime, count: int) -> list[dict[str, object]]:
-    """So many calls of the day that begins at `midnight`, in the contract's JSON: most of them towards noon, a fifth of them lost. The same ones each time."""
+def a_day(world: Outside, day: date, count: int) -> list[dict[str, object]]:
+    """So many calls of a day, in the contract's JSON: most of them towards noon, a fifth of them lost. The same ones each time."""
     rng = random.Random(_SEED)
-    starts = sorted(_moment(rng, midnight) for _ in range(count))
+    starts = sorted(_moment(rng, day) for _ in range(count))
     return [_call(rng, world, number, start) for number, start in enumerate(starts, start=1)]
 
 
-def _moment(rng: random.Random, midnight: datetime) -> datetime:
+def _moment(rng: random.Random, day: date) -> datetime:
     hour = rng.triangular(_FIRST_HOUR, _LAST_HOUR, (_FIRST_HOUR + _LAST_HOUR) / 2)
-    return datetime.combine(midnight.date(), time()) + timedelta(seconds=int(hour * 3600))
+    return datetime.combine(day, time()) + timedelta(seconds=int(hour * 3600))
 
 
 def _call(rng: random.Random, world: Outside, number: int, start: datetime) -> dict[str, object]:

@@ -37,8 +37,6 @@ from services.shared.rpc.values import word_of
 PATIENCE_S = 45.0
 _POLL_S = 0.1
 _A_REQUEST = 100
-DEFAULT_ZONE = "Europe/Moscow"
-"""Of the demo's account, as of any that names none."""
 _ENDED = ("processed", "error")
 
 
@@ -115,16 +113,19 @@ async def _play(folder: Path, console: Console, *, as_json: bool, keep: int) -> 
                         seen = await _upload_and_watch(doors, world, console)
                         is_well = _tell(seen, folder, console, as_json=as_json)
                         if keep:
-                            await _stay(folder / "data", account.access_token, keep, doors, world, console)
+                            await _stay(folder / "data", account, keep, doors, world, console)
                         return is_well
                     finally:
                         await doors.close()
 
 
-async def _stay(data_dir: Path, token: str, count: int, doors: Doors, world: Outside, console: Console) -> None:
+async def _stay(
+    data_dir: Path, made: CreateAccountResponse, count: int, doors: Doors, world: Outside, console: Console
+) -> None:
     """Takes in a day of calls, says where to look at them, and waits until it is asked to end."""
-    today = SystemClock().now().astimezone(ZoneInfo(DEFAULT_ZONE)).replace(hour=0, minute=0, second=0, microsecond=0)
-    calls = a_day(world, today - timedelta(days=1), count)
+    token = made.access_token
+    today = SystemClock().now().astimezone(ZoneInfo(made.account.time_zone))
+    calls = a_day(world, today.date() - timedelta(days=1), count)
     for start in range(0, count, _A_REQUEST):
         await doors.upload_all(calls[start : start + _A_REQUEST])
     columns = (TextColumn("a day of calls"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
