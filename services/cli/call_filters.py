@@ -1,8 +1,12 @@
 """Options that say which calls a command means: the filters of ListCalls."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, TypeVar
+from functools import wraps
+from inspect import Parameter, Signature, signature
+from typing import Annotated, Any, TypeVar
 
 import typer
 from calldock.intake.v1.call_pb2 import CallStatus, Direction
@@ -101,31 +105,54 @@ Sort = Annotated[
 Request = TypeVar("Request", ListCallsRequest, DeleteCallsRequest)
 
 
-def filtered(
-    request: type[Request],
-    status: list[CallStatusWord] | None,
-    direction: DirectionWord | None,
-    lost: bool | None,
-    began_from: datetime | None,
-    began_before: datetime | None,
-    uploaded_from: datetime | None,
-    uploaded_before: datetime | None,
-    verdict: list[str] | None,
-    employee: list[str] | None,
-    tag: list[str] | None,
-    number: str | None,
-) -> Request:
-    """A request with these filters."""
-    return request(
-        statuses=[value_of(CallStatus, each) for each in status or ()],
-        direction=value_of(Direction, direction),
-        is_lost=lost,
-        start_time_from=timestamp(began_from) if began_from else None,
-        start_time_before=timestamp(began_before) if began_before else None,
-        upload_time_from=timestamp(uploaded_from) if uploaded_from else None,
-        upload_time_before=timestamp(uploaded_before) if uploaded_before else None,
-        verdict_codes=verdict,
-        employee_names=employee,
-        tag_names=tag,
-        number=number,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFilters:
+    """The filters that every command over calls takes, as they were typed."""
+
+    status: Statuses = None
+    direction: OfDirection = None
+    lost: Lost = None
+    from_: BeganFrom = None
+    before: BeganBefore = None
+    uploaded_from: UploadedFrom = None
+    uploaded_before: UploadedBefore = None
+    verdict: Verdicts = None
+    employee: Employees = None
+    tag: Tags = None
+    number: Number = None
+
+    def asked(self, request: type[Request]) -> Request:
+        """A request with these filters."""
+        return request(
+            statuses=[value_of(CallStatus, each) for each in self.status or ()],
+            direction=value_of(Direction, self.direction),
+            is_lost=self.lost,
+            start_time_from=timestamp(self.from_) if self.from_ else None,
+            start_time_before=timestamp(self.before) if self.before else None,
+            upload_time_from=timestamp(self.uploaded_from) if self.uploaded_from else None,
+            upload_time_before=timestamp(self.uploaded_before) if self.uploaded_before else None,
+            verdict_codes=self.verdict,
+            employee_names=self.employee,
+            tag_names=self.tag,
+            number=self.number,
+        )
+
+
+NO_FILTERS = CallFilters()
+
+
+def takes_filters(command: Callable[..., None]) -> Callable[..., None]:
+    """The command as typer sees it: with an option for each of CallFilters in the place of its parameter `filters`, which gets them."""
+    options = signature(CallFilters).parameters
+
+    @wraps(command)
+    def with_filters(**given: Any) -> None:
+        filters = CallFilters(**{name: given.pop(name) for name in options})
+        command(filters=filters, **given)
+
+    seen: dict[str, Parameter] = {}
+    for name, parameter in signature(command).parameters.items():
+        seen |= options if name == "filters" else {name: parameter.replace(kind=Parameter.KEYWORD_ONLY)}
+    with_filters.__signature__ = Signature(list(seen.values()))  # type: ignore[attr-defined] # what inspect looks for
+    with_filters.__annotations__ = {name: parameter.annotation for name, parameter in seen.items()}
+    return with_filters

@@ -13,20 +13,7 @@ from calldock.intake.v1.call_service_pb2_grpc import CallServiceStub
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from services.cli.call_filters import (
-    BeganBefore,
-    BeganFrom,
-    Employees,
-    Lost,
-    Number,
-    OfDirection,
-    Statuses,
-    Tags,
-    UploadedBefore,
-    UploadedFrom,
-    Verdicts,
-    filtered,
-)
+from services.cli.call_filters import NO_FILTERS, CallFilters, takes_filters
 from services.cli.calls import find_call
 from services.cli.connect import DEADLINE_S, DEFAULT_DATA_DIR, Door, asked_until_there, front_door
 from services.cli.options import DataDir, Json, Token, Url
@@ -34,6 +21,7 @@ from services.shared.clock import SystemClock
 from services.shared.rpc.values import timestamp
 
 
+@takes_filters
 def delete_calls(
     call: Annotated[
         str | None, typer.Argument(help="The call to erase: its call_session_id; with --ext-id, its ext_id.")
@@ -42,17 +30,7 @@ def delete_calls(
     url: Url = None,
     token: Token = None,
     ext_id: Annotated[bool, typer.Option("--ext-id", help="CALL is the account's own id.")] = False,
-    status: Statuses = None,
-    direction: OfDirection = None,
-    lost: Lost = None,
-    from_: BeganFrom = None,
-    before: BeganBefore = None,
-    uploaded_from: UploadedFrom = None,
-    uploaded_before: UploadedBefore = None,
-    verdict: Verdicts = None,
-    employee: Employees = None,
-    tag: Tags = None,
-    number: Number = None,
+    filters: CallFilters = NO_FILTERS,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be erased, and erase nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     json_output: Json = False,
@@ -61,27 +39,14 @@ def delete_calls(
 
     Calls that are uploaded after the count are not meant. Needs an admin's token for more than one.
     """
-    wanted = filtered(
-        DeleteCallsRequest,
-        status,
-        direction,
-        lost,
-        from_,
-        before,
-        uploaded_from,
-        uploaded_before,
-        verdict,
-        employee,
-        tag,
-        number,
-    )
+    wanted = filters.asked(DeleteCallsRequest)
     if (call is None) == (wanted == DeleteCallsRequest()):
         raise typer.BadParameter("say which: a call, or filters such as --before 365d")
     door = front_door(data_dir, url, token)
     if call is not None:
         _delete_one(door, call, is_ext_id=ext_id, dry_run=dry_run, as_json=json_output)
         return
-    _delete_many(door, wanted, uploaded_before, dry_run=dry_run, is_sure=yes, as_json=json_output)
+    _delete_many(door, wanted, filters.uploaded_before, dry_run=dry_run, is_sure=yes, as_json=json_output)
 
 
 def _delete_one(door: Door, name: str, *, is_ext_id: bool, dry_run: bool, as_json: bool) -> None:

@@ -12,22 +12,7 @@ import typer
 from calldock.intake.v1.call_service_pb2 import ListCallsRequest
 from rich.console import Console
 
-from services.cli.call_filters import (
-    BeganBefore,
-    BeganFrom,
-    Employees,
-    Lost,
-    Number,
-    OfDirection,
-    Sort,
-    Statuses,
-    Tags,
-    Text,
-    UploadedBefore,
-    UploadedFrom,
-    Verdicts,
-    filtered,
-)
+from services.cli.call_filters import NO_FILTERS, CallFilters, Sort, Text, takes_filters
 from services.cli.connect import DEFAULT_DATA_DIR, front_door
 from services.cli.export import Exported, ExportFormat, OneCall, RecordingsWord, export
 from services.cli.export_output import STDOUT, NobodyReads
@@ -52,6 +37,7 @@ def _span(text: str) -> timedelta:
         raise typer.BadParameter(str(error)) from error
 
 
+@takes_filters
 def export_calls(
     file: Annotated[
         Path,
@@ -71,17 +57,7 @@ def export_calls(
         RecordingsWord,
         typer.Option(help="Recordings as links, as files in a folder beside, within vCons, or not at all."),
     ] = RecordingsWord.LINK,
-    status: Statuses = None,
-    direction: OfDirection = None,
-    lost: Lost = None,
-    from_: BeganFrom = None,
-    before: BeganBefore = None,
-    uploaded_from: UploadedFrom = None,
-    uploaded_before: UploadedBefore = None,
-    verdict: Verdicts = None,
-    employee: Employees = None,
-    tag: Tags = None,
-    number: Number = None,
+    filters: CallFilters = NO_FILTERS,
     text: Text = None,
     sort: Sort = None,
     domain: Annotated[
@@ -101,26 +77,13 @@ def export_calls(
     """
     form = _format(file, format_, is_one=call is not None)
     _check_recordings(recordings, form, file)
-    filters = filtered(
-        ListCallsRequest,
-        status,
-        direction,
-        lost,
-        from_,
-        before,
-        uploaded_from,
-        uploaded_before,
-        verdict,
-        employee,
-        tag,
-        number,
-    )
-    filters.text, filters.order_by = text or "", sort or ""
-    if call is not None and filters != ListCallsRequest():
+    wanted = filters.asked(ListCallsRequest)
+    wanted.text, wanted.order_by = text or "", sort or ""
+    if call is not None and wanted != ListCallsRequest():
         raise typer.BadParameter("one call needs no filter: leave CALL out, or the filters")
     if call is None and ext_id:
         raise typer.BadParameter("whose? Name the call after the file", param_hint="--ext-id")
-    asked = filters if call is None else OneCall(name=call, is_ext_id=ext_id)
+    asked = wanted if call is None else OneCall(name=call, is_ext_id=ext_id)
     door = front_door(data_dir, url, token)
     try:
         done = export(door, file, asked, form, recordings, domain=domain, patience=wait, console=Console(stderr=True))
