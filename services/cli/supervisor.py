@@ -1,15 +1,14 @@
 """The processes of one instance: started together, restarted when one dies, stopped in an order that loses nothing."""
 
 import asyncio
-import ctypes
 import os
 import signal
-import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
+from pathlib import Path
 from typing import IO
 
 import structlog
@@ -24,10 +23,7 @@ LONGEST_PAUSE = timedelta(seconds=10)
 STEADY_S = 10.0
 """A process that ran this long is sound: the pause before its next restart is short again."""
 STOP_S = 25.0
-_PR_SET_PDEATHSIG = 1
-
-
-_libc = ctypes.CDLL(None, use_errno=True)
+_TETHERED = Path(__file__).with_name("tethered.py")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,15 +86,14 @@ class Supervisor:
         """Runs the program to its end; answers its exit code, None when it could not be started."""
         try:
             child.process = await asyncio.create_subprocess_exec(
-                *child.command,
+                *(sys.executable, "-I", "-S", str(_TETHERED), str(os.getpid()), *child.command),
                 env=child.environment,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=self._output or 2,
                 stderr=self._output or 2,
                 start_new_session=True,
-                preexec_fn=partial(_end_with_parent, os.getpid()),
             )
-        except (OSError, subprocess.SubprocessError) as error:
+        except OSError as error:
             log.error("process.not_started", process=child.name, reason=str(error))
             return None
         if child.stopping.is_set():
@@ -111,10 +106,3 @@ def _signal(child: Child, number: signal.Signals) -> None:
     if child.process is not None and child.process.returncode is None:
         with suppress(ProcessLookupError):
             child.process.send_signal(number)
-
-
-def _end_with_parent(parent: int) -> None:
-    """Asks the kernel to stop this child when its supervisor dies, however that happens (prctl(2), PR_SET_PDEATHSIG)."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-        os._exit(1)

@@ -118,6 +118,9 @@ def test_a_json_rpc_caller_hears_503_while_intake_is_away(calldock: Calldock, ac
     finally:
         os.kill(supervisor, signal.SIGCONT)
     until(lambda: calldock.service_pid("intake") not in (None, intake) and calldock.is_healthy())
+    # The others have found it again, too.
+    until(lambda: calldock.http("GET", "/v1/notifications", token=account.token).status != 503)
+    until(lambda: calldock.http("GET", "/v1/recordings/1/audio", token=account.token).status != 503)
 
     assert answer.status == 503
     assert (answer.json["id"], answer.json["error"]["code"]) == (None, -32603)
@@ -259,8 +262,9 @@ def test_a_receiver_hears_what_it_asked_for(
     host.wait(lambda: len(host.heard[ext_id]) == len(told))
 
     assert [each["status"] for each in host.heard[ext_id]] == told
-    listed = calldock.http("GET", f"/v1/notifications?call_session_id={number}", token=account.token).json
-    assert len(listed["notifications"]) == len(told)
+    listed = calldock.http("GET", f"/v1/notifications?call_session_id={number}", token=account.token)
+    assert listed.status == 200, listed.body
+    assert len(listed.json["notifications"]) == len(told)
 
 
 @pytest.mark.contract("8 gRPC NOT_FOUND", "8 entity_not_found")

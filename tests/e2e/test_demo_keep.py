@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.running import CALLDOCK
+from tests.support.running import CALLDOCK, INTERRUPTIBLE
 
 CALLS = 8
 STORY = 9
@@ -16,10 +16,8 @@ STORY = 9
 
 @pytest.mark.timeout(180)
 def test_a_day_of_calls_stays_until_it_is_asked_to_end() -> None:
-    command = [CALLDOCK, "demo", "--keep", "--calls", str(CALLS)]
-    demo = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-    )
+    command = [*INTERRUPTIBLE, CALLDOCK, "demo", "--keep", "--calls", str(CALLS)]
+    demo = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert demo.stdout is not None
         link = next(line for line in demo.stdout if "/app/#code=" in line).strip()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.makers import a_json_call
-from tests.support.running import CALLDOCK, Account, Calldock
+from tests.support.running import CALLDOCK, INTERRUPTIBLE, Account, Calldock
 
 
 @pytest.fixture(scope="module")
@@ -80,12 +80,14 @@ def test_what_is_refused_says_why(calldock: Calldock, owner: Account) -> None:
 def test_watching_shows_calls_as_they_come_and_change(calldock: Calldock) -> None:
     account = calldock.account("Watched")
     calldock.upload(account, a_json_call(ext_id="before"), a_json_call(ext_id="just before"))
-    command = [CALLDOCK, "calls", "watch", "--last", "1", "--json", "--url", calldock.url]
+    command = [*INTERRUPTIBLE, CALLDOCK, "calls", "watch", "--last", "1", "--json", "--url", calldock.url]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, "CALLDOCK_TOKEN": account.token},
-        # Whoever started the tests may ignore it, and its children with it.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    ) as watching:  # fmt: skip
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "CALLDOCK_TOKEN": account.token},
+    ) as watching:
         lines: queue.Queue[str] = queue.Queue()
 
         def read() -> None:

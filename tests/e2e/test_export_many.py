@@ -19,7 +19,7 @@ import pytest
 
 from tests.support.audio import fmt_chunk, riff
 from tests.support.makers import a_json_call
-from tests.support.running import CALLDOCK, Account, Calldock, a_calldock, until
+from tests.support.running import CALLDOCK, INTERRUPTIBLE, Account, Calldock, a_calldock, until
 
 MANY, PAGE = 22_000, 1_000
 GROWTH_BYTES = 8 * 1024 * 1024
@@ -45,16 +45,9 @@ class Many:
 
     def start(self, *arguments: object, url: str = "", before: Sequence[str] = ()) -> "subprocess.Popen[str]":
         """Begins an export."""
-        command = [*before, CALLDOCK, "calls", "export", *map(str, arguments)]
+        command = [*INTERRUPTIBLE, *before, CALLDOCK, "calls", "export", *map(str, arguments)]
         command += ["--url", url or self.calldock.url, "--token", self.account.token]
-        return subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            # Whoever started the tests may ignore it, and its children with it.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def peak_bytes(self, *arguments: object) -> int:
         """The most memory that an export held."""
@@ -132,9 +125,14 @@ def a_line(target: int) -> Iterator[Line]:
                     each.shutdown(socket.SHUT_RDWR)
 
 
-def has_begun(path: Path) -> bool:
-    """Whether some of an export is written; what is done already has not begun any more."""
-    return any(part.stat().st_size > 0 for part in path.parent.glob(f".{path.name}.*.part"))
+def wait_for_some(process: "subprocess.Popen[str]", path: Path, least_bytes: int = 1) -> None:
+    """Returns when so much of an export is written, and not all: what has ended has not begun any more."""
+
+    def is_some() -> bool:
+        assert process.poll() is None, process.communicate()
+        return any(part.stat().st_size >= least_bytes for part in path.parent.glob(f".{path.name}.*.part"))
+
+    until(is_some)
 
 
 def lines(path: Path) -> int:
@@ -174,7 +172,7 @@ def test_an_export_goes_on_when_a_service_comes_back_and_holds_no_call_that_came
     path = tmp_path / "all.jsonl"
     before = int(json.loads(many.calldock.cli("calls", "list", "--limit", "1", "--json", "--token", many.account.token).stdout)["call_session_id"])  # fmt: skip
     process = many.start(path, "--json")
-    until(lambda: has_begun(path))
+    wait_for_some(process, path)
     killed = many.calldock.service_pid("intake")
     assert killed is not None
     os.kill(killed, signal.SIGKILL)
@@ -206,7 +204,7 @@ def test_an_export_that_is_interrupted_leaves_no_half_file(many: Many, tmp_path:
     path = tmp_path / "all.csv"
     path.write_text("as it was")
     process = many.start(path)
-    until(lambda: any(tmp_path.glob(".all.csv.*.part")))
+    wait_for_some(process, path, least_bytes=0)
 
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
@@ -221,7 +219,7 @@ def test_an_export_fails_whole_when_calldock_stays_away(many: Many, tmp_path: Pa
     path.write_text("as it was")
     with a_line(many.calldock.port) as line:
         process = many.start(path, "--wait", "5s", url=f"http://127.0.0.1:{line.port}")
-        until(lambda: has_begun(path))
+        wait_for_some(process, path)
 
     out, errors = process.communicate(timeout=100)
 

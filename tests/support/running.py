@@ -26,6 +26,8 @@ from tests.support.postgres import own_database
 
 CALLDOCK = str(Path(sys.executable).with_name("calldock"))
 BUF = str(Path(sys.executable).with_name("buf"))
+INTERRUPTIBLE = ("env", "--default-signal=INT")
+"""Before a command that is to hear SIGINT: whoever started the tests may ignore it, and its children with it."""
 
 
 @dataclass(frozen=True)
