@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from contextvars import ContextVar
 from datetime import timedelta
 from math import ceil
@@ -72,17 +72,24 @@ class StatusInterceptor(aio.ServerInterceptor):
         self._check = check
         self._meter = meter
         self._idle_s = idle_s
+        self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     async def intercept_service(
         self,
         continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]]",
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        """Wraps the handlers of our own methods; health and reflection pass as they are."""
-        handler = await continuation(handler_call_details)
+        """Wraps the handlers of our own methods, each once; health and reflection pass as they are."""
         method = handler_call_details.method
-        if handler is None or not method.startswith("/calldock."):
-            return handler
+        wrapped = self._wrapped.get(method)
+        if wrapped is None:
+            handler = await continuation(handler_call_details)
+            if handler is None or not method.startswith("/calldock."):
+                return handler
+            wrapped = self._wrapped[method] = self._wrap(method, handler)
+        return wrapped
+
+    def _wrap(self, method: str, handler: "grpc.RpcMethodHandler[Any, Any]") -> "grpc.RpcMethodHandler[Any, Any]":
         if handler.unary_unary is not None:
             around = self._around_unary(method, handler.unary_unary, handler.request_deserializer)
             return grpc.unary_unary_rpc_method_handler(around, None, handler.response_serializer)
@@ -96,23 +103,28 @@ class StatusInterceptor(aio.ServerInterceptor):
 
     def _around_unary(self, method: str, handle: Any, parse: Any) -> Callable[[bytes, Context], Awaitable[Message]]:
         async def around(data: bytes, context: Context) -> Message:
-            async with _answering(method, context):
+            _note_end(context)
+            try:
                 await self._guard(method, context)
                 async with self._meter(method):
                     answer: Message = await handle(self._parsed(method, data, parse), context)
-                return answer
-            raise AssertionError("an aborted call does not come here")
+            except Exception as error:  # noqa: BLE001 - the edge
+                await _abort(method, context, error)
+            return answer
 
         return around
 
     def _around_stream(self, method: str, handle: Any, parse: Any) -> Callable[[bytes, Context], Awaitable[None]]:
         async def around(data: bytes, context: Context) -> None:
-            async with _answering(method, context):
+            _note_end(context)
+            try:
                 await self._guard(method, context)
                 # However it ends, the handler has given back what it holds before the caller hears of it.
                 async with self._meter(method), aclosing(handle(self._parsed(method, data, parse), context)) as pieces:
                     async for piece in pieces:
                         await self._write(piece, context)
+            except Exception as error:  # noqa: BLE001 - the edge
+                await _abort(method, context, error)
 
         return around
 
@@ -127,14 +139,16 @@ class StatusInterceptor(aio.ServerInterceptor):
         self, method: str, handle: Any, parse: Any
     ) -> Callable[[AsyncIterator[bytes], Context], Awaitable[Message]]:
         async def around(pieces: AsyncIterator[bytes], context: Context) -> Message:
-            async with _answering(method, context):
+            _note_end(context)
+            try:
                 # Nothing of a stranger's is read: each piece is parsed and checked when the handler asks for it.
                 await self._guard(method, context)
                 requests = (self._parsed(method, data, parse) async for data in pieces)
                 async with self._meter(method), aclosing(requests):
                     answer: Message = await handle(requests, context)
-                return answer
-            raise AssertionError("an aborted call does not come here")
+            except Exception as error:  # noqa: BLE001 - the edge
+                await _abort(method, context, error)
+            return answer
 
         return around
 
@@ -151,32 +165,35 @@ class StatusInterceptor(aio.ServerInterceptor):
         return request
 
 
-@asynccontextmanager
-async def _answering(method: str, context: Context) -> AsyncIterator[None]:
+def _note_end(context: Context) -> None:
     left_s = context.time_remaining()
     _ends.set(None if left_s is None else monotonic() + left_s)
-    try:
-        yield
-    except (Refusal, Refusals) as refused:
-        status = rpc_status.to_status(status_of(refused))
-        told = (status.trailing_metadata or ()) + _retry_after(_first(refused).retry_after_s)
-        await context.abort(status.code, status.details, told)
-    except _NothingTaken as slow:
-        log.info("rpc.nothing_taken", method=method)
-        # Waits behind what is not taken, and holds nothing but that: what the method held is given back. gRPC has no way to reset a stream from here, Envoy does.
-        await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, str(slow))
-    except Busy as busy:
-        log.info("rpc.busy", method=method, reason=str(busy))
-        await context.abort(
-            grpc.StatusCode.RESOURCE_EXHAUSTED, "no room at the moment, try again", _retry_after(RETRY_AFTER_S)
-        )
-    except Trouble as trouble:
-        log.warning("rpc.trouble", method=method, reason=str(trouble))
-        await context.abort(grpc.StatusCode.UNAVAILABLE, "not available at the moment, try again")
-    except aio.AbortError:
-        raise
-    except Exception:  # noqa: BLE001 - the edge: whatever it is, its words must not reach the caller
-        await _abort_internal(method, context)
+
+
+async def _abort(method: str, context: Context, error: Exception) -> NoReturn:
+    """Ends the call with the status of what its method raised."""
+    match error:
+        case Refusal() | Refusals():
+            status = rpc_status.to_status(status_of(error))
+            told = (status.trailing_metadata or ()) + _retry_after(_first(error).retry_after_s)
+            await context.abort(status.code, status.details, told)
+        case _NothingTaken():
+            log.info("rpc.nothing_taken", method=method)
+            # Waits behind what is not taken, and holds nothing but that: what the method held is given back. gRPC has no way to reset a stream from here, Envoy does.
+            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, str(error))
+        case Busy():
+            log.info("rpc.busy", method=method, reason=str(error))
+            why = "no room at the moment, try again"
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, why, _retry_after(RETRY_AFTER_S))
+        case Trouble():
+            log.warning("rpc.trouble", method=method, reason=str(error))
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "not available at the moment, try again")
+        case aio.AbortError():
+            raise error
+    # A bug: whatever it is, its words must not reach the caller.
+    request_id = header(context, "x-request-id") or "none"
+    log.exception("rpc.failed", method=method, request_id=request_id)
+    await context.abort(grpc.StatusCode.INTERNAL, f"internal error, request id {request_id}")
 
 
 def _first(refused: Refusal | Refusals) -> Refusal:
@@ -186,12 +203,6 @@ def _first(refused: Refusal | Refusals) -> Refusal:
 def _retry_after(seconds: float | None) -> tuple[tuple[str, str], ...]:
     """As RFC 9110, 10.2.3 has it: Envoy makes a header of it for who came by REST."""
     return () if seconds is None else ((RETRY_AFTER, str(ceil(seconds))),)
-
-
-async def _abort_internal(method: str, context: Context) -> NoReturn:
-    request_id = header(context, "x-request-id") or "none"
-    log.exception("rpc.failed", method=method, request_id=request_id)
-    await context.abort(grpc.StatusCode.INTERNAL, f"internal error, request id {request_id}")
 
 
 def header(context: Context, name: str) -> str:
