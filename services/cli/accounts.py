@@ -1,6 +1,5 @@
 """`calldock accounts`."""
 
-import json
 import uuid
 from typing import Any
 
@@ -9,10 +8,10 @@ from calldock.intake.internal.v1.admin_service_pb2 import CreateAccountRequest, 
 from calldock.intake.internal.v1.admin_service_pb2_grpc import AdminServiceStub
 from calldock.intake.v1.account_pb2 import Account
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from services.cli.connect import DEADLINE_S
+from services.cli.terminal_text import cell, json_text, wide_console
 
 
 def create(
@@ -29,11 +28,11 @@ def create(
         "webhook_secret": made.webhook_secret,
     }
     if as_json:
-        print(json.dumps(facts, ensure_ascii=False))
+        print(json_text(facts))
         return
     table = Table(show_header=False, box=None)
     for fact, value in facts.items():
-        table.add_row(fact, escape(str(value)))
+        table.add_row(fact, cell(str(value)))
     console = Console(soft_wrap=True)
     console.print(table)
     console.print("Keep the token and the secret: they are not shown again.")
@@ -44,11 +43,11 @@ def print_list(channel: grpc.Channel, *, as_json: bool) -> None:
     table = Table("account", "name", "time zone", "region", "upload", "voice analysis", "a minute", "a day", "state")
     for account in AdminServiceStub(channel).ListAccounts(ListAccountsRequest(), timeout=DEADLINE_S).accounts:
         if as_json:
-            print(json.dumps(_facts(account), ensure_ascii=False))
+            print(json_text(_facts(account)))
             continue
-        table.add_row(*map(escape, _row(account)))
+        table.add_row(*map(cell, _row(account)))
     if not as_json:
-        Console().print(table)
+        wide_console().print(table)
 
 
 def change(channel: grpc.Channel, account_id: int, **decided: bool | int | None) -> None:
@@ -57,7 +56,7 @@ def change(channel: grpc.Channel, account_id: int, **decided: bool | int | None)
     account = AdminServiceStub(channel).SetAccount(
         SetAccountRequest(account_id=account_id, **given), timeout=DEADLINE_S
     )
-    print(json.dumps(_facts(account), ensure_ascii=False))
+    print(json_text(_facts(account)))
 
 
 def _row(account: Account) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """`calldock calls`."""
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,10 +16,10 @@ from calldock.intake.v1.call_service_pb2 import (
 from calldock.intake.v1.call_service_pb2_grpc import CallServiceStub
 from calldock.media.v1.audio_pb2 import RecordingErrorCode
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from services.cli.connect import DEADLINE_S, CommandFailed, Door, as_dict
+from services.cli.connect import DEADLINE_S, CommandFailed, Door
+from services.cli.terminal_text import cell, json_of, one_line, wide_console
 from services.cli.vcon import records_of
 from services.shared.rpc.values import word_of
 
@@ -33,11 +32,11 @@ def print_list(door: Door, asked: ListCallsRequest, limit: int, *, as_json: bool
     table = Table("call", "ext_id", "start (UTC)", "direction", "from", "to", "status", "error")
     for call in _first(door, asked, limit):
         if as_json:
-            print(json.dumps(as_dict(call), ensure_ascii=False))
+            print(json_of(call))
         else:
-            table.add_row(*map(escape, _row(call)))
+            table.add_row(*map(cell, _row(call)))
     if not as_json:
-        Console().print(table)
+        wide_console().print(table)
 
 
 def find_call(door: Door, name: str, *, is_ext_id: bool) -> Call:
@@ -54,16 +53,16 @@ def print_call(door: Door, name: str, *, is_ext_id: bool, as_json: bool) -> None
     """Prints one call, by our number or by the account's id."""
     call = find_call(door, name, is_ext_id=is_ext_id)
     if as_json:
-        print(json.dumps(as_dict(call), ensure_ascii=False, indent=2))
+        print(json_of(call, indent=2))
         return
-    console = Console()
+    console = wide_console()
     facts = Table(show_header=False, box=None)
     for title, value in zip(
         ("call", "ext_id", "start (UTC)", "direction", "from", "to", "status", "error"), _row(call), strict=True
     ):
-        facts.add_row(title, escape(value))
-    facts.add_row("reason", escape(call.error_message))
-    facts.add_row("tags", escape(", ".join(tag.tag_name for tag in call.tags)))
+        facts.add_row(title, cell(value))
+    facts.add_row("reason", cell(call.error_message))
+    facts.add_row("tags", cell(", ".join(tag.tag_name for tag in call.tags)))
     console.print(facts)
     if call.wav_records or call.mp3_records:
         console.print(_recordings(call))
@@ -114,14 +113,14 @@ def _changes(door: Door, cursor: str) -> Iterator[WatchCallsResponse]:
 
 def _print_change(console: Console, told: WatchCallsResponse, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(as_dict(told), ensure_ascii=False), flush=True)
+        print(json_of(told), flush=True)
     else:
         status = "erased" if told.is_deleted else word_of(CallStatus, told.status)
         if not told.HasField("call"):
             since = "" if told.is_deleted else ", erased since"
             console.print(f"{told.call_session_id}  {status}{since}", markup=False, highlight=False)
             return
-        number, ext_id, start, direction, caller, dialled, _, error = _row(told.call)
+        number, ext_id, start, direction, caller, dialled, _, error = map(one_line, _row(told.call))
         console.print(f"{number}  {start}  {direction:3}  {caller} > {dialled}  {status} {error}  {ext_id}", markup=False, highlight=False)  # fmt: skip
 
 
@@ -152,7 +151,7 @@ def _recordings(call: Call) -> Table:
         known = record.recording
         status = word_of(RecordingStatus, known.status)
         row = (str(place), str(known.recording_id), record.employee_name, status, figures(known), known.error_message)
-        table.add_row(*map(escape, row))
+        table.add_row(*map(cell, row))
     return table
 
 

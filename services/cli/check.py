@@ -1,7 +1,6 @@
 """`calldock check`: would a recording be accepted? A file is judged here, without a running service; a link by calldock, which fetches it."""
 
 import asyncio
-import json
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -12,10 +11,10 @@ from calldock.media.v1.recording_service_pb2 import CheckRecordingRequest
 from calldock.media.v1.recording_service_pb2_grpc import RecordingServiceStub
 from calldock.media.v1.verdict_pb2 import RecordingVerdict
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from services.cli.connect import CommandFailed, Door, as_dict
+from services.cli.connect import CommandFailed, Door
+from services.cli.terminal_text import cell, json_of, one_line
 from services.media.check import judge_alone
 from services.media.servicer import verdict_message
 from services.shared.errors import Trouble
@@ -56,20 +55,22 @@ def check_link(door: Door, url: str, form: str, *, as_json: bool) -> bool:
 
 def _print(verdict: RecordingVerdict, *, as_json: bool) -> bool:
     if as_json:
-        print(json.dumps(as_dict(verdict), ensure_ascii=False, indent=2))
+        print(json_of(verdict, indent=2))
         return verdict.is_accepted
     console = Console(soft_wrap=True)
     if verdict.is_accepted:
         console.print("accepted", style="green")
     else:
         code = word_of(RecordingErrorCode, verdict.error_code)
-        console.print(f"refused: {code}: {verdict.error_message}", style="red", markup=False)
+        console.print(f"refused: {code}: {one_line(verdict.error_message)}", style="red", markup=False)
     console.print(_figures(verdict))
     for name, channel in zip(("left", "right"), verdict.audio_report.channels, strict=False):
         if channel.peaks:
             console.print(f"{name:5} {_bars(_outline(channel.peaks))}", markup=False)
     for warning in verdict.audio_report.warnings:
-        console.print(f"warning: {word_of(AudioRule, warning.rule)}: {warning.message}", style="yellow", markup=False)
+        console.print(
+            f"warning: {word_of(AudioRule, warning.rule)}: {one_line(warning.message)}", style="yellow", markup=False
+        )
     return verdict.is_accepted
 
 
@@ -77,7 +78,7 @@ def _figures(verdict: RecordingVerdict) -> Table:
     report = verdict.audio_report
     table = Table(show_header=False, box=None)
     if report.codec:
-        table.add_row("encoding", escape(report.codec))
+        table.add_row("encoding", cell(report.codec))
     if report.HasField("sample_rate_hz"):
         table.add_row("sample rate", f"{report.sample_rate_hz:,} Hz")
     if report.HasField("channel_count"):

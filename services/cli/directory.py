@@ -1,6 +1,5 @@
 """`calldock tags`, `employees`, `sites`, `campaigns`, `sources`: what calls may name, by a token of the account."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
@@ -24,11 +23,10 @@ from calldock.intake.v1.directory_service_pb2 import (
 )
 from calldock.intake.v1.directory_service_pb2_grpc import DirectoryServiceStub
 from google.protobuf.field_mask_pb2 import FieldMask
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from services.cli.connect import DEADLINE_S, Door, as_dict
+from services.cli.terminal_text import cell, json_of, wide_console
 
 Entry: TypeAlias = Tag | Employee | Site | Campaign | Source
 
@@ -152,18 +150,18 @@ def _print(
     table = Table(*columns)
     for entry in entries:
         if as_json:
-            print(json.dumps(as_dict(entry), ensure_ascii=False))
+            print(json_of(entry))
         else:
-            table.add_row(*map(escape, row(entry)))
+            table.add_row(*map(cell, row(entry)))
     if not as_json:
-        Console().print(table)
+        wide_console().print(table)
 
 
 def _told(entry: Entry, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(as_dict(entry), ensure_ascii=False))
+        print(json_of(entry))
         return
     facts = Table(show_header=False, box=None)
     for name, value in as_dict(entry).items():
-        facts.add_row(name, escape(", ".join(value) if isinstance(value, list) else str(value)))
-    Console().print(facts)
+        facts.add_row(name, cell(", ".join(value) if isinstance(value, list) else str(value)))
+    wide_console().print(facts)

@@ -1,6 +1,5 @@
 """`calldock tokens`: an account's access tokens, by a token of role admin; agents' tokens, by the operator."""
 
-import json
 from enum import StrEnum
 
 import grpc
@@ -10,10 +9,10 @@ from calldock.intake.v1.account_pb2 import Role
 from calldock.intake.v1.account_service_pb2 import BlockTokenRequest, CreateTokenRequest, ListTokensRequest, Token
 from calldock.intake.v1.account_service_pb2_grpc import AccountServiceStub
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from services.cli.connect import DEADLINE_S, Door, as_dict
+from services.cli.terminal_text import cell, json_of, json_text, wide_console
 from services.shared.rpc.values import value_of, word_of
 
 
@@ -45,11 +44,11 @@ def print_list(door: Door, *, as_json: bool) -> None:
     table = Table("token", "name", "role", "made (UTC)", "expires (UTC)", "state")
     for token in stub.ListTokens(ListTokensRequest(), timeout=DEADLINE_S, metadata=door.metadata).tokens:
         if as_json:
-            print(json.dumps(as_dict(token), ensure_ascii=False))
+            print(json_of(token))
         else:
-            table.add_row(*map(escape, _row(token)))
+            table.add_row(*map(cell, _row(token)))
     if not as_json:
-        Console().print(table)
+        wide_console().print(table)
 
 
 def block(door: Door, token_id: int) -> None:
@@ -61,7 +60,7 @@ def block(door: Door, token_id: int) -> None:
 
 def _print_made(token: Token, text: str, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({**as_dict(token), "access_token": text}, ensure_ascii=False))
+        print(json_text({**as_dict(token), "access_token": text}))
         return
     console = Console(soft_wrap=True)
     console.print(f"token {token.token_id} ({word_of(Role, token.role)}): {text}", markup=False)

@@ -229,6 +229,38 @@ def test_markup_in_a_callers_data_is_shown_as_it_is(calldock: Calldock, account:
     assert "[/red]" in shown.stdout
 
 
+def test_what_a_terminal_might_obey_in_a_callers_data_does_not_reach_it(calldock: Calldock) -> None:
+    owner = calldock.account("Terminals")
+    hostile = "e\x1b[2J\x9b2J\u202e\x07"
+    record = {"employee_name": f"Anna {hostile}", "record_url": "https://10.0.0.1/x.mp3"}
+    call = a_json_call(ext_id=hostile, tags=[{"tag_name": f"tag {hostile}"}], mp3_records=[record])
+    assert calldock.upload(owner, call).status == 200
+    named = json.dumps({"name": f"Terminals {hostile}"})
+    assert calldock.http("PATCH", "/v1/account?update_mask=name", named, owner.token).status == 200
+    token = json.dumps({"name": hostile, "role": "ROLE_READ"})
+    assert calldock.http("POST", "/v1/tokens", token, owner.token).status == 200
+
+    commands = [("calls", "list"), ("calls", "show", hostile, "--ext-id"), ("tags", "list"), ("tokens", "list")]
+    asked = [calldock.cli(*words, "--token", owner.token) for words in commands]
+    as_json = calldock.cli("calls", "show", hostile, "--ext-id", "--json", "--token", owner.token)
+
+    for told in (*asked, calldock.cli("accounts", "list"), as_json):
+        assert told.returncode == 0, told.stderr
+        assert not {"\x1b", "\x9b", "\x07", "\u202e"} & set(told.stdout)
+    assert json.loads(as_json.stdout)["ext_id"] == hostile
+
+
+def test_a_table_in_a_pipe_has_each_call_on_a_line(calldock: Calldock) -> None:
+    owner = calldock.account("Pipes")
+    assert calldock.upload(owner, a_json_call(ext_id="x" * 255)).status == 200
+
+    told = calldock.cli("calls", "list", "--token", owner.token)
+
+    (row,) = [line for line in told.stdout.splitlines() if "x" * 255 in line]
+    for word in ("+79262444397", "+74955140576", "processed"):
+        assert word in row
+
+
 def test_grpc_without_a_token_is_unauthenticated(calldock: Calldock) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         stub(calldock).ListCalls(ListCallsRequest(), timeout=20)
