@@ -12,6 +12,8 @@ _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\S+(Z|[+-]\d{2}:\d{2})", re.ASCII)
 _SPELLED_DURATION = re.compile(r"\d{1,12}(\.\d{1,9})?s", re.ASCII)
 _MADE_BY_CALLDOCK = frozenset(Call.DESCRIPTOR.fields_by_name) - frozenset(CallDraft.DESCRIPTOR.fields_by_name)
 """What calldock says of a call beyond what was uploaded."""
+_SALES_TAG = "Sale"
+"""The system tag of calls that have a sale: calldock's word too, which no upload may say."""
 
 
 class NotADraft(Exception):
@@ -42,7 +44,7 @@ def call_draft(call: Mapping[str, Any]) -> CallDraft:
             if name in spelled:
                 spelled[name] = [_record(record, is_given) for record in spelled[name]]
         if "tags" in spelled and is_given:
-            spelled["tags"] = [_by_name(tag, "tag") for tag in spelled["tags"]]
+            spelled["tags"] = [_by_name(tag, "tag") for tag in spelled["tags"] if tag.get("tag_name") != _SALES_TAG]
         return ParseDict(spelled, CallDraft())
     except (ParseError, TypeError, AttributeError) as error:
         raise NotADraft(str(error)) from error

@@ -125,6 +125,28 @@ def test_an_export_is_uploaded_into_another_account_and_comes_out_the_same(day: 
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_call_with_a_sale_moves_without_it(calldock: Calldock, tmp_path: Path, form: str) -> None:
+    seller, other = calldock.account("Sells"), calldock.account("Takes over")
+    uploaded = calldock.upload(seller, a_json_call(ext_id="sold", tags=[{"tag_name": "vip"}]))
+    sale = {"access_token": seller.token, "communication_id": int(uploaded.json["calls"][0]["call_session_id"]),
+            "communication_type": "call", "date_time": "2026-11-03 10:00:00", "transaction_value": 100}  # fmt: skip
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "set.tag_sales", "params": sale}
+    assert "result" in calldock.http("POST", "/v2.0", json.dumps(asked)).json
+    path = tmp_path / f"sold.{form}"
+
+    told = calldock.cli("calls", "export", str(path), "--token", seller.token)
+    moved = calldock.cli("upload", str(path), "--token", other.token, "--json")
+    repeated = calldock.cli("upload", str(path), "--token", seller.token, "--json")
+
+    assert told.returncode == 0, told.stderr
+    assert "Sale" in path.read_text()
+    assert json.loads(moved.stdout) == {"created": 1, "refused": 0, "report": None}
+    assert json.loads(repeated.stdout) == {"duplicate": 1, "refused": 0, "report": None}
+    call = calldock.http("GET", "/v1/calls:lookup?ext_id=sold", token=other.token).json
+    assert [tag["tag_name"] for tag in call["tags"]] == ["vip"]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
 def test_files_move_with_their_calls_and_are_fetched_once(day: Day, tmp_path: Path, host: Host, form: str) -> None:
     path, folder = tmp_path / f"calls.{form}", tmp_path / "calls.recordings"
     other = an_account(day.calldock, f"Moves {form}")

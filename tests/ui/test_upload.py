@@ -211,6 +211,8 @@ def a_difficult_file(ending: str) -> bytes:
         {**good, "ext_id": "3", "is_lost": "true"},
         {**good, "ext_id": "4", "unknown": 1},
         {**good, "ext_id": "5", "site_id": 4611686018427387904},
+        {**good, "ext_id": "6", "call_session_id": "9", "tags": [{"tag_id": "1", "tag_name": "Sale"}]},
+        {**good, "ext_id": "7", "tags": [{"tag_name": "Sale"}]},
         5,
     ]
     if ending == "json":

@@ -17,6 +17,8 @@ const BATCH_FILE_BYTES = 1024 ** 3;
 
 /** What calldock says of a call beyond what was uploaded; of calls that were exported it is passed over. */
 const MADE_BY_CALLDOCK: Record<Exclude<keyof Call, keyof CallDraft>, true> = { call_session_id: true, status: true, error_code: true, error_message: true, upload_time: true, ext_request_id: true, status_time: true, record_type: true, upload_count: true };
+/** The system tag of calls that have a sale: calldock's word too, which no upload may say. */
+const SALES_TAG = "Sale";
 
 export type Phase = "empty" | "reading" | "checking" | "checked" | "uploading" | "done" | "stopped";
 export type Stop = "cancelled" | "other_account" | "refused" | FileFault | "unreadable" | "which_file";
@@ -262,6 +264,7 @@ function passedOver(call: Json): Json {
   for (const [list, kind] of [["tags", "tag"], ["wav_records", "employee"], ["mp3_records", "employee"]] as const) {
     if (Array.isArray(said[list])) said[list] = (said[list] as unknown[]).map(byName(kind));
   }
+  if (Array.isArray(said.tags)) said.tags = (said.tags as unknown[]).filter((tag) => (tag as Json | null)?.tag_name !== SALES_TAG);
   return said;
 }
 
