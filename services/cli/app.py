@@ -1,4 +1,4 @@
-"""The command line's words and options. Exit codes: 0 done, 1 refused or failed, 2 wrong usage."""
+"""The command line's words and options. Exit codes: 0 done, 1 refused or failed, 2 wrong usage. `check` keeps 1 for its verdict: 2 is whatever kept it from one."""
 
 import asyncio
 from enum import StrEnum
@@ -130,17 +130,22 @@ def check(
     token: Token = None,
     json_output: Json = False,
 ) -> None:
-    """Would this recording be accepted? Nothing is stored. A file needs no running calldock; exit code 1 when it would be refused."""
+    """Would this recording be accepted? Nothing is stored. A file needs no running calldock; exit code 1 when it would be refused, 2 when nobody could say."""
     from services.cli.check import check_file, check_link, format_of
 
-    form = format_of(recording, format_.value if format_ else None)
-    if recording.startswith(("http://", "https://")):
-        is_accepted = check_link(front_door(data_dir, url, token), recording, form, as_json=json_output)
-    else:
-        path = Path(recording)
-        if not path.is_file():
-            raise typer.BadParameter(f"there is no file {recording}")
-        is_accepted = check_file(path, form, as_json=json_output)
+    try:
+        form = format_of(recording, format_.value if format_ else None)
+        if recording.startswith(("http://", "https://")):
+            is_accepted = check_link(front_door(data_dir, url, token), recording, form, as_json=json_output)
+        else:
+            path = Path(recording)
+            if not path.is_file():
+                raise typer.BadParameter(f"there is no file {recording}")
+            is_accepted = check_file(path, form, as_json=json_output)
+    except (CommandFailed, grpc.RpcError) as error:
+        # Who goes by the exit code shall not take a calldock that is away for a recording that is refused.
+        typer.echo(_why(error), err=True)
+        raise typer.Exit(2) from error
     raise typer.Exit(0 if is_accepted else 1)
 
 
@@ -304,12 +309,13 @@ def main() -> None:
     """Runs a command; what it cannot do is said in a line or two on stderr."""
     try:
         app()
-    except (CommandFailed, InstanceRunning, KeyMissing, CannotStart, FileNotFoundError) as error:
-        typer.echo(str(error), err=True)
+    except (CommandFailed, InstanceRunning, KeyMissing, CannotStart, FileNotFoundError, grpc.RpcError) as error:
+        typer.echo(_why(error), err=True)
         raise SystemExit(1) from error
-    except grpc.RpcError as error:
-        typer.echo(explain(error), err=True)
-        raise SystemExit(1) from error
+
+
+def _why(error: Exception) -> str:
+    return explain(error) if isinstance(error, grpc.RpcError) else str(error)
 
 
 if __name__ == "__main__":

@@ -79,11 +79,24 @@ def test_wrong_usage_is_said(tmp_path: Path) -> None:
     unknown = tmp_path / "sound.ogg"
     unknown.write_bytes(b"x")
 
-    assert check(str(tmp_path / "none.wav")).returncode == 2
     nameless = check(str(unknown))
-    assert nameless.returncode == 1
+    strange = check("https://127.0.0.1/x.wav")
+
+    assert check(str(tmp_path / "none.wav")).returncode == 2
+    assert (nameless.returncode, strange.returncode) == (2, 2)
     assert "--format" in nameless.stderr
-    assert "--token" in check("https://127.0.0.1/x.wav").stderr
+    assert "--token" in strange.stderr
+
+
+def test_what_could_not_be_asked_does_not_read_as_refused(calldock: Calldock, account: Account) -> None:
+    nobody = calldock.cli("check", "https://127.0.0.1/x.wav", "--token", "none")
+    away = check("https://127.0.0.1/x.wav", "--token", account.token, "--url", "http://127.0.0.1:1")
+    no_link = calldock.cli("check", "http://127.0.0.1/x.wav", "--token", account.token)
+
+    assert [done.returncode for done in (nobody, away, no_link)] == [2, 2, 2]
+    assert nobody.stderr == "Access token is invalid\n"
+    assert "Is calldock running?" in away.stderr
+    assert "https only" in no_link.stderr
 
 
 def test_a_link_is_fetched_by_calldock(calldock: Calldock, account: Account, host: Host) -> None:
