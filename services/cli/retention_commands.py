@@ -25,6 +25,8 @@ _SPANS = {
     "payloads": "notifications, from when they ended",
     "ext_ids": "ext_ids of calls that went, remembered as hashes",
 }
+_WITHOUT = {"calls": "until they are deleted", "recordings": "as long as their call"}
+"""What holds where the account has no span of its own; for the others, the operator's setting."""
 _DEFAULT = "default"
 _AS_THE_OPERATOR = timedelta(-1)
 """Stands for no span of the account's own: 0 is a span, which calldock refuses."""
@@ -67,7 +69,7 @@ def set_retention(
     ext_ids: Annotated[timedelta | None, _option("ext_ids")] = None,
     json_output: Json = False,
 ) -> None:
-    """Changes how long things are kept, such as --calls 180d --recordings 90d; `default` is as the operator has it. What is not named stays."""
+    """Changes how long things are kept, such as --calls 180d --recordings 90d; `default` takes a span away. What is not named stays."""
     asked = {"calls": calls, "recordings": recordings, "sources": sources, "payloads": payloads, "ext_ids": ext_ids}
     named = {name: span for name, span in asked.items() if span is not None}
     if not named:
@@ -99,9 +101,11 @@ def _print(retention: Retention, *, as_json: bool) -> None:
         return
     table = Table("what", "kept for")
     for name, seconds in spans.items():
-        table.add_row(_SPANS[name], "as the operator has it" if seconds is None else _shown(seconds))
+        table.add_row(_SPANS[name], _shown(name, seconds))
     Console().print(table)
 
 
-def _shown(seconds: int) -> str:
-    return str(timedelta(seconds=seconds))
+def _shown(name: str, seconds: int | None) -> str:
+    if seconds is None:
+        return _WITHOUT.get(name, "as the operator has it")
+    return str(timedelta(seconds=seconds)).removesuffix(", 0:00:00")

@@ -81,7 +81,14 @@ def test_retention_is_set_shown_and_taken_back(calldock: Calldock, owner: Accoun
         "ext_ids_s": 2_592_000,
     }
     assert answered(calldock, owner, "retention", "show") == changed
-    assert "30 days" in shown.stdout
+    lines = [line.split("│")[2].strip() for line in shown.stdout.splitlines() if line.startswith("│")]
+    assert [line for line in lines if line] == [
+        "until they are deleted",
+        "as long as their call",
+        "as the operator has it",
+        "12:00:00",
+        "30 days",
+    ]
     assert run(calldock, owner, "retention", "set", "--calls", "soon").returncode == 2
     # Not the same as default, and nothing that anybody can want.
     assert run(calldock, owner, "retention", "set", "--payloads", "0").returncode == 1
