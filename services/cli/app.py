@@ -2,6 +2,7 @@
 
 import asyncio
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from rich.console import Console
 from services.cli import accounts, calls, tokens
 from services.cli.backup import back_up, restore
 from services.cli.call_files import Report, report_path
-from services.cli.connect import DEFAULT_DATA_DIR, CommandFailed, explain, front_door, internal_channel
+from services.cli.connect import DEFAULT_DATA_DIR, CommandFailed, WrongUsage, explain, front_door, internal_channel
 from services.cli.deleting import delete_calls
 from services.cli.directory_commands import DIRECTORY
 from services.cli.doctor import look
@@ -58,6 +59,21 @@ calls_app.command("delete")(delete_calls)
 app.add_typer(retention_app, name="retention")
 for _name, _commands in (*DIRECTORY.items(), *WEBHOOKS.items()):
     app.add_typer(_commands, name=_name)
+
+
+def _say_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"calldock {version('calldock')}")
+        raise typer.Exit
+
+
+@app.callback()
+def take_options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which release this is.")
+    ] = False,
+) -> None:
+    """calldock takes phone calls in."""
 
 
 @app.command()
@@ -311,7 +327,7 @@ def main() -> None:
         app()
     except (CommandFailed, InstanceRunning, KeyMissing, CannotStart, FileNotFoundError, grpc.RpcError) as error:
         typer.echo(_why(error), err=True)
-        raise SystemExit(1) from error
+        raise SystemExit(2 if isinstance(error, WrongUsage) else 1) from error
 
 
 def _why(error: Exception) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from services.cli.connect import CommandFailed
+from services.cli.connect import CommandFailed, WrongUsage
 from services.cli.formula_guard import unguarded
 
 ERROR_COLUMN = "upload_error"
@@ -41,11 +41,11 @@ class FileCall:
 
 
 def read_calls(path: Path) -> Iterator[FileCall]:
-    """The calls of a .json, .jsonl or .csv file. Raises CommandFailed when the file is none of these."""
+    """The calls of a .json, .jsonl or .csv file. Raises WrongUsage for another ending, CommandFailed when the file cannot be read so."""
     readers = {".json": _read_json, ".jsonl": _read_json_lines, ".ndjson": _read_json_lines, ".csv": _read_csv}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise CommandFailed(f"{path.name}: a file of calls ends in .json, .jsonl or .csv")
+        raise WrongUsage(f"{path.name}: a file of calls ends in .json, .jsonl or .csv")
     try:
         yield from reader(path)
     except UnicodeDecodeError as error:

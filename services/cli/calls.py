@@ -18,7 +18,7 @@ from calldock.media.v1.audio_pb2 import RecordingErrorCode
 from rich.console import Console
 from rich.table import Table
 
-from services.cli.connect import DEADLINE_S, CommandFailed, Door
+from services.cli.connect import DEADLINE_S, Door, WrongUsage
 from services.cli.terminal_text import cell, json_of, one_line, wide_console
 from services.cli.vcon import records_of
 from services.shared.rpc.values import word_of
@@ -40,12 +40,12 @@ def print_list(door: Door, asked: ListCallsRequest, limit: int, *, as_json: bool
 
 
 def find_call(door: Door, name: str, *, is_ext_id: bool) -> Call:
-    """The call of this name: our number, or the account's id. Raises CommandFailed for what is neither; RpcError."""
+    """The call of this name: our number, or the account's id. Raises WrongUsage for what is neither; RpcError."""
     stub = CallServiceStub(door.channel)
     if is_ext_id:
         return stub.LookupCall(LookupCallRequest(ext_id=name), timeout=DEADLINE_S, metadata=door.metadata)
     if not (name.isascii() and name.isdigit() and len(name) <= 19):
-        raise CommandFailed(f"{name} is no call_session_id; for the account's own id add --ext-id")
+        raise WrongUsage(f"{name} is no call_session_id; for the account's own id add --ext-id")
     return stub.GetCall(GetCallRequest(call_session_id=int(name)), timeout=DEADLINE_S, metadata=door.metadata)
 
 

@@ -13,7 +13,7 @@ from calldock.media.v1.verdict_pb2 import RecordingVerdict
 from rich.console import Console
 from rich.table import Table
 
-from services.cli.connect import CommandFailed, Door
+from services.cli.connect import CommandFailed, Door, WrongUsage
 from services.cli.terminal_text import cell, json_of, one_line
 from services.media.check import judge_alone
 from services.media.servicer import verdict_message
@@ -27,11 +27,11 @@ _FORMATS = {".wav": "wav", ".mp3": "mp3"}
 
 
 def format_of(name: str, given: str | None) -> str:
-    """`wav` or `mp3`: as given, or by the name's ending. Raises CommandFailed when neither says."""
+    """`wav` or `mp3`: as given, or by the name's ending. Raises WrongUsage when neither says."""
     ending = Path(name.partition("?")[0]).suffix.lower()
     found = given or _FORMATS.get(ending)
     if found is None:
-        raise CommandFailed(f"is {name} a WAV or an MP3? Say --format wav or --format mp3")
+        raise WrongUsage(f"is {name} a WAV or an MP3? Say --format wav or --format mp3")
     return found
 
 

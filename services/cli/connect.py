@@ -34,6 +34,10 @@ class CommandFailed(Exception):
     """The command came to nothing; the message says why and what to do next."""
 
 
+class WrongUsage(CommandFailed):
+    """What was typed cannot be meant so."""
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """A channel to the front door and the metadata that every call carries."""
@@ -53,9 +57,9 @@ def internal_channel(data_dir: Path, service: str) -> grpc.Channel:
 
 
 def front_door(data_dir: Path, url: str | None, token: str | None) -> Door:
-    """A door to `url`, or to the instance on this data directory, with an account's token. Raises CommandFailed when either is not known."""
+    """A door to `url`, or to the instance on this data directory, with an account's token. Raises WrongUsage without a token or for what is no address, CommandFailed when no instance runs there."""
     if not token:
-        raise CommandFailed("whose calls? Give an access token: --token TOKEN, or set CALLDOCK_TOKEN")
+        raise WrongUsage("whose calls? Give an access token: --token TOKEN, or set CALLDOCK_TOKEN")
     if url is None:
         try:
             url = read_runtime(data_dir).url
@@ -64,7 +68,7 @@ def front_door(data_dir: Path, url: str | None, token: str | None) -> Door:
     scheme, _, rest = url.partition("://")
     target = rest.rstrip("/")
     if scheme not in ("http", "https") or not target:
-        raise CommandFailed(f"--url takes an address such as http://127.0.0.1:8080, not {url}")
+        raise WrongUsage(f"--url takes an address such as http://127.0.0.1:8080, not {url}")
     # The environment's proxies are for the world outside, not for calldock.
     options = [("grpc.enable_http_proxy", 0)]
     if scheme == "http":

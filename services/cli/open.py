@@ -5,26 +5,26 @@ import json
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from services.cli.connect import CommandFailed
+from services.cli.connect import CommandFailed, WrongUsage
 from services.cli.instance import NotRunning, read_runtime
 
 TIMEOUT_S = 10.0
 
 
 def sign_in_link(data_dir: Path, url: str | None, token: str | None) -> str:
-    """A link into the client area that works once, within five minutes. Raises CommandFailed.
+    """A link into the client area that works once, within five minutes. Raises CommandFailed, WrongUsage.
 
     Its code stands behind the #, which a browser sends to nobody.
     """
     if not token:
-        raise CommandFailed("whose client area? Give an access token: --token TOKEN, or set CALLDOCK_TOKEN")
+        raise WrongUsage("whose client area? Give an access token: --token TOKEN, or set CALLDOCK_TOKEN")
     try:
         base = (url or read_runtime(data_dir).url).rstrip("/")
     except NotRunning as error:
         raise CommandFailed(f"{error}, or name a front door: --url URL") from error
     parts = urlsplit(base)
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise CommandFailed(f"--url takes an address such as http://127.0.0.1:8080, not {base}")
+        raise WrongUsage(f"--url takes an address such as http://127.0.0.1:8080, not {base}")
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.netloc, timeout=TIMEOUT_S)
     try:

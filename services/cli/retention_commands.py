@@ -1,6 +1,7 @@
 """`calldock retention`: how long an account's calls, and what belongs to them, are kept."""
 
 import json
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated
 
@@ -8,6 +9,8 @@ import typer
 from calldock.intake.v1.account_pb2 import Account, Retention
 from calldock.intake.v1.account_service_pb2 import GetAccountRequest, UpdateAccountRequest
 from calldock.intake.v1.account_service_pb2_grpc import AccountServiceStub
+from calldock.intake.v1.call_service_pb2 import DeleteCallsRequest
+from calldock.intake.v1.call_service_pb2_grpc import CallServiceStub
 from google.protobuf.field_mask_pb2 import FieldMask
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +18,8 @@ from rich.table import Table
 from services.cli.connect import DEADLINE_S, DEFAULT_DATA_DIR, Door, front_door
 from services.cli.moments import span_of
 from services.cli.options import DataDir, Json, Token, Url
+from services.shared.clock import SystemClock
+from services.shared.rpc.values import timestamp
 
 retention_app = typer.Typer(help="How long an account's calls are kept.", no_args_is_help=True)
 
@@ -27,6 +32,7 @@ _SPANS = {
 }
 _WITHOUT = {"calls": "until they are deleted", "recordings": "as long as their call"}
 """What holds where the account has no span of its own; for the others, the operator's setting."""
+_GOING = {"calls": "Have them go", "recordings": "Have their audio go"}
 _DEFAULT = "default"
 _AS_THE_OPERATOR = timedelta(-1)
 """Stands for no span of the account's own: 0 is a span, which calldock refuses."""
@@ -67,14 +73,20 @@ def set_retention(
     sources: Annotated[timedelta | None, _option("sources")] = None,
     payloads: Annotated[timedelta | None, _option("payloads")] = None,
     ext_ids: Annotated[timedelta | None, _option("ext_ids")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     json_output: Json = False,
 ) -> None:
-    """Changes how long things are kept, such as --calls 180d --recordings 90d; `default` takes a span away. What is not named stays."""
+    """Changes how long things are kept, such as --calls 180d --recordings 90d; `default` takes a span away. What is not named stays.
+
+    Where calls or their audio are older already it says how many, and asks.
+    """
     asked = {"calls": calls, "recordings": recordings, "sources": sources, "payloads": payloads, "ext_ids": ext_ids}
     named = {name: span for name, span in asked.items() if span is not None}
     if not named:
         raise typer.BadParameter("say what, such as --calls 180d")
     door = front_door(data_dir, url, token)
+    if not yes:
+        _confirm(door, named)
     retention = _retention(door)
     for name, span in named.items():
         retention.ClearField(name)  # type: ignore[arg-type]
@@ -83,6 +95,19 @@ def set_retention(
     request = UpdateAccountRequest(account=Account(retention=retention), update_mask=FieldMask(paths=["retention"]))
     changed = AccountServiceStub(door.channel).UpdateAccount(request, timeout=DEADLINE_S, metadata=door.metadata)
     _print(changed.retention, as_json=json_output)
+
+
+def _confirm(door: Door, named: Mapping[str, timedelta]) -> None:
+    """Asks about what would go at once. Raises Abort."""
+    for name, what in _GOING.items():
+        span = named.get(name, _AS_THE_OPERATOR)
+        if span <= timedelta():
+            continue
+        request = DeleteCallsRequest(validate_only=True, start_time_before=timestamp(SystemClock().now() - span))
+        stub = CallServiceStub(door.channel)
+        older = stub.DeleteCalls(request, timeout=DEADLINE_S, metadata=door.metadata).matching_count
+        if older:
+            typer.confirm(f"{older:,} calls began more than {_words(span)} ago. {what} for good?", abort=True, err=True)
 
 
 def _retention(door: Door) -> Retention:
@@ -108,4 +133,8 @@ def _print(retention: Retention, *, as_json: bool) -> None:
 def _shown(name: str, seconds: int | None) -> str:
     if seconds is None:
         return _WITHOUT.get(name, "as the operator has it")
-    return str(timedelta(seconds=seconds)).removesuffix(", 0:00:00")
+    return _words(timedelta(seconds=seconds))
+
+
+def _words(span: timedelta) -> str:
+    return str(span).removesuffix(", 0:00:00")

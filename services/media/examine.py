@@ -131,7 +131,8 @@ def _examine_mp3(data: bytes, rules: AudioRules) -> Examination:
     report = AudioReport(rules_version=rules.version)
     head = data[:3]
     if head != b"ID3" and not rules.takes_mp3_without_id3:
-        return Examination(fault=Fault(ErrorCode.DECODE, f"first bytes are {head!r}, ID3 is needed"), report=report)
+        why = f"first bytes are {head.decode('latin-1')!a}, ID3 is needed"
+        return Examination(fault=Fault(ErrorCode.DECODE, why), report=report)
     try:
         # The decoder sees the sound alone: it reads tags in quadratic time, so a small file could hold a worker for minutes.
         facts = decode_mp3(io.BytesIO(memoryview(data)[tags_end(data) :]))

@@ -58,7 +58,7 @@ def read_header(file: BinaryIO) -> WavHeader:
     file.seek(0)
     head = file.read(12)
     if head[:4] != b"RIFF":
-        raise BadRiff(f"first bytes are {head[:4]!r}, RIFF is needed")
+        raise BadRiff(f"first bytes are {head[:4].decode('latin-1')!a}, RIFF is needed")
     if len(head) < 12 or head[8:12] != b"WAVE":
         raise BadRiff("the file is RIFF but not WAVE")
     format_chunk: bytes | None = None

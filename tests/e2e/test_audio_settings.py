@@ -55,7 +55,7 @@ def test_an_mp3_without_id3_passes_where_the_account_says_so(calldock: Calldock,
     set_audio(calldock, account, takes_mp3_without_id3=True)
     calldock.upload(account, a_json_call(ext_id="after", **record))
 
-    assert refused.error_message.startswith(f"recording 1: first bytes are {bare[:3]!r}")
+    assert refused.error_message.startswith(f"recording 1: first bytes are {bare[:3].decode('latin-1')!a}")
     assert ended(calldock, account, "after").status == CALL_STATUS_PROCESSED
 
 

@@ -49,7 +49,7 @@ def test_a_good_file_is_accepted_with_its_figures_and_its_outline(tmp_path: Path
             "wav_processing_error: left channel: signal-to-noise",
             id="noisy",
         ),
-        pytest.param(b"<html>", "decode_error: first bytes are b'<htm'", id="a page"),
+        pytest.param(b"<html>", "decode_error: first bytes are '<htm'", id="a page"),
     ],
 )
 def test_a_bad_file_is_refused_with_the_rule_and_the_figure(tmp_path: Path, data: bytes, told: str) -> None:

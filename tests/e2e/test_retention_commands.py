@@ -95,6 +95,19 @@ def test_retention_is_set_shown_and_taken_back(calldock: Calldock, owner: Accoun
     assert answered(calldock, owner, "retention", "show") == changed
 
 
+def test_a_span_by_which_calls_would_go_is_asked_about(calldock: Calldock, owner: Account) -> None:
+    calldock.upload(owner, *(a_json_call(ext_id=f"{n}") for n in range(3)))
+
+    # Nobody is there to say yes.
+    refused = [run(calldock, owner, "retention", "set", span, "1s") for span in ("--calls", "--recordings")]
+
+    assert [each.returncode for each in refused] == [1, 1]
+    assert "3 calls began more than 0:00:01 ago. Have them go for good?" in refused[0].stderr
+    assert "3 calls began more than 0:00:01 ago. Have their audio go for good?" in refused[1].stderr
+    assert answered(calldock, owner, "retention", "show")["calls_s"] is None
+    assert answered(calldock, owner, "retention", "set", "--calls", "36500d")["calls_s"] == 36500 * 86400
+
+
 @pytest.mark.parametrize("wrong", [{"calls": "0s"}, {"calls": "1.5s"}, {"recordings": "-5s"}, {"sources": "x"}])
 def test_a_span_that_cannot_be_is_refused(calldock: Calldock, owner: Account, wrong: dict[str, str]) -> None:
     answer = calldock.http("PATCH", "/v1/account", json.dumps({"retention": wrong}), owner.token)
@@ -119,13 +132,13 @@ def test_calls_audio_and_notifications_go_by_themselves(host: Host, tmp_path: Pa
         files = calldock.data_dir / "recordings" / str(account.account_id)
         assert list(files.rglob("*.mp3"))
 
-        answered(calldock, account, "retention", "set", "--recordings", "1s", "--payloads", "1s")
+        answered(calldock, account, "retention", "set", "--recordings", "1s", "--payloads", "1s", "--yes")
 
         until(lambda: not [path for path in files.rglob("*") if path.is_file()])
         until(lambda: not calldock.http("GET", "/v1/notifications", token=account.token).json["notifications"])
         assert calldock.lookup(account, "fades").wav_records[0].recording.audio_report.HasField("duration")
 
-        answered(calldock, account, "retention", "set", "--calls", "1s")
+        answered(calldock, account, "retention", "set", "--calls", "1s", "--yes")
         until(lambda: not listed(calldock, account))
         again = calldock.upload(account, a_json_call(ext_id="fades"))
         assert again.json["calls"][0]["outcome"] == "OUTCOME_RETIRED"
