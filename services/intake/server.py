@@ -11,6 +11,7 @@ import structlog
 from calldock.intake.internal.v1 import (
     admin_service_pb2_grpc,
     identity_service_pb2_grpc,
+    one_time_link_service_pb2_grpc,
     points_service_pb2_grpc,
     recording_index_service_pb2_grpc,
 )
@@ -46,10 +47,12 @@ from services.intake.servicer import (
     AdminServicer,
     CallServicer,
     IdentityServicer,
+    OneTimeLinkServicer,
     PointsServicer,
     RecordingIndexServicer,
 )
 from services.intake.settings import IntakeSettings
+from services.intake.signing_in import OneTimeLinks
 from services.intake.standing import Standing
 from services.intake.store.filtering import FUNCTIONS
 from services.intake.store.garbage import discard_let_go
@@ -88,6 +91,7 @@ _JSON = "calldock.intake.v1.JsonDoorService"
 _INTERNAL = (
     "calldock.intake.internal.v1.AdminService",
     "calldock.intake.internal.v1.IdentityService",
+    "calldock.intake.internal.v1.OneTimeLinkService",
     "calldock.intake.internal.v1.PointsService",
     "calldock.intake.internal.v1.RecordingIndexService",
 )
@@ -146,6 +150,7 @@ COMPONENTS = {f"/{_CALLS}/UploadCalls": CALL_UPLOAD, f"/{_JSON}/UploadCallsJson"
 CALLERS = {
     "calldock.intake.internal.v1.AdminService": frozenset({"operator"}),
     "calldock.intake.internal.v1.IdentityService": frozenset({"media", "notify"}),
+    "calldock.intake.internal.v1.OneTimeLinkService": frozenset({"media"}),
     "calldock.intake.internal.v1.PointsService": frozenset({"media", "notify"}),
     "calldock.intake.internal.v1.RecordingIndexService": frozenset({"media"}),
 }
@@ -291,6 +296,7 @@ class Loops:
                     (self._retaining.retain_audio, asyncio.Event()),
                     (self._retaining.retain_calls, asyncio.Event()),
                     (self._retaining.forget_ext_ids, asyncio.Event()),
+                    (OneTimeLinks(self._db, self._clock).forget_links, asyncio.Event()),
                 )
             ]
             if self._is_watched:
@@ -367,6 +373,9 @@ def _listeners(
     internal = Listener(_INTERNAL, internal_guards(settings.internal_key, tls, CALLERS), check_rules(), tls=tls)
     admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(accounts), internal.server)
     identity_service_pb2_grpc.add_IdentityServiceServicer_to_server(IdentityServicer(accounts), internal.server)
+    one_time_link_service_pb2_grpc.add_OneTimeLinkServiceServicer_to_server(
+        OneTimeLinkServicer(OneTimeLinks(db, clock)), internal.server
+    )
     points_service_pb2_grpc.add_PointsServiceServicer_to_server(PointsServicer(quota), internal.server)
     recording_index_service_pb2_grpc.add_RecordingIndexServiceServicer_to_server(
         RecordingIndexServicer(readback, accounts, HandingOver(db, clock), hosts), internal.server

@@ -8,6 +8,8 @@ from calldock.intake.internal.v1 import (
     admin_service_pb2_grpc,
     identity_service_pb2,
     identity_service_pb2_grpc,
+    one_time_link_service_pb2,
+    one_time_link_service_pb2_grpc,
     points_service_pb2,
     points_service_pb2_grpc,
     recording_index_service_pb2,
@@ -57,6 +59,7 @@ from services.intake.messages import (
 from services.intake.peers import audio_rules, credential_message
 from services.intake.quota import Quota
 from services.intake.readback import Readback
+from services.intake.signing_in import OneTimeLinks
 from services.intake.upload import Uploads
 from services.intake.watching import Watching, cursor_of
 from services.shared.errors import Mnemonic, Refusal, Refusals
@@ -272,6 +275,22 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
             allowed_networks=identity.allowed_networks,
             has_limits=identity.has_limits,
         )
+
+
+class OneTimeLinkServicer(one_time_link_service_pb2_grpc.OneTimeLinkServiceServicer):
+    """OneTimeLinkService."""
+
+    def __init__(self, links: OneTimeLinks) -> None:
+        self._links = links
+
+    async def TakeLink(
+        self, request: one_time_link_service_pb2.TakeLinkRequest, context: Context
+    ) -> one_time_link_service_pb2.TakeLinkResponse:
+        expire_time = read_moment(request.expire_time, "expire_time")
+        is_first = await self._links.take(
+            request.link_id, AccountId(request.account_id), expire_time, request.request_id
+        )
+        return one_time_link_service_pb2.TakeLinkResponse(is_first=is_first)
 
 
 class PointsServicer(points_service_pb2_grpc.PointsServiceServicer):

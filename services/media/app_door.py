@@ -6,32 +6,45 @@ import hashlib
 import json
 import mimetypes
 import secrets
-from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from math import ceil
 from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
+import structlog
 from aiohttp import web
 
-from services.shared.clock import Clock
 from services.shared.errors import ERRORS, Refusal, Trouble
-from services.shared.identity import Authenticate, Identity, token_sha256
+from services.shared.identity import AccountId, Authenticate, Identity, token_sha256
 from services.shared.objects import ObjectStore
+from services.shared.rpc.dial import PeerFailed
 from services.shared.rpc.identity import CLIENT_ADDRESS_HEADER
-from services.shared.sessions import APP_HEADER, CODE_LIFETIME, COOKIE, LIFETIME, Sessions
+from services.shared.sessions import APP_HEADER, COOKIE, LIFETIME, Code, Sessions
+
+log = structlog.get_logger()
 
 APP = "/app/"
 SESSION = "/app/session"
 LINKS = "/app/links"
-MOST_USED_CODES = 100_000
 MAX_BODY_BYTES = 4096
 BODY_S = 10.0
 """A body that takes longer is not waited for."""
 _NONCE = b"__CSP_NONCE__"
 """Where index.html takes the nonce of a response."""
 _CAREFUL = {"x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}
-_STATUSES = {"UNAUTHENTICATED": (401, 16), "PERMISSION_DENIED": (403, 7), "INVALID_ARGUMENT": (400, 3)}
+_STATUSES = {
+    "UNAUTHENTICATED": (401, 16),
+    "PERMISSION_DENIED": (403, 7),
+    "INVALID_ARGUMENT": (400, 3),
+    "RESOURCE_EXHAUSTED": (429, 8),
+}
+
+TakeLink: TypeAlias = Callable[[AccountId, Code], Awaitable[bool]]
+"""Uses the link of a code up, and answers whether that was its first use, at whatever media. Raises Refusal limit_exceeded; Trouble or PeerFailed when it cannot be known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,48 +55,18 @@ class _File:
     etag: str
 
 
-class SignInCodes:
-    """Codes of one-time links. Any media takes one that another made: it holds the token and its end, sealed. Which were used is known to each media alone, so that "once" holds within a process."""
-
-    def __init__(self, sessions: Sessions, clock: Clock) -> None:
-        self._sessions = sessions
-        self._clock = clock
-        self._began = clock.now()
-        self._used: OrderedDict[str, float] = OrderedDict()
-
-    def make(self, token: str) -> str:
-        """A code that gives the token once."""
-        return self._sessions.seal_code(token)
-
-    def take(self, code: str) -> str | None:
-        """The token of a code, and the code is used up; None for one that is not ours, used or too old. Raises Trouble when more were used than can be remembered."""
-        opened = self._sessions.open_code(code)
-        # What was used before this process began is not known any more.
-        if opened is None or opened.made < self._began:
-            return None
-        now = self._clock.monotonic()
-        while self._used and next(iter(self._used.values())) <= now:
-            self._used.popitem(last=False)
-        if opened.code_id in self._used:
-            return None
-        if len(self._used) >= MOST_USED_CODES:
-            raise Trouble("more links are used at the moment than can be remembered")
-        self._used[opened.code_id] = now + 2 * CODE_LIFETIME.total_seconds()
-        return opened.token
-
-
 class AppDoor:
     """Serves the app's files from memory, and turns tokens and codes into sessions."""
 
     def __init__(
-        self, folder: Path, media_origin: str, authenticate: Authenticate, sessions: Sessions, clock: Clock
+        self, folder: Path, media_origin: str, authenticate: Authenticate, take_link: TakeLink, sessions: Sessions
     ) -> None:
         """`media_origin` is where playback leads beside us, such as a bucket's; empty: nowhere."""
         self._files = _read_files(folder)
         self._media_origin = media_origin
         self._authenticate = authenticate
+        self._take_link = take_link
         self._sessions = sessions
-        self._codes = SignInCodes(sessions, clock)
 
     def add_routes(self, app: web.Application) -> None:
         """Takes the paths of the client area of an application."""
@@ -145,16 +128,16 @@ class AppDoor:
         except ValueError as error:
             return _said(400, 3, str(error))
         token, code = facts.get("access_token"), facts.get("code")
+        link = None
         if isinstance(code, str):
-            try:
-                token = self._codes.take(code)
-            except Trouble:
-                return _said(503, 14, "not available at the moment, try again")
-            if token is None:
-                return _said(401, 16, "this link was used already, or its time is over: `calldock open` makes another")
+            # What is not ours, or over, is asked of nobody.
+            link = self._sessions.open_code(code)
+            if link is None:
+                return _link_is_over()
+            token = link.token
         if not isinstance(token, str) or not token.strip():
             return _said(400, 3, "access_token or code is due")
-        refused = await self._refused(request, token.strip())
+        refused = await self._refused(request, token.strip(), link)
         if refused is not None:
             return refused
         value, until = self._sessions.seal(token.strip())
@@ -179,8 +162,8 @@ class AppDoor:
             identity = await self._admitted(request, token)
         except Refusal as refusal:
             return _refusal(refusal)
-        except Trouble:
-            return _said(503, 14, "not available at the moment, try again")
+        except (Trouble, PeerFailed) as error:
+            return _not_available(error)
         facts = {"role": f"ROLE_{identity.role.upper()}", "address": request.headers.get(CLIENT_ADDRESS_HEADER, "")}
         return web.json_response(facts, headers={"cache-control": "no-store"})
 
@@ -200,16 +183,20 @@ class AppDoor:
         refused = await self._refused(request, token.strip())
         if refused is not None:
             return refused
-        return web.json_response({"code": self._codes.make(token.strip())}, headers={"cache-control": "no-store"})
+        return web.json_response(
+            {"code": self._sessions.seal_code(token.strip())}, headers={"cache-control": "no-store"}
+        )
 
-    async def _refused(self, request: web.Request, token: str) -> web.Response | None:
+    async def _refused(self, request: web.Request, token: str, link: Code | None = None) -> web.Response | None:
+        """What whoever is not let in is told. A link is used up last: what fails before that leaves it as it was."""
         try:
-            await self._admitted(request, token)
+            identity = await self._admitted(request, token)
+            is_let_in = link is None or await self._take_link(identity.account_id, link)
         except Refusal as refusal:
             return _refusal(refusal)
-        except Trouble:
-            return _said(503, 14, "not available at the moment, try again")
-        return None
+        except (Trouble, PeerFailed) as error:
+            return _not_available(error)
+        return None if is_let_in else _link_is_over()
 
     async def _admitted(self, request: web.Request, token: str) -> Identity:
         identity = await self._authenticate(token_sha256(token), None)
@@ -255,10 +242,22 @@ def _read_files(folder: Path) -> dict[str, _File]:
 
 def _refusal(refusal: Refusal) -> web.Response:
     status, code = _STATUSES.get(ERRORS[refusal.mnemonic].grpc_code, (400, 3))
-    return _said(status, code, refusal.why)
+    headers = {} if refusal.retry_after_s is None else {"retry-after": str(ceil(refusal.retry_after_s))}
+    return _said(status, code, refusal.why, headers)
 
 
-def _said(status: int, code: int, message: str) -> web.Response:
+def _link_is_over() -> web.Response:
+    return _said(401, 16, "this link was used already, or its time is over: `calldock open` makes another")
+
+
+def _not_available(error: Exception) -> web.Response:
+    log.warning("app_door.trouble", reason=str(error))
+    return _said(503, 14, "not available at the moment, try again")
+
+
+def _said(status: int, code: int, message: str, headers: Mapping[str, str] = MappingProxyType({})) -> web.Response:
     return web.json_response(
-        {"code": code, "message": message, "details": []}, status=status, headers={"cache-control": "no-store"}
+        {"code": code, "message": message, "details": []},
+        status=status,
+        headers={"cache-control": "no-store", **headers},
     )

@@ -1,8 +1,11 @@
-"""intake, as media sees it: who calls, where a recording lies, what its account wants."""
+"""intake, as media sees it: who calls, whether a one-time link was used, where a recording lies, what its account wants."""
 
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from calldock.intake.internal.v1.one_time_link_service_pb2 import TakeLinkRequest
+from calldock.intake.internal.v1.one_time_link_service_pb2_grpc import OneTimeLinkServiceStub
 from calldock.intake.internal.v1.recording_index_service_pb2 import (
     DropUploadRequest,
     GetAudioObjectRequest,
@@ -26,7 +29,8 @@ from services.shared.identity import AccountId
 from services.shared.rpc.callers import Callers
 from services.shared.rpc.dial import dial, internal_metadata, peer_trouble
 from services.shared.rpc.tls import PeerTls
-from services.shared.rpc.values import value_of, word_of
+from services.shared.rpc.values import timestamp, value_of, word_of
+from services.shared.sessions import Code
 
 INTAKE_DEADLINE_S = 5.0
 
@@ -46,6 +50,7 @@ class Intake:
     def __init__(self, address: str, key: SecretStr | None, tls: PeerTls | None) -> None:
         self._channel = dial(address, "intake", tls)
         self._index = RecordingIndexServiceStub(self._channel)
+        self._links = OneTimeLinkServiceStub(self._channel)
         self._metadata = internal_metadata(key)
         self.callers = Callers(self._channel, self._metadata)
 
@@ -91,6 +96,18 @@ class Intake:
         request = DropUploadRequest(account_id=account_id, upload_id=upload_id)
         with peer_trouble("intake"):
             await self._index.DropUpload(request, timeout=INTAKE_DEADLINE_S, metadata=self._metadata)
+
+    async def take_link(self, account_id: AccountId, link: Code) -> bool:
+        """Uses a one-time link up; whether that was its first use. Raises Refusal limit_exceeded. Whoever hears Trouble or PeerFailed does not know: it may be used up."""
+        request = TakeLinkRequest(
+            link_id=link.link_id,
+            account_id=account_id,
+            expire_time=timestamp(link.expire_time),
+            request_id=str(uuid.uuid4()),
+        )
+        with peer_trouble("intake"):
+            answer = await self._links.TakeLink(request, timeout=INTAKE_DEADLINE_S, metadata=self._metadata)
+        return answer.is_first
 
     async def host_credential(self, account_id: AccountId, url: str) -> HostCredential | None:
         """What the host of a link wants to see from the account."""

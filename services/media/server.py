@@ -124,7 +124,7 @@ async def serve(settings: MediaSettings) -> None:
         processing_service_pb2_grpc.add_ProcessingServiceServicer_to_server(
             ProcessingServicer(fetching, _processing(sandbox, objects, metrics, settings), objects), internal.server
         )
-        door = AppDoor(APP_FILES, origin_of(objects), authenticate, sessions, SystemClock()) if sessions else None
+        door = AppDoor(APP_FILES, origin_of(objects), authenticate, intake.take_link, sessions) if sessions else None
         edge = _edge(_playback(intake, objects, listeners, links_key, settings), door, settings, tls)
         await internal.start(settings.internal_addresses)
         await public.start(settings.public_addresses)

@@ -18,6 +18,7 @@ LIFETIME = timedelta(hours=12)
 CODE_LIFETIME = timedelta(minutes=5)
 _PURPOSE = "session of the client area"
 _CODE_PURPOSE = "one-time link of the client area"
+_LINK_ID_BYTES = 16
 _TO_ADDRESS = str.maketrans("+/:=", "-_.~")
 _FROM_ADDRESS = str.maketrans("-_.~", "+/:=")
 """A sealed text in letters that stand in an address as they are (RFC 3986, unreserved)."""
@@ -25,10 +26,10 @@ _FROM_ADDRESS = str.maketrans("-_.~", "+/:=")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """What the code of a one-time link says. `code_id` is the same however the code is spelled: base64 can be written in several ways."""
+    """What the code of a one-time link says. `link_id` is the same however the code is spelled: base64 can be written in several ways."""
 
-    code_id: str
-    made: datetime
+    link_id: bytes
+    expire_time: datetime
     token: str
 
 
@@ -62,17 +63,18 @@ class Sessions:
     def seal_code(self, token: str) -> str:
         """The code of a link: good for CODE_LIFETIME, in letters that stand in an address as they are. That it is used once is for whoever takes it."""
         made = f"{self._clock.now().timestamp():.6f}"
-        text = f"{made} {secrets.token_urlsafe(16)} {token}"
+        text = f"{made} {secrets.token_hex(_LINK_ID_BYTES)} {token}"
         return self._sealer.seal(text, _CODE_PURPOSE).translate(_TO_ADDRESS)
 
     def open_code(self, code: str) -> Code | None:
         """What a code says; None for one that is not ours, altered or over."""
         try:
-            made, code_id, token = self._sealer.unseal(code.translate(_FROM_ADDRESS), _CODE_PURPOSE).split(" ", 2)
+            made, link_id, token = self._sealer.unseal(code.translate(_FROM_ADDRESS), _CODE_PURPOSE).split(" ", 2)
+            expire_time = datetime.fromtimestamp(float(made), UTC) + CODE_LIFETIME
+            found = Code(link_id=bytes.fromhex(link_id), expire_time=expire_time, token=token)
         except (CannotUnseal, ValueError):
             return None
-        found = Code(code_id=code_id, made=datetime.fromtimestamp(float(made), UTC), token=token)
-        return found if self._clock.now() < found.made + CODE_LIFETIME else None
+        return found if self._clock.now() < expire_time else None
 
 
 def _cookie(header: str) -> str | None:

@@ -16,6 +16,8 @@ from calldock.intake.internal.v1.admin_service_pb2 import (
     SetAccountRequest,
 )
 from calldock.intake.internal.v1.admin_service_pb2_grpc import AdminServiceStub
+from calldock.intake.internal.v1.one_time_link_service_pb2 import TakeLinkRequest
+from calldock.intake.internal.v1.one_time_link_service_pb2_grpc import OneTimeLinkServiceStub
 from calldock.intake.internal.v1.points_service_pb2 import RefundPointsRequest, SpendPointsRequest
 from calldock.intake.internal.v1.points_service_pb2_grpc import PointsServiceStub
 from calldock.intake.internal.v1.recording_index_service_pb2 import DropUploadRequest, RegisterUploadRequest
@@ -244,6 +246,21 @@ def day_left(world: World) -> int:
     answer = world.calldock.http("POST", "/v2.0", json.dumps(asked)).json
     left: int = answer["result"]["metadata"]["limits"]["day_remaining"]
     return left
+
+
+def take_link(world: World) -> None:
+    links = OneTimeLinkServiceStub(world.internal("intake"))
+    link_id, now = uuid.uuid4().bytes, Timestamp()
+    now.GetCurrentTime()
+    request, another = (
+        TakeLinkRequest(
+            link_id=link_id, account_id=world.account.account_id, expire_time=now, request_id=str(uuid.uuid4())
+        )
+        for _ in range(2)
+    )
+
+    told = [links.TakeLink(each, timeout=20).is_first for each in (request, request, another, request)]
+    assert told == [True, True, False, True]
 
 
 def spend_points(world: World) -> None:
@@ -543,6 +560,7 @@ REPEATS: dict[str, Callable[[World], None]] = {
     "CreateAccount": create_account,
     "SetAccount": set_account,
     "CreateAgentToken": create_agent_token,
+    "TakeLink": take_link,
     "SpendPoints": spend_points,
     "RefundPoints": refund_points,
     "FetchRecording": fetch_recording,

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,35 +17,45 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from services.media import app_door
-from services.media.app_door import APP, LINKS, MAX_BODY_BYTES, SESSION, AppDoor, SignInCodes
+from services.media.app_door import APP, LINKS, MAX_BODY_BYTES, SESSION, AppDoor
 from services.media.http_edge import HttpEdge
 from services.shared.errors import Mnemonic, Refusal, Trouble
 from services.shared.identity import AccountId, Identity, Role, token_sha256
+from services.shared.rpc.dial import PeerFailed
 from services.shared.rpc.identity import CLIENT_ADDRESS_HEADER
-from services.shared.sessions import APP_HEADER, CODE_LIFETIME, COOKIE, Sessions
+from services.shared.sessions import APP_HEADER, CODE_LIFETIME, COOKIE, Code, Sessions
 from tests.support.makers import NOON, HandClock
 
 KEY = SecretStr(base64.b64encode(b"k" * 32).decode())
 IN_APP = {APP_HEADER: "1"}
 
 
-class Passing(HandClock):
-    """A clock whose hands move together."""
+@dataclass
+class UsedLinks:
+    """As much of intake as knows which links were used."""
 
-    def pass_by(self, time: timedelta) -> None:
-        self.set(self.now() + time)
+    fails: Exception | None = None
+    asked: list[Code] = field(default_factory=list)
+    used: set[bytes] = field(default_factory=set)
 
-    def monotonic(self) -> float:
-        return (self.now() - NOON).total_seconds()
+    async def take(self, account_id: AccountId, link: Code) -> bool:
+        assert account_id == 1
+        self.asked.append(link)
+        if self.fails is not None:
+            raise self.fails
+        is_first = link.link_id not in self.used
+        self.used.add(link.link_id)
+        return is_first
 
 
 class Door:
     """A running door."""
 
-    def __init__(self, session: aiohttp.ClientSession, socket: Path, clock: Passing) -> None:
+    def __init__(self, session: aiohttp.ClientSession, socket: Path, clock: HandClock, links: UsedLinks) -> None:
         self.session = session
         self.socket = socket
         self.clock = clock
+        self.links = links
         self.sessions = Sessions(KEY, clock)
 
     async def post(
@@ -69,24 +80,26 @@ async def authenticate(sha256: bytes, _acting_for: AccountId | None) -> Identity
         raise Refusal(Mnemonic.ACCESS_TOKEN_BLOCKED)
     if sha256 == token_sha256("unlucky"):
         raise Trouble("intake is away")
+    if sha256 == token_sha256("patient"):
+        raise PeerFailed("intake answered DEADLINE_EXCEEDED")
     raise Refusal(Mnemonic.ACCESS_TOKEN_INVALID)
 
 
 @asynccontextmanager
-async def a_door(folder: Path, *, is_built: bool = True, clock: Passing | None = None) -> AsyncIterator[Door]:
+async def a_door(folder: Path, *, is_built: bool = True, links: UsedLinks | None = None) -> AsyncIterator[Door]:
     files = folder / "app"
     if is_built:
         (files / "assets").mkdir(parents=True)
         (files / "index.html").write_text('<meta name="csp-nonce" content="__CSP_NONCE__">')
         (files / "assets" / "app.js").write_text("let calls = 1;" * 100)
-    clock, app = clock or Passing(), web.Application()
-    AppDoor(files, "", authenticate, Sessions(KEY, clock), clock).add_routes(app)
+    clock, links, app = HandClock(), links or UsedLinks(), web.Application()
+    AppDoor(files, "", authenticate, links.take, Sessions(KEY, clock)).add_routes(app)
     edge = HttpEdge(app, drain_s=0.1)
     await edge.start(f"unix:{folder}/door.sock")
     try:
         connector = aiohttp.UnixConnector(path=str(folder / "door.sock"))
         async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
-            yield Door(session, folder / "door.sock", clock)
+            yield Door(session, folder / "door.sock", clock, links)
     finally:
         await edge.drain()
 
@@ -115,6 +128,7 @@ async def test_a_token_becomes_a_cookie_that_no_script_reads_and_no_other_site_s
         pytest.param({"access_token": "\ud800"}, 401, "Access token is invalid", id="a lone surrogate"),
         pytest.param({"code": "\ud800"}, 401, "calldock open", id="a code of a lone surrogate"),
         pytest.param({"access_token": "unlucky"}, 503, "try again", id="intake is away"),
+        pytest.param({"access_token": "patient"}, 503, "try again", id="intake does not answer in time"),
         pytest.param({"access_token": "at home only"}, 403, "allowed networks", id="address that the account does not allow"),
         pytest.param({"access_token": " "}, 400, "is due", id="blank"),
         pytest.param({"access_token": 5}, 400, "is due", id="a number"),
@@ -190,9 +204,11 @@ async def test_a_session_is_told_its_role_and_address(tmp_path: Path) -> None:
                 return answer.status, await answer.json()
 
         assert await told("good") == (200, {"role": "ROLE_ADMIN", "address": "203.0.113.7"})
-        statuses = [(await told(token))[0] for token in (None, "wrong", "blocked", "at home only", "unlucky")]
+        statuses = [
+            (await told(token))[0] for token in (None, "wrong", "blocked", "at home only", "unlucky", "patient")
+        ]
 
-    assert statuses == [401, 401, 401, 403, 503]
+    assert statuses == [401, 401, 401, 403, 503, 503]
 
 
 async def test_signing_out_takes_the_cookie_away(tmp_path: Path) -> None:
@@ -207,10 +223,11 @@ async def test_a_code_lets_in_once_and_not_late(tmp_path: Path) -> None:
         code, late = await door.code(), await door.code()
         first, _, cookie = await door.post(SESSION, {"code": code})
         again, said, nothing = await door.post(SESSION, {"code": code})
-        door.clock.pass_by(CODE_LIFETIME)
+        door.clock.set(NOON + CODE_LIFETIME)
         too_late, _, _ = await door.post(SESSION, {"code": late})
 
     assert (first, again, too_late) == (200, 401, 401)
+    assert len(door.links.asked) == 2
     assert door.sessions.token({"cookie": cookie.partition(";")[0], APP_HEADER: "1"}) == "good"
     assert (said["message"][:26], nothing) == ("this link was used already", "")
 
@@ -225,17 +242,51 @@ async def test_a_link_is_made_for_good_tokens_alone(tmp_path: Path) -> None:
     assert said == [401, 401, 401, 401]
 
 
-async def test_a_code_of_one_media_lets_in_at_another_and_once_at_each(tmp_path: Path) -> None:
-    clock = Passing()
+async def test_a_code_of_one_media_lets_in_at_another_until_its_last_moment_and_once(tmp_path: Path) -> None:
+    links = UsedLinks()
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
-    async with a_door(tmp_path / "one", clock=clock) as one, a_door(tmp_path / "other", clock=clock) as other:
+    async with a_door(tmp_path / "one", links=links) as one, a_door(tmp_path / "other", links=links) as other:
         code = await one.code()
-        told = [(await door.post(SESSION, {"code": code}))[0] for door in (other, other, one, one)]
-        clock.pass_by(CODE_LIFETIME - timedelta(microseconds=1))
-        told += [(await other.post(SESSION, {"code": code}))[0]]
+        for door in (one, other):
+            door.clock.set(NOON + CODE_LIFETIME - timedelta(microseconds=1))
+        told = [(await door.post(SESSION, {"code": code}))[0] for door in (other, other, one)]
 
-    assert told == [200, 401, 200, 401, 401]
+    assert told == [200, 401, 401]
+
+
+@pytest.mark.parametrize(
+    ("fails", "status", "told"),
+    [
+        pytest.param(Trouble("intake answered UNAVAILABLE"), 503, "not available", id="away"),
+        pytest.param(PeerFailed("intake answered DEADLINE_EXCEEDED"), 503, "not available", id="slow"),
+        pytest.param(Refusal(Mnemonic.LIMIT_EXCEEDED, why="too many", retry_after_s=9.5), 429, "too many", id="full"),
+    ],
+)
+async def test_while_it_is_not_known_whether_a_link_was_used_nobody_is_let_in_and_then_it_works(
+    tmp_path: Path, fails: Exception, status: int, told: str
+) -> None:
+    async with a_door(tmp_path) as door:
+        code = await door.code()
+        door.links.fails = fails
+        async with door.session.post(f"http://door{SESSION}", json={"code": code}, headers=IN_APP) as refused:
+            said = await refused.json()
+        door.links.fails = None
+        afterwards, _, cookie = await door.post(SESSION, {"code": code})
+
+    assert (refused.status, "set-cookie" in refused.headers) == (status, False)
+    assert refused.headers.get("retry-after") == ("10" if status == 429 else None)
+    assert told in said["message"]
+    assert (afterwards, bool(cookie)) == (200, True)
+
+
+async def test_a_link_is_not_used_up_by_a_token_that_is_not_let_in(tmp_path: Path) -> None:
+    async with a_door(tmp_path) as door:
+        tokens = ("blocked", "at home only", "unlucky", "patient")
+        told = [(await door.post(SESSION, {"code": door.sessions.seal_code(token)}))[0] for token in tokens]
+
+    assert told == [401, 403, 503, 503]
+    assert not door.links.asked
 
 
 async def test_a_code_that_is_altered_lets_nobody_in_and_one_that_is_spelled_otherwise_is_still_used(
@@ -252,6 +303,7 @@ async def test_a_code_that_is_altered_lets_nobody_in_and_one_that_is_spelled_oth
         ]  # fmt: skip
 
     assert told == [401, 401, 401, 401, 200, 401]
+    assert [len(link.link_id) for link in door.links.asked] == [16, 16], "what is forged is asked of nobody"
 
 
 async def test_a_code_is_no_session(tmp_path: Path) -> None:
@@ -261,29 +313,6 @@ async def test_a_code_is_no_session(tmp_path: Path) -> None:
     spelled = code.translate(str.maketrans("-_.~", "+/:="))
     with pytest.raises(Refusal, match="not ours"):
         door.sessions.token({"cookie": f"{COOKIE}={spelled}", APP_HEADER: "1"})
-
-
-def test_a_code_from_before_a_restart_is_taken_for_used() -> None:
-    clock = Passing()
-    sessions = Sessions(KEY, clock)
-    code = SignInCodes(sessions, clock).make("token")
-    clock.pass_by(timedelta(seconds=1))
-
-    assert SignInCodes(sessions, clock).take(code) is None
-
-
-def test_used_codes_are_remembered_while_they_are_good_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app_door, "MOST_USED_CODES", 3)
-    clock = Passing()
-    codes = SignInCodes(Sessions(KEY, clock), clock)
-    for _ in range(3):
-        assert codes.take(codes.make("token")) == "token"
-    with pytest.raises(Trouble):
-        codes.take(codes.make("token"))
-
-    clock.pass_by(2 * CODE_LIFETIME)
-
-    assert codes.take(codes.make("token")) == "token"
 
 
 async def test_the_page_forbids_scripts_that_are_not_ours_and_has_a_nonce_of_its_own(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from services.intake.store.outbox import announce, pending, settle
 from services.intake.store.sales import NewSale, add_sale
 from services.intake.store.tables import CALL_WORK, FETCH, OUTBOX_WORK
 from services.intake.store.uploads import save_upload
+from services.intake.store.used_links import take_link
 from services.notify.server import MIGRATIONS as NOTIFY_MIGRATIONS
 from services.notify.store.claims import Cursor, claim_due
 from services.notify.store.queue import enqueue, settle_attempts
@@ -32,6 +33,7 @@ from services.shared.db.postgres import PostgresDatabase
 from services.shared.db.work_table import Claim
 from services.shared.errors import Refusal
 from services.shared.identity import AccountId
+from services.shared.sessions import CODE_LIFETIME
 from tests.stores.conftest import a_postgres
 from tests.stores.test_call_work import source
 from tests.support.makers import NOON, a_callback, a_checked_call, a_new_account, a_wav_record
@@ -329,3 +331,19 @@ async def test_a_notification_that_comes_while_its_call_is_erased_is_not_kept(no
     await both_ways(notify, (enqueue, [a_notification(1)], NOON), (erase_calls, [1]), turned=turned)
 
     assert await count(notify, "notifications") == 0
+
+
+@pytest.mark.parametrize(("request_id", "second_hears"), [("two", False), ("one", True)], ids=["another", "a repeat"])
+async def test_of_two_uses_of_a_link_that_meet_the_second_waits_for_the_first(
+    intake: Meeting, request_id: str, second_hears: bool
+) -> None:
+    link, end = bytes(16), NOON + CODE_LIFETIME
+
+    found = await meet(
+        intake,
+        (take_link, link, ACCOUNT, end, "one", NOON),
+        (take_link, link, ACCOUNT, end, request_id, NOON),
+    )
+
+    assert found == (True, second_hears)
+    assert await count(intake, "used_links") == 1

@@ -378,6 +378,22 @@ class RememberedExtIdRow(Row, table=True):
     forget_time: datetime = Field(sa_column=Column(Moment, nullable=False))
 
 
+class UsedLinkRow(Row, table=True):
+    """A one-time link into the client area that was used, and by which request."""
+
+    __tablename__ = "used_links"
+    __table_args__ = (
+        Index("used_links_account", "account_id"),
+        Index("used_links_time", "forget_time"),
+        {"sqlite_with_rowid": False},
+    )
+
+    link_id: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    request_id: str
+    forget_time: datetime = Field(sa_column=Column(Moment, nullable=False))
+
+
 class ObjectGarbageRow(Row, table=True):
     """The key of an object that nothing points to any more; it may be deleted from `not_before` on."""
 
