@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -11,7 +12,7 @@ import structlog
 from pydantic import ValidationError
 
 from services.shared.descriptors import raise_descriptor_limit
-from services.shared.errors import CannotRun
+from services.shared.errors import CannotRun, Trouble
 from services.shared.logs import set_up_logs
 from services.shared.memory import tune_memory
 from services.shared.settings import ServiceSettings, check_internal_listener
@@ -47,7 +48,7 @@ def run_service(name: str, settings_type: Callable[..., S], serve: Callable[[S],
     raise_descriptor_limit()
     try:
         asyncio.run(main())
-    except (CannotRun, OSError) as error:
+    except (CannotRun, Trouble, OSError) as error:
         log.error("service.cannot_run", reason=str(error))
         _leave(FAILED)
     stop_tracing()
@@ -66,6 +67,8 @@ def secrets_folder() -> str | None:
 
 def _leave(code: int) -> NoReturn:
     """Ends the process at once: everything is closed, and a look-up of a name that hangs in its thread must not hold it."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        # Lines that found no room are lost, as others before them.
+        with suppress(OSError):
+            stream.flush()
     os._exit(code)
