@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from services.media.download import Downloader, DownloadRefused, host_of
 from services.media.examine import warm_up
@@ -13,6 +12,7 @@ from services.media.process import judge
 from services.media.receive import receive_file
 from services.media.room import DownloadRoom
 from services.media.sandbox import Sandbox, WorkerKilled
+from services.media.scratch import scratch_file
 from services.media.verdict import (
     CONTRACT_RULES,
     AudioReport,
@@ -71,9 +71,8 @@ class Checking:
         with (
             self._places.one(account_id),
             self._room.file_of(host_of(url)) as room,
-            TemporaryDirectory(dir=self._scratch, prefix="check-") as folder,
+            scratch_file(self._scratch, "check") as file,
         ):
-            file = Path(folder) / "source"
             try:
                 await self._downloader.download(url, kind, rules, file, room.take, credential)
             except DownloadRefused as refused:
@@ -85,10 +84,9 @@ class Checking:
     ) -> Examination:
         """The verdict on a file of the declared size that comes in pieces. Raises Refusal limit_exceeded, or for a file that comes otherwise; Busy, Trouble."""
         rules = await self._intake.audio_rules(account_id)
-        with self._places.one(account_id), TemporaryDirectory(dir=self._scratch, prefix="check-") as folder:
+        with self._places.one(account_id), scratch_file(self._scratch, "check") as file:
             if size_bytes > rules.max_size_bytes:
                 return _too_large(size_bytes, rules)
-            file = Path(folder) / "source"
             await receive_file(pieces, size_bytes, file, self._limits.upload_timeout_s)
             return await self._judge(file, kind, rules)
 

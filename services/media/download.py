@@ -4,8 +4,7 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from yarl import URL
 
 from services.media.credential import HostCredential
 from services.media.digest import Digesting, Digests
+from services.media.scratch import writing
 from services.media.verdict import AudioRules, ErrorCode, Fault, RecordingFormat
 from services.shared.addresses import AddressRefused
 from services.shared.egress import EgressGuard, open_session
@@ -128,7 +128,7 @@ async def _receive(
     # A server that does not say may send as much as is taken at all.
     take(max_size_bytes if response.content_length is None else response.content_length)
     size, digesting = 0, Digesting()
-    with _writing(target) as write:
+    with writing(target) as write:
         async for piece in response.content.iter_chunked(PIECE_BYTES):
             size += len(piece)
             if size > max_size_bytes:
@@ -136,24 +136,6 @@ async def _receive(
             digesting.take(piece)
             write(piece)
     return Downloaded(size, digesting.digests())
-
-
-@contextmanager
-def _writing(target: Path) -> Iterator[Callable[[bytes], None]]:
-    """Writes the file. Our own disk's failures are Trouble, not the recording's fault."""
-    try:
-        file = target.open("wb", buffering=0)
-    except OSError as error:
-        raise Trouble("the scratch folder takes no file") from error
-
-    def write(piece: bytes) -> None:
-        try:
-            file.write(piece)
-        except OSError as error:
-            raise Trouble("the scratch folder takes no more") from error
-
-    with file:
-        yield write
 
 
 def host_of(url: str) -> str:

@@ -1,12 +1,12 @@
 """Fetching a recording: a guarded download, whole, into the object store."""
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from services.media.credential import HostCredential
 from services.media.download import Downloaded, Downloader, DownloadRefused, host_of
 from services.media.metrics import MediaMetrics
 from services.media.room import DownloadRoom
+from services.media.scratch import scratch_file
 from services.media.verdict import AudioRules, Fault, RecordingFormat
 from services.shared.objects import ObjectStore
 
@@ -31,12 +31,11 @@ class Fetching:
         rules: AudioRules,
         credential: HostCredential | None = None,
     ) -> Downloaded | Fault:
-        """Stores the recording under the key, or says why it is not to be had. Raises Busy when no more downloads fit, Trouble when the store is away."""
+        """Stores the recording under the key, or says why it is not to be had. Raises Busy when no more downloads fit, Trouble when the store is away or the disk is full."""
         with (
             self._room.file_of(host_of(url)) as room,
-            TemporaryDirectory(dir=self._scratch, prefix="fetch-") as folder,
+            scratch_file(self._scratch, "fetch") as file,
         ):
-            file = Path(folder) / "source"
             try:
                 downloaded = await self._downloader.download(url, kind, rules, file, room.take, credential)
             except DownloadRefused as refused:

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import structlog
 
 from services.media.peers import Intake
 from services.media.receive import receive_file
+from services.media.scratch import scratch_file
 from services.media.verdict import RecordingFormat
 from services.shared.errors import Mnemonic, Refusal, Trouble
 from services.shared.identity import AccountId
@@ -54,9 +54,8 @@ class HandingOver:
             raise Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=("size_bytes",), value=size_bytes, why=why)
         with (
             self._places.one(account_id),
-            TemporaryDirectory(dir=self._scratch, prefix="put-") as folder,
+            scratch_file(self._scratch, "put") as file,
         ):
-            file = Path(folder) / "source"
             digests = await receive_file(pieces, size_bytes, file, self._upload_timeout_s)
             # Registered first: a file that was stored and is not known to anybody would stay for ever.
             registered = await self._intake.register_upload(account_id, kind, size_bytes, digests)

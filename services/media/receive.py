@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from services.media.digest import Digesting, Digests
-from services.shared.errors import Mnemonic, Refusal, Trouble
+from services.media.scratch import writing
+from services.shared.errors import Mnemonic, Refusal
 
 
 async def receive_file(pieces: AsyncIterator[bytes], size_bytes: int, target: Path, timeout_s: float) -> Digests:
@@ -14,18 +15,16 @@ async def receive_file(pieces: AsyncIterator[bytes], size_bytes: int, target: Pa
     received = 0
     try:
         async with asyncio.timeout(timeout_s):
-            with target.open("wb", buffering=0) as file:
+            with writing(target) as write:
                 async for piece in pieces:
                     received += len(piece)
                     if received > size_bytes:
                         break
                     digesting.take(piece)
-                    file.write(piece)
+                    write(piece)
     except TimeoutError:
         why = f"the file did not come within {timeout_s:g} s"
         raise Refusal(Mnemonic.DATA_LIMIT_EXCEEDED, path=("file",), why=why, grpc_code="DEADLINE_EXCEEDED") from None
-    except OSError as error:
-        raise Trouble("the scratch folder takes no more") from error
     if received != size_bytes:
         # A caller who hung up looks like one who has sent all.
         why = f"{size_bytes:,} bytes are declared, {'more' if received > size_bytes else f'{received:,}'} came"

@@ -1,19 +1,21 @@
 """A disk that is full: what was answered stays, what was not is not half there, and with room again it goes on.
 
-No disk is filled. SQLite is given a number of pages (`max_page_count`), beyond which it fails as on a full disk (SQLITE_FULL); files end at a size (RLIMIT_FSIZE), beyond
+No disk is filled here (see test_disk_full_instance.py). SQLite is given a number of pages (`max_page_count`), beyond which it fails as on a full disk (SQLITE_FULL); files end at a size (RLIMIT_FSIZE), beyond
 which a write fails as one does on a full disk.
 """
 
 import asyncio
 import resource
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
 
+from services.media.receive import receive_file
+from services.media.scratch import scratch_file
 from services.shared.db.engine import SqliteDatabase
 from services.shared.errors import Trouble
 from services.shared.objects import Storage, open_store
@@ -69,6 +71,21 @@ async def test_the_folder_of_objects_is_full(tmp_path: Path) -> None:
 
     assert await store.get("1/1/1/1.mp3") == b"before"
     assert len(await store.get("1/1/1/2.mp3")) == 4 * FILE_BYTES
+
+
+async def test_a_piece_of_which_the_disk_takes_a_part_is_not_taken_for_whole(tmp_path: Path) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield bytes(FILE_BYTES - 1000)
+        # The last piece: nothing is written after it that would fail.
+        yield bytes(2000)
+
+    with _files_up_to(FILE_BYTES), pytest.raises(Trouble):
+        await receive_file(pieces(), FILE_BYTES + 1000, tmp_path / "source", 10)
+
+
+def test_a_scratch_folder_that_takes_no_folder_is_trouble(tmp_path: Path) -> None:
+    with pytest.raises(Trouble), scratch_file(tmp_path / "away", "fetch"):
+        pass
 
 
 def _add(connection: Connection, number: int) -> None:
