@@ -284,7 +284,7 @@ class Loops:
         """Works until stopped; cancelling gives back what is held."""
         async with asyncio.TaskGroup() as group:
             upkeep = [
-                group.create_task(sweep_until_cancelled(self._sweep, self._look, self._rng)),
+                group.create_task(sweep_until_cancelled(self._sweep, self._loops, self._look, self._rng)),
                 group.create_task(self._wake_ups.run_until_cancelled()),
             ]
             upkeep += [

@@ -123,7 +123,7 @@ async def serve(settings: NotifySettings) -> None:
         )
         async with asyncio.TaskGroup() as group:
             posting_processes = group.create_task(posters.run())
-            sweeping = group.create_task(sweep_until_cancelled(upkeep.sweep, loop.wake, rng))
+            sweeping = group.create_task(sweep_until_cancelled(upkeep.sweep, [loop], loop.wake, rng))
             hearing = group.create_task(wake_ups.run_until_cancelled())
             following = group.create_task(follow_readiness_until_cancelled((public, internal), partial(answers, db)))
             keeping = group.create_task(keep_right_until_cancelled(clock))

@@ -5,7 +5,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
 
@@ -22,6 +22,9 @@ POLL_S = 1.0
 """How long a loop sleeps when nobody wakes it: delayed rows and freed leases are found this late at most."""
 
 SWEEP_PAUSE = timedelta(seconds=0.5)
+
+AGAIN_S = 0.5
+"""How long until leases that could not be renewed are renewed again."""
 
 FIRST_PAUSE = timedelta(seconds=0.2)
 LONGEST_PAUSE = timedelta(seconds=30)
@@ -57,7 +60,8 @@ class WorkLoop(Generic[C]):
     """Runs `handle` over claimed work, at most `concurrency` pieces at once.
 
     A handler ends its piece by itself (finish, advance or delay). Trouble puts the piece off with a growing pause; any other exception is a bug: it is
-    logged and the lease runs out, which the sweep counts, so that a piece which always fails comes to an end.
+    logged and the lease runs out, which the sweep counts, so that a piece which always fails comes to an end. What the database did not take (a renewal, a
+    delay) is written when it is back: a lease must not be counted as run out because nobody could write.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class WorkLoop(Generic[C]):
         self._wake = asyncio.Event()
         self._running: dict[int, tuple[C, asyncio.Task[None]]] = {}
         self._troubles: dict[int, int] = {}
+        self._is_late = False
         self._stopping = False
 
     def wake(self) -> None:
@@ -97,6 +102,11 @@ class WorkLoop(Generic[C]):
         """Takes no more work; `run` returns when the running pieces are done or `run` is cancelled."""
         self._stopping = True
         self._wake.set()
+
+    async def hold(self) -> None:
+        """Renews what could not be renewed in its time; to be called before leases that ran out are freed. Raises Trouble."""
+        if self._is_late:
+            await self._renew()
 
     async def run(self) -> None:
         """Works until `stop`. Cancelling it gives what is held back."""
@@ -179,10 +189,19 @@ class WorkLoop(Generic[C]):
         log.info(
             "work.delayed", loop=self._name, key=claim.key, reason=str(trouble), pause_s=round(pause.total_seconds(), 2)
         )
+        until = self._clock.now() + pause
+        while True:
+            if await self._is_delayed(claim, until) or self._stopping:
+                return
+            await asyncio.sleep(POLL_S)
+
+    async def _is_delayed(self, claim: C, until: datetime) -> bool:
         try:
-            await self._queue.delay(claim, self._clock.now() + pause)
+            await self._queue.delay(claim, until)
         except Trouble as failed:
             log.warning("work.delay_failed", loop=self._name, key=claim.key, reason=str(failed))
+            return False
+        return True
 
     async def _give_back(self, claim: C) -> None:
         try:
@@ -191,32 +210,40 @@ class WorkLoop(Generic[C]):
             log.warning("work.release_failed", loop=self._name, key=claim.key, reason=str(failed))
 
     async def _renew_until_cancelled(self) -> None:
+        pause_s = self._lease.total_seconds() / 3
         while True:
-            await asyncio.sleep(self._lease.total_seconds() / 3)
-            held = [*(claim for claim, _ in self._running.values()), *self._next]
-            if not held:
-                continue
+            await asyncio.sleep(min(AGAIN_S, pause_s) if self._is_late else pause_s)
             try:
-                ours = await self._queue.renew(held, self._clock.now() + self._lease)
+                await self._renew()
             except Trouble as trouble:
                 log.warning("work.renew_failed", loop=self._name, reason=str(trouble))
-                continue
-            lost = {claim.token for claim in held} - ours
-            self._next = deque(claim for claim in self._next if claim.token not in lost)
-            for claim in held:
-                running = self._running.get(claim.token)
-                if claim.token not in ours and running is not None:
-                    self._ended(self._name, Ending.LOST)
-                    log.warning("work.lease_lost", loop=self._name, key=claim.key)
-                    running[1].cancel()
+
+    async def _renew(self) -> None:
+        held = [*(claim for claim, _ in self._running.values()), *self._next]
+        self._is_late = True
+        ours = await self._queue.renew(held, self._clock.now() + self._lease)
+        self._is_late = False
+        lost = {claim.token for claim in held} - ours
+        self._next = deque(claim for claim in self._next if claim.token not in lost)
+        for claim in held:
+            running = self._running.get(claim.token)
+            if claim.token not in ours and running is not None:
+                self._ended(self._name, Ending.LOST)
+                log.warning("work.lease_lost", loop=self._name, key=claim.key)
+                running[1].cancel()
 
 
 async def sweep_until_cancelled(
-    sweep: Callable[[], Awaitable[object]], swept: Callable[[], None], rng: random.Random
+    sweep: Callable[[], Awaitable[object]],
+    loops: Sequence[WorkLoop[Any]],
+    swept: Callable[[], None],
+    rng: random.Random,
 ) -> None:
-    """Sweeps about twice a second: delayed work whose time has come, leases that ran out. `swept` is called after each, so that loops look."""
+    """Sweeps about twice a second: delayed work whose time has come, leases that ran out but for those that `loops` hold. `swept` is called after each, so that loops look."""
     while True:
         try:
+            for loop in loops:
+                await loop.hold()
             await sweep()
             swept()
         except Trouble as trouble:

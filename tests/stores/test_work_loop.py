@@ -14,7 +14,7 @@ from services.shared.db.database import Database
 from services.shared.db.work_queue import WorkQueue
 from services.shared.db.work_table import READY, Claim
 from services.shared.errors import Trouble
-from services.shared.work import WorkLoop
+from services.shared.work import WorkLoop, sweep_until_cancelled
 
 LEASE = timedelta(seconds=0.6)
 
@@ -210,3 +210,58 @@ async def test_what_is_claimed_ahead_is_worked_on_though_all_before_it_were_lost
     await running
 
     assert begun == [1, 2, 3, 4, 5]
+
+
+class FullQueue(WorkQueue):
+    """Of a database that, while it is full, takes neither renewals nor delays; a sweep comes through all the same, as small writes do."""
+
+    is_full = False
+
+    async def renew(self, held: Sequence[Claim], lease_end: datetime) -> set[int]:
+        self._refuse()
+        return await super().renew(held, lease_end)
+
+    async def delay(self, claim: Claim, until: datetime) -> None:
+        self._refuse()
+        await super().delay(claim, until)
+
+    def _refuse(self) -> None:
+        if self.is_full:
+            raise Trouble("full")
+
+
+@pytest.mark.parametrize("is_running", [True, False], ids=["worked on", "to be put off"])
+async def test_a_lease_that_a_full_database_could_not_renew_is_not_counted(
+    intake_db: Database, is_running: bool
+) -> None:
+    await add(intake_db)
+    clock = SystemClock()
+    queue = FullQueue(intake_db, CALL_WORK, stage=0, clock=clock)
+    expiries: list[int] = []
+    began, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def handle(claim: Claim) -> None:
+        expiries.append(claim.expiries)
+        if len(expiries) == 1:
+            queue.is_full = True
+            began.set()
+            if is_running:
+                await goes_on.wait()
+            raise Trouble("full")
+        await intake_db.write(CALL_WORK.finish, claim.key, claim.token)
+        loop.stop()
+
+    async def sweep() -> None:
+        await intake_db.write(CALL_WORK.sweep, clock.now())
+
+    loop = WorkLoop("test", queue, handle, concurrency=4, lease=LEASE, clock=clock, rng=random.Random(1))
+    running = asyncio.create_task(loop.run())
+    sweeping = asyncio.create_task(sweep_until_cancelled(sweep, [loop], loop.wake, random.Random(2)))
+    await began.wait()
+    await asyncio.sleep(2.5 * LEASE.total_seconds())
+    queue.is_full = False
+    goes_on.set()
+    await asyncio.wait_for(running, 10)
+    sweeping.cancel()
+
+    assert expiries == [0, 0]

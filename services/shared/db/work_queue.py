@@ -41,6 +41,8 @@ class WorkQueue:
 
     async def renew(self, held: Sequence[Claim], lease_end: datetime) -> set[int]:
         """Lengthens leases; answers the tokens that still hold."""
+        if not held:
+            return set()
         return await self._db.write(self._work.renew, [(claim.key, claim.token) for claim in held], lease_end)
 
     async def delay(self, claim: Claim, until: datetime) -> None:
