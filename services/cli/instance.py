@@ -1,9 +1,12 @@
 """A running instance: its folder, its lock, and how the command line finds its sockets."""
 
 import base64
+import errno
 import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
@@ -12,6 +15,7 @@ RUNTIME_FILE = "runtime.json"
 SECRET_KEY_FILE = "secret.key"
 MAX_SOCKET_PATH = 107
 """The longest path of a unix socket that Linux takes, in bytes."""
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class InstanceRunning(Exception):
@@ -41,6 +45,16 @@ class Runtime:
     def internal(self, service: str) -> str:
         """The address of a service's internal listener."""
         return f"unix:{self.sockets}/{service}-internal.sock"
+
+
+@contextmanager
+def keeping_in(data_dir: Path) -> Iterator[None]:
+    """Turns what the data directory does not take into CannotStart, which says what to do."""
+    try:
+        yield
+    except OSError as error:
+        why = "its disk is full, make room there" if error.errno in _FULL else error.strerror
+        raise CannotStart(f"{data_dir} takes no files: {why}, or name another --data-dir") from error
 
 
 def lock_data_dir(data_dir: Path) -> TextIO:

@@ -22,7 +22,15 @@ import structlog
 
 from services.cli.certificates import Certificate, certificate_files
 from services.cli.front_door import FrontDoor, descriptor_set, envoy_binary, openapi_document
-from services.cli.instance import MAX_SOCKET_PATH, CannotStart, Runtime, lock_data_dir, secret_key, write_runtime
+from services.cli.instance import (
+    MAX_SOCKET_PATH,
+    CannotStart,
+    Runtime,
+    keeping_in,
+    lock_data_dir,
+    secret_key,
+    write_runtime,
+)
 from services.cli.supervisor import STOP_S, Child, Supervisor
 from services.cli.tracing_door import Tracing
 from services.shared.sealing import derived_key, read_key
@@ -110,7 +118,8 @@ async def running(
             f"{_DATABASE_URL} is set: set {_SEALING_KEY} too, the same for all who use that database (`openssl rand -base64 32` makes one)"
         )
     data_dir = data_dir.absolute()  # noqa: ASYNC240 - asks nobody but the process itself
-    lock = lock_data_dir(data_dir)
+    with keeping_in(data_dir):
+        lock = lock_data_dir(data_dir)
     sockets = Path(tempfile.mkdtemp(prefix="calldock-"))
     try:
         check_port_is_free(address, port)
@@ -124,7 +133,8 @@ async def running(
         supervisor = Supervisor(children, output)
         scheme = "http" if certificate is None else "https"
         instance = Instance(f"{scheme}://{_in_url(address)}:{port}", sockets, exposed, supervisor)
-        write_runtime(data_dir, instance.runtime)
+        with keeping_in(data_dir):
+            write_runtime(data_dir, instance.runtime)
         # Not a TaskGroup: it would wrap what the body raises, and a body that fails must still be followed by a stop.
         supervising = asyncio.create_task(supervisor.run())
         renewing = asyncio.create_task(certificate.renew_until_cancelled()) if certificate is not None else None
@@ -239,7 +249,8 @@ def _children(
         **{f"CALLDOCK_{name.upper()}_ADDRESS": f"unix:{sockets}/{name}-internal.sock" for name in SERVICES},
     }
     # Only who seals secrets gets the key, and only who keeps something the database, whose address may hold a password.
-    sealing_key = environment.get(_SEALING_KEY) or secret_key(data_dir)
+    with keeping_in(data_dir):
+        sealing_key = environment.get(_SEALING_KEY) or secret_key(data_dir)
     key = {_SEALING_KEY: sealing_key}
     bucket = {name: environment[name] for name in (_BUCKET_KEY,) if name in environment}
     database = {name: environment[name] for name in (_DATABASE_URL,) if name in environment}

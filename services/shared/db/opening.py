@@ -3,10 +3,13 @@
 from pathlib import Path
 from types import MappingProxyType
 
+from sqlalchemy.exc import OperationalError
+
 from services.shared.db.database import Database
 from services.shared.db.engine import Functions, SqliteDatabase
 from services.shared.db.migrate import check_up_to_date, migrate
 from services.shared.db.postgres import PostgresDatabase
+from services.shared.errors import CannotRun
 from services.shared.settings import DatabaseSettings
 
 
@@ -30,6 +33,10 @@ async def open_database(
             with own.engine.connect() as connection:
                 check_up_to_date(connection, migrations)
         own.start()
+    except OperationalError as error:
+        own.close()
+        # A full disk, most of all. A migration is there whole or not at all: the next start begins where this one did.
+        raise CannotRun(f"{settings.data_dir / name}.db cannot be used: {error.orig}") from error
     except BaseException:
         own.close()
         raise
