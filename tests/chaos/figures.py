@@ -6,8 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 
-from tests.chaos.topology import Topology
-from tests.chaos.traffic import Traffic, look
+from tests.chaos.traffic import System, Traffic, look
 from tests.support.running import until
 
 BEFORE, AFTER = 6, 6
@@ -37,13 +36,15 @@ FIGURES: dict[str, Figure] = {}
 
 
 @contextmanager
-def under_traffic(topology: Topology, fault: str, *, injected: int = 1, pause_s: float = 0.1) -> Iterator[Traffic]:
+def under_traffic(
+    system: System, fault: str, *, injected: int = 1, clients: int = 2, pause_s: float = 0.1, handing_over: int = 0
+) -> Iterator[Traffic]:
     """Calls go in before, while and after the body breaks something; then nothing may be lost, twice, half, out of order or left over.
 
-    `pause_s` lies between two uploads of a client: what long faults leave waiting must come to its end.
+    `pause_s` lies between two uploads of a client: what long faults leave waiting must come to its end. The last `handing_over` of the clients send files, not links.
     """
     figure = FIGURES.setdefault(fault, Figure(fault))
-    with Traffic(topology, f"f{next(_numbers)}", pause_s=pause_s) as traffic:
+    with Traffic(system, f"f{next(_numbers)}", clients=clients, pause_s=pause_s, handing_over=handing_over) as traffic:
         until(lambda: len(traffic.acknowledged) >= BEFORE, 60)
         yield traffic
         mended = time.monotonic()

@@ -66,10 +66,10 @@ def test_intake_is_restored_from_an_older_backup_than_notify(topology: Topology)
 
 
 def _upload_again(traffic: Traffic, names: list[str]) -> None:
-    topology = traffic.topology
+    system = traffic.system
 
     def done() -> bool:
-        status, answer = ask(topology, "/v1/calls:upload", {"calls": [a_call(topology, name) for name in names]})
+        status, answer = ask(system, "/v1/calls:upload", {"calls": [a_call(system, name) for name in names]})
         if status == 200:
             traffic.acknowledged.update({each["ext_id"]: each["call_session_id"] for each in answer["calls"]})
         return status == 200

@@ -1,5 +1,6 @@
 """Three intakes, three medias and two notifies on one PostgreSQL and one bucket, behind Envoy, all on loopback; each comes back when it dies, as an orchestrator would have it."""
 
+import asyncio
 import base64
 import os
 import signal
@@ -13,7 +14,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+import asyncpg  # type: ignore[import-untyped]
 import grpc
 from calldock.intake.internal.v1.admin_service_pb2 import CreateAccountRequest
 from calldock.intake.internal.v1.admin_service_pb2_grpc import AdminServiceStub
@@ -111,6 +114,28 @@ class Topology:
     def services(self) -> list[Program]:
         """The replicas of all three."""
         return [each for name in COUNTS for each in self.programs[name]]
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """Whose calls go in."""
+        return (self.account,)
+
+    def run(self, statement: str) -> list[Any]:
+        """The rows of a statement on the database, by a connection of its own."""
+
+        async def fetch() -> list[Any]:
+            connection = await asyncpg.connect(self.database_url)
+            try:
+                found: list[Any] = await connection.fetch(statement)
+                return found
+            finally:
+                await connection.close()
+
+        return asyncio.run(fetch())
+
+    def stored(self) -> set[str]:
+        """The keys of all objects."""
+        return {key.removeprefix("calls/") for key in self.bucket.stored()}
 
     @property
     def envoy(self) -> Program:

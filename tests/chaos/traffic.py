@@ -1,22 +1,22 @@
 """Calls that go in while things break, and the look afterwards: every acknowledged call is there once and ended, told of in order, and nothing is left over."""
 
-import asyncio
 import json
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
-import asyncpg  # type: ignore[import-untyped]
-
-from tests.chaos.topology import Topology
+from tests.support.audio import good_wav
+from tests.support.hosts import Host
 from tests.support.makers import a_json_call
-from tests.support.running import until
+from tests.support.running import Account, until
 
 BATCH = 3
 ENDED_WITHIN_S = 120.0
@@ -24,17 +24,43 @@ GONE_WITHIN_S = 30.0
 TOLD = ["in_process", "processed"]
 
 
+class System(Protocol):
+    """What calls go into while it breaks."""
+
+    @property
+    def host(self) -> Host:
+        """Where recordings come from and notifications go."""
+
+    @property
+    def accounts(self) -> Sequence[Account]:
+        """Whose calls go in."""
+
+    def url(self, path: str) -> str:
+        """An address at the front door."""
+
+    def run(self, statement: str) -> list[Any]:
+        """The rows of a statement, in which tables are `intake.calls`, `notify.notifications`."""
+
+    def stored(self) -> set[str]:
+        """The keys of all objects."""
+
+
 @dataclass
 class Traffic:
-    """Uploads without an end from a few clients. Each asks once; what is not answered counts for nothing."""
+    """Uploads without an end from a few clients, of one account after the other. Each asks once; what is not answered counts for nothing.
 
-    topology: Topology
+    The last `handing_over` of the clients hand their recordings over as files, where others name links.
+    """
+
+    system: System
     prefix: str
     clients: int = 2
     pause_s: float = 0.1
+    handing_over: int = 0
     acknowledged: dict[str, str] = field(default_factory=dict)
     sent: set[str] = field(default_factory=set)
     failed: Counter[str] = field(default_factory=Counter)
+    refusals: set[str] = field(default_factory=set)
     last_failure_s: float = 0.0
     _over: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -56,44 +82,73 @@ class Traffic:
             if self._over.is_set():
                 return
             names = [f"{self.prefix}-{client}-{number}-{place}" for place in range(BATCH)]
-            self._upload(names)
+            self._upload(client, names)
             self._over.wait(self.pause_s)
 
-    def _upload(self, names: list[str]) -> None:
+    def _upload(self, client: int, names: list[str]) -> None:
+        account = self.system.accounts[client % len(self.system.accounts)]
+        calls = []
+        for name in names:
+            calls.append(a_call(self.system, name))
+            if client >= self.clients - self.handing_over:
+                status, answer = hand_over(self.system, account)
+                if status != 200:
+                    self._failed(status, answer)
+                    return
+                calls[-1]["wav_records"][0]["record_url"] = answer["record_url"]
         self.sent.update(names)
-        calls = [a_call(self.topology, name) for name in names]
-        status, answer = ask(self.topology, "/v1/calls:upload", {"calls": calls})
+        status, answer = ask(self.system, "/v1/calls:upload", {"calls": calls}, account)
+        if status != 200:
+            self._failed(status, answer)
+            return
         with self._lock:
-            if status == 200:
-                self.acknowledged.update({each["ext_id"]: each["call_session_id"] for each in answer["calls"]})
-            else:
-                self.failed[str(status)] += 1
-                self.last_failure_s = time.monotonic()
+            self.acknowledged.update({each["ext_id"]: each["call_session_id"] for each in answer["calls"]})
+
+    def _failed(self, status: int, answer: str) -> None:
+        with self._lock:
+            self.failed[str(status)] += 1
+            self.refusals.add(answer)
+            self.last_failure_s = time.monotonic()
 
 
-def a_call(topology: Topology, ext_id: str) -> dict[str, Any]:
+def a_call(system: System, ext_id: str) -> dict[str, Any]:
     """A call with one recording, that wants to tell of all that becomes of it."""
-    record = {"employee_name": "Anna", "employee_channel": "left", "record_url": f"{topology.host.url}/good.wav"}
+    record = {"employee_name": "Anna", "employee_channel": "left", "record_url": f"{system.host.url}/good.wav"}
     return a_json_call(
         ext_id=ext_id,
         wav_records=[record],
-        callback={"url": topology.host.hook, "events": ["in_process", "processed", "error"]},
+        callback={"url": system.host.hook, "events": ["in_process", "processed", "error"]},
     )
 
 
-def ask(topology: Topology, path: str, body: object = None) -> tuple[int, Any]:
-    """One request; 0 when there was no answer."""
-    request = urllib.request.Request(topology.url(path), None if body is None else json.dumps(body).encode())
-    request.add_header("authorization", f"Bearer {topology.account.token}")
+def ask(system: System, path: str, body: object = None, account: Account | None = None) -> tuple[int, Any]:
+    """One request, of the first account when none is named: its status and answer, which is a text when it is no 200; 0 when there was no answer."""
+    data = None if body is None else json.dumps(body).encode()
+    return _answer(system, account or system.accounts[0], urllib.request.Request(system.url(path), data))
+
+
+def hand_over(system: System, account: Account) -> tuple[int, Any]:
+    """Sends a recording as a file; answers as `ask`."""
+    headers = {"content-type": "audio/wav"}
+    return _answer(system, account, urllib.request.Request(system.url("/v1/recordings:put"), _wav(), headers))
+
+
+def _answer(system: System, account: Account, request: urllib.request.Request) -> tuple[int, Any]:
+    request.add_header("authorization", f"Bearer {account.token}")
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=40) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
-        error.close()
-        return error.code, None
+        with error:
+            return error.code, error.read().decode()
     except (OSError, ValueError):
-        return 0, None
+        return 0, ""
+
+
+@cache
+def _wav() -> bytes:
+    return good_wav(17)
 
 
 @dataclass(frozen=True)
@@ -118,8 +173,8 @@ class Seen:
 
 def look(traffic: Traffic) -> Seen:
     """Waits until the loops ran dry, then counts. Raises TimeoutError when they do not."""
-    topology = traffic.topology
-    rows = Rows(topology)
+    system = traffic.system
+    rows = Rows(system)
     until(
         lambda: (
             rows.number("SELECT (SELECT count(*) FROM intake.call_work) + (SELECT count(*) FROM intake.outbox)") == 0
@@ -133,7 +188,7 @@ def look(traffic: Traffic) -> Seen:
     # What late writers may still bring goes ten minutes later: here, now.
     rows.run("UPDATE intake.object_garbage SET not_before = 0")
     until(lambda: rows.number("SELECT count(*) FROM intake.object_garbage") == 0, ENDED_WITHIN_S)
-    orphans = orphaned(topology, rows)
+    orphans = orphaned(system, rows)
     stored = rows.all(
         "SELECT c.ext_id, c.call_session_id, c.status, count(r.recording_id) FROM intake.calls c"
         " LEFT JOIN intake.recordings r USING (call_session_id) GROUP BY 1, 2, 3"
@@ -141,9 +196,9 @@ def look(traffic: Traffic) -> Seen:
     ours = [row for row in stored if row[0].startswith(f"{traffic.prefix}-")]
     by_ext_id = Counter(row[0] for row in ours)
     ended = {row[0]: str(row[1]) for row in ours if row[2] == "processed"}
-    heard = {name: [each["status"] for each in topology.host.heard[name]] for name in by_ext_id}
+    heard = {name: [each["status"] for each in system.host.heard[name]] for name in by_ext_id}
     batches = Counter(name.rpartition("-")[0] for name in by_ext_id)
-    deliveries = Counter(delivery for delivery, name, _ in topology.host.deliveries if name in by_ext_id)
+    deliveries = Counter(delivery for delivery, name, _ in system.host.deliveries if name in by_ext_id)
     return Seen(
         calls=len(traffic.acknowledged),
         lost=sum(ended.get(name) != number for name, number in traffic.acknowledged.items()),
@@ -157,12 +212,12 @@ def look(traffic: Traffic) -> Seen:
     )
 
 
-def orphaned(topology: Topology, rows: "Rows") -> set[str]:
+def orphaned(system: System, rows: "Rows") -> set[str]:
     """Objects that stay though no row names them, and names that stay without an object."""
-    left = _left_over(topology, rows)
+    left = _left_over(system, rows)
 
     def is_gone() -> bool:
-        left.intersection_update(_left_over(topology, rows))
+        left.intersection_update(_left_over(system, rows))
         return not left
 
     with suppress(TimeoutError):
@@ -170,32 +225,19 @@ def orphaned(topology: Topology, rows: "Rows") -> set[str]:
     return left
 
 
-def _left_over(topology: Topology, rows: "Rows") -> set[str]:
+def _left_over(system: System, rows: "Rows") -> set[str]:
     """At this moment: something may be on its way out."""
     rows.run("UPDATE intake.object_garbage SET not_before = 0 WHERE not_before > 0")
     named = rows.all("SELECT audio_key, source_key FROM intake.recordings")
-    kept = {key.removeprefix("calls/") for key in topology.bucket.stored()}
+    kept = system.stored()
     return (kept - {key for row in named for key in row}) | ({row[0] for row in named if row[0]} - kept)
 
 
 class Rows:
-    """Statements on the topology's PostgreSQL, each with a connection of its own."""
+    """Statements on a system's databases."""
 
-    def __init__(self, topology: Topology) -> None:
-        self._url = topology.database_url
-
-    def all(self, statement: str) -> list[Any]:
-        """The rows."""
-
-        async def fetch() -> list[Any]:
-            connection = await asyncpg.connect(self._url)
-            try:
-                found: list[Any] = await connection.fetch(statement)
-                return found
-            finally:
-                await connection.close()
-
-        return asyncio.run(fetch())
+    def __init__(self, system: System) -> None:
+        self.all = system.run
 
     def number(self, statement: str) -> int:
         """The only number."""

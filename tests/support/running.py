@@ -8,8 +8,8 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -146,17 +146,23 @@ class Calldock:
         return None
 
 
-@contextmanager
-def a_calldock(folder: Path, **settings: str) -> Iterator[Calldock]:
+def a_calldock(folder: Path, **settings: str) -> AbstractContextManager[Calldock]:
     """Starts `calldock up`, waits for its ready line, stops it by SIGTERM and checks that it left well."""
+    return a_calldock_within((), folder, folder, settings)
+
+
+@contextmanager
+def a_calldock_within(
+    within: Sequence[str], folder: Path, seen: Path, settings: Mapping[str, str]
+) -> Iterator[Calldock]:
+    """As `a_calldock`, run by the command `within`, such as in a namespace: what is `folder` there is `seen` here under another path."""
     port = free_port()
-    log = folder / "calldock.log"
+    log = seen / "calldock.log"
     settings = {**own_database(), **settings}
     environment = {**os.environ, **{f"CALLDOCK_{name}": value for name, value in settings.items()}}
-    data_dir = folder / "data"
     with log.open("w") as errors:
         process = subprocess.Popen(
-            [CALLDOCK, "up", "--data-dir", str(data_dir), "--listen", f"127.0.0.1:{port}"],
+            [*within, CALLDOCK, "up", "--data-dir", str(folder / "data"), "--listen", f"127.0.0.1:{port}"],
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
@@ -166,7 +172,7 @@ def a_calldock(folder: Path, **settings: str) -> Iterator[Calldock]:
             assert process.stdout is not None
             line = process.stdout.readline()
             assert line == f"calldock is ready: http://127.0.0.1:{port}\n", log.read_text()[-3000:]
-            calldock = Calldock(data_dir, port, process, log)
+            calldock = Calldock(seen / "data", port, process, log)
             yield calldock
             calldock.channel.close()
             process.terminate()
