@@ -2,7 +2,8 @@
 
 Run: `python -m benchmarks.client_area [--calls 100000] [--events 20000] [--rounds 5]`, with Chromium on this machine (`make chromium`) and the area built (`make web`). A whole instance on SQLite,
 filled by the database itself. The list takes input when its first row is there, it has the focus, and a frame after that is done; the time runs from the navigation on. A cold start has an empty cache in a browser of its own, a warm
-one goes there again in the same one. Scrolling steps through the list as pages come; a frame is the time between two of requestAnimationFrame. Changes
+one goes there again in the same one. Scrolling steps through the list as pages come; a frame is the time between two of requestAnimationFrame. What a page costs
+is the processor time of the script, from a jump to the list's end until two frames after the page came, at the list's beginning and shortly before its last call. Changes
 come as answers to WatchCalls that this benchmark gives itself, some hundreds a second. The heap is that of V8 after a collection.
 """
 
@@ -18,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from playwright.async_api import Browser, Page, Route, async_playwright
+from playwright.async_api import Browser, CDPSession, Page, Route, async_playwright
 
 from benchmarks.filling import Filling, fill_stored, whole_second
 from services.intake.server import MIGRATIONS
@@ -32,6 +33,8 @@ MOST_GROWTH_MB = 10.0
 MB = 1_000_000
 BATCH = 500
 LIMIT_MS = 180_000
+PAGES = 10
+PAGE_CALLS = 500
 TAKES_INPUT = """() => new Promise(done => {
   const look = () => {
     const table = document.querySelector('[role=table]');
@@ -50,8 +53,17 @@ SCROLL = """async count => {
     const now = await frame();
     frames.push(now - before);
     before = now;
-    if (table.querySelector(`[aria-rowindex='${count + 1}']`)) return frames;
+    if (Number(table.querySelector('.rows [role=row]:last-child')?.ariaRowIndex) > count) return frames;
   }
+}"""
+NEXT_PAGE = """async () => {
+  const table = document.querySelector('[role=table]');
+  const frame = () => new Promise(requestAnimationFrame);
+  const height = table.scrollHeight;
+  table.scrollTop = height;
+  while (table.scrollHeight === height) await frame();
+  await frame();
+  await frame();
 }"""
 
 
@@ -80,6 +92,24 @@ async def heap_mb(page: Page) -> float:
     used = (await session.send("Runtime.getHeapUsage"))["usedSize"]
     await session.detach()
     return float(used) / MB
+
+
+async def page_ms(page: Page) -> float:
+    """Milliseconds of script for a page that comes, the median of some."""
+    session = await page.context.new_cdp_session(page)
+    await session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    times = []
+    for _ in range(PAGES):
+        before = await _script_s(session)
+        await page.evaluate(NEXT_PAGE)
+        times.append(await _script_s(session) - before)
+    await session.detach()
+    return statistics.median(times) * 1000
+
+
+async def _script_s(session: CDPSession) -> float:
+    metrics = (await session.send("Performance.getMetrics"))["metrics"]
+    return next(float(each["value"]) for each in metrics if each["name"] == "ScriptDuration")
 
 
 class Storm:
@@ -163,11 +193,17 @@ async def look(calldock: Calldock, account: Account, arguments: argparse.Namespa
         await takes_input_s(page, "/app/calls")
         few = await heap_mb(page)
         began = time.monotonic()
-        frames = sorted(await page.evaluate(SCROLL, arguments.calls))
+        page_at_first = await page_ms(page)
+        frames = await page.evaluate(SCROLL, arguments.calls - (PAGES + 2) * PAGE_CALLS)
+        page_at_last = await page_ms(page)
+        frames = sorted(frames + await page.evaluate(SCROLL, arguments.calls))
         took_s = time.monotonic() - began
         rows = await page.locator("[role=row]").count()
         print(f"| to call {arguments.calls:,} | {took_s:.1f} s, {rows} rows in the page | | |")
-        print(f"| longest of {len(frames):,} frames | {frames[-1]:.0f} ms (99 of 100 within {frames[len(frames) * 99 // 100]:.0f}) | {MOST_FRAME_MS:g} | {_verdict(frames[-1] <= MOST_FRAME_MS)} |")  # fmt: skip
+        within = ", ".join(f"{share} % within {frames[int(len(frames) * share / 100)]:.0f}" for share in (99, 99.9))
+        verdict = _verdict(frames[-1] <= MOST_FRAME_MS)
+        print(f"| longest of {len(frames):,} frames | {frames[-1]:.0f} ms ({within}) | {MOST_FRAME_MS:g} | {verdict} |")
+        print(f"| script of a page, first {PAGES}, last {PAGES} | {page_at_first:.1f}, {page_at_last:.1f} ms | | |")
         print(f"| heap, first page and all | {few:.1f} and {await heap_mb(page):.1f} MB | | |")
         await page.context.close()
 

@@ -214,7 +214,7 @@ def test_the_command_line_lists_and_shows(calldock: Calldock, account: Account) 
     assert "shown" in [json.loads(line)["ext_id"] for line in listed.stdout.splitlines()]
     assert json.loads(shown.stdout)["comment"] == "x"
     assert (missing.returncode, missing.stderr) == (1, "ext_id: there is no such call\n")
-    assert no_token.returncode == 1
+    assert no_token.returncode == 2
     assert "--token" in no_token.stderr
 
 

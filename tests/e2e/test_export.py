@@ -299,7 +299,7 @@ def test_vcons_may_come_a_file_each_and_are_the_same_at_every_export(day: Day, t
         (["calls.csv", "--wait", "long"], 2, "is no span of time such as"),
         (["calls.csv", "999999999"], 1, "no such call"),
         (["calls.csv", "none", "--ext-id"], 1, "no such call"),
-        (["calls.csv", "none"], 1, "add --ext-id"),
+        (["calls.csv", "none"], 2, "add --ext-id"),
         (["no/folder/calls.csv"], 1, "cannot be written: No such file or directory"),
         (["/dev/null", "--format", "csv"], 1, "is no regular file"),
     ],
