@@ -51,6 +51,8 @@ class _Lines:
     def msg(self, line: str) -> None:
         """Writes a line, or loses it."""
         with self._writing, suppress(OSError):
-            print(line, file=self._file, flush=True)
+            # In one piece: other processes write to the same file, and an unbuffered one is given each piece as it comes.
+            self._file.write(f"{line}\n")
+            self._file.flush()
 
     log = debug = info = warn = warning = error = critical = exception = fatal = msg
