@@ -5,10 +5,11 @@ import re
 from typing import Any
 
 import pytest
+from calldock.intake.v1.call_pb2 import CALL_STATUS_ERROR
 
 from tests.contract.rows import CONTRACT
 from tests.support.makers import a_json_call
-from tests.support.running import Account, Calldock
+from tests.support.running import Account, Calldock, until
 
 ALL_DAY = {"date_from": "2020-01-01 00:00:00", "date_till": "2100-01-01 00:00:00"}
 
@@ -27,6 +28,8 @@ def day(calldock: Calldock) -> Account:
         ),
     ]  # fmt: skip
     assert "result" in calldock.rpc(account, *calls)
+    # What is shown of it stays as it is from then on.
+    until(lambda: calldock.lookup(account, "d").status == CALL_STATUS_ERROR)
     return account
 
 
