@@ -1,22 +1,17 @@
 """What one exchange with a receiver comes to, and how it travels between the process that decides and those that post."""
 
 import json
-import struct
-from asyncio import StreamReader
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from services.notify.notification import AttemptOutcome
 
-MOST_BYTES = 64 * 1024 * 1024
 MOST_CHARACTERS = 4096
 """Of a reason or of an answer's head."""
 MOST_MS = 10**9
 MOST_S = 10**12
 MOST_NUMBER = 2**53
-
-_LENGTH = struct.Struct(">I")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,25 +52,25 @@ BEGIN_NO_MORE: Sequence[Post] = ()
 """Handed out as posts: what has not begun comes back as not posted."""
 
 
-def posts_frame(posts: Iterable[Post]) -> bytes:
+def write_posts(posts: Iterable[Post]) -> bytes:
     """Posts on their way to a process that posts."""
-    return _frame([(post.number, post.url, post.headers, post.body) for post in posts])
+    return json.dumps([(post.number, post.url, post.headers, post.body) for post in posts]).encode()
 
 
-def read_posts(entries: Sequence[Any]) -> list[Post]:
-    """Posts, as `posts_frame` wrote them."""
-    return [Post(*entry) for entry in entries]
+def read_posts(data: bytes) -> list[Post]:
+    """Posts, as `write_posts` wrote them."""
+    return [Post(*entry) for entry in json.loads(data)]
 
 
-def answers_frame(ended: Iterable[tuple[int, Ending]]) -> bytes:
+def write_answers(ended: Iterable[tuple[int, Ending]]) -> bytes:
     """What came of posts, on its way back."""
-    return _frame([(number, *_written(ending)) for number, ending in ended])
+    return json.dumps([(number, *_written(ending)) for number, ending in ended]).encode()
 
 
-def read_answers(entries: Sequence[Any]) -> list[tuple[int, Ending]]:
-    """What came of posts, as `answers_frame` wrote it. Raises ValueError for anything else: the process has read what strangers send."""
+def read_answers(data: bytes) -> list[tuple[int, Ending]]:
+    """What came of posts, as `write_answers` wrote it. Raises ValueError for anything else: the process has read what strangers send."""
     try:
-        return [(_whole(number, MOST_NUMBER), _ending(*values)) for number, *values in entries]
+        return [(_whole(number, MOST_NUMBER), _ending(*values)) for number, *values in json.loads(data)]
     except TypeError as error:
         raise ValueError("not the answers of posts") from error
 
@@ -125,17 +120,3 @@ def _short(value: object) -> str:
     # Halves of a pair, which JSON can spell, cannot be stored.
     value.encode()
     return value
-
-
-async def read_frame(reader: StreamReader) -> list[Any]:
-    """The entries of the next frame. Raises IncompleteReadError at the end, ValueError for what is no frame."""
-    (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
-    if length > MOST_BYTES:
-        raise ValueError(f"a frame of {length} bytes")
-    entries: list[Any] = json.loads(await reader.readexactly(length))
-    return entries
-
-
-def _frame(entries: Sequence[object]) -> bytes:
-    data = json.dumps(entries).encode()
-    return _LENGTH.pack(len(data)) + data

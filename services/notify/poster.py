@@ -12,12 +12,13 @@ from collections import deque
 from pathlib import Path
 from typing import NoReturn
 
-from services.notify.answers import IS_READY, Ending, NotPosted, Post, answers_frame, read_frame, read_posts
+from services.notify.answers import IS_READY, Ending, NotPosted, Post, read_posts, write_answers
 from services.notify.poster_settings import PosterSettings, read_environment
 from services.notify.receiver import Receivers
 from services.shared.addresses import AddressPolicy
 from services.shared.egress import EgressGuard, trusting
 from services.shared.errors import Trouble
+from services.shared.frames import frame, read_frame
 from services.shared.logs import set_up_logs
 from services.shared.memory import tune_memory
 from services.shared.settings import split_list
@@ -39,11 +40,11 @@ class Poster:
         """Posts until the socket ends."""
         while True:
             try:
-                entries = await read_frame(reader)
+                posts = read_posts(await read_frame(reader))
             except (asyncio.IncompleteReadError, OSError):
                 return
-            self._next.extend(read_posts(entries))
-            if not entries:
+            self._next.extend(posts)
+            if not posts:
                 self._begins = False
             if self._begins:
                 self._begin()
@@ -78,7 +79,7 @@ class Poster:
 
     def _send(self) -> None:
         ended, self._ended = self._ended, []
-        self._writer.write(answers_frame(ended))
+        self._writer.write(frame(write_answers(ended)))
 
 
 async def run(fd: int, settings: PosterSettings) -> NoReturn:
@@ -86,7 +87,7 @@ async def run(fd: int, settings: PosterSettings) -> NoReturn:
     guard = EgressGuard(AddressPolicy(split_list(settings.allowed), setting=settings.setting))
     trust = trusting(Path(settings.ca_file) if settings.ca_file else None)
     reader, writer = await asyncio.open_unix_connection(sock=socket.socket(fileno=fd))
-    writer.write(answers_frame(IS_READY))
+    writer.write(frame(write_answers(IS_READY)))
     await Poster(Receivers(guard, trust, settings.timeout_s), writer, settings.at_once).serve(reader)
     os._exit(0)
 

@@ -1,8 +1,9 @@
 """What a process that posts is told at its start, through its environment."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from services.shared.kept_process import plain_environment
 
 _ALLOWED, _SETTING, _CA_FILE = "POSTER_ALLOWED", "POSTER_SETTING", "POSTER_CA_FILE"
 _TIMEOUT_S, _AT_ONCE = "POSTER_TIMEOUT_S", "POSTER_AT_ONCE"
@@ -20,10 +21,8 @@ class PosterSettings:
 
     def environment(self) -> dict[str, str]:
         """Its whole environment: that of the machine, without our settings, and these."""
-        # Settings are read whatever the case of their names.
-        plain = {name: value for name, value in os.environ.items() if not name.upper().startswith("CALLDOCK_")}
         # A name whose servers are dead holds a thread for so long (resolv.conf(5)): shorter than the C library's own 5 s, of which there may be many.
-        return {"RES_OPTIONS": "timeout:2 attempts:2", **plain} | {
+        return {"RES_OPTIONS": "timeout:2 attempts:2", **plain_environment()} | {
             _ALLOWED: self.allowed,
             _SETTING: self.setting,
             _CA_FILE: self.ca_file,

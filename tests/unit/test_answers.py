@@ -1,33 +1,15 @@
 """What travels between notify and the processes that post."""
 
-import asyncio
-import struct
+import json
 
 import pytest
 
-from services.notify.answers import (
-    MOST_BYTES,
-    Answer,
-    NotPosted,
-    Post,
-    answers_frame,
-    posts_frame,
-    read_answers,
-    read_frame,
-    read_posts,
-)
+from services.notify.answers import Answer, NotPosted, Post, read_answers, read_posts, write_answers, write_posts
 from services.notify.notification import AttemptOutcome
 from services.notify.poster_settings import PosterSettings, read_environment
 
 
-async def entries(data: bytes) -> list[object]:
-    reader = asyncio.StreamReader()
-    reader.feed_data(data)
-    reader.feed_eof()
-    return await read_frame(reader)
-
-
-async def test_posts_and_answers_come_as_they_went() -> None:
+def test_posts_and_answers_come_as_they_went() -> None:
     posts = [
         Post(1, "https://x/é?a=\U0001f4de", {"webhook-id": "1"}, '{"ext_id":"зв\\u0000"}'),
         Post(2**40, "http://y", {}, ""),
@@ -38,8 +20,8 @@ async def test_posts_and_answers_come_as_they_went() -> None:
         (3, NotPosted("notify stops")),
     ]
 
-    assert read_posts(await entries(posts_frame(posts))) == posts
-    assert read_answers(await entries(answers_frame(answers))) == answers
+    assert read_posts(write_posts(posts)) == posts
+    assert read_answers(write_answers(answers)) == answers
 
 
 @pytest.mark.parametrize(
@@ -54,18 +36,7 @@ async def test_posts_and_answers_come_as_they_went() -> None:
 )  # fmt: skip
 def test_what_is_no_answer_is_told_from_one(entry: object) -> None:
     with pytest.raises(ValueError, match=r"answer|outcome|surrogate|unpack|Outcome"):
-        read_answers([entry])
-
-
-@pytest.mark.parametrize("data", [b"", b"\0\0", struct.pack(">I", 5) + b"[]"])
-async def test_a_frame_that_is_cut_ends_the_reading(data: bytes) -> None:
-    with pytest.raises(asyncio.IncompleteReadError):
-        await entries(data)
-
-
-async def test_a_frame_that_is_too_long_is_not_waited_for() -> None:
-    with pytest.raises(ValueError, match="a frame of"):
-        await entries(struct.pack(">I", MOST_BYTES + 1))
+        read_answers(json.dumps([entry]).encode())
 
 
 def test_a_process_that_posts_is_told_its_own_settings_and_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
