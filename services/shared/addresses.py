@@ -1,7 +1,7 @@
 """Which addresses are nobody's business but ours: the rules of the egress guard, apart from any dialling (docs/contract.md 6, 7)."""
 
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -82,9 +82,14 @@ class AddressPolicy:
 
     def __init__(self, allowed: Sequence[str], *, setting: str) -> None:
         """Raises ValueError for what is no allow entry."""
+        self._written = tuple(allowed)
         self._allowed = tuple(parse_allow_entry(text) for text in allowed)
         self._setting = setting
         self._fine: set[tuple[str, int]] = set()
+
+    def __reduce__(self) -> "tuple[Callable[[tuple[str, ...], str], AddressPolicy], tuple[tuple[str, ...], str]]":
+        """Pickled by what was written: a process that gets the same again and again has one policy."""
+        return _policy, (self._written, self._setting)
 
     def check(self, host: str, port: int, addresses: Iterable[Address]) -> None:
         """Raises AddressRefused when one of the addresses that a host has may not be dialled on a port."""
@@ -109,6 +114,11 @@ class AddressPolicy:
 
     def _allows(self, host: str, port: int, address: Address) -> bool:
         return not is_denied(address) or any(entry.covers(host, address, port) for entry in self._allowed)
+
+
+@lru_cache
+def _policy(allowed: tuple[str, ...], setting: str) -> AddressPolicy:
+    return AddressPolicy(allowed, setting=setting)
 
 
 def plain_host(host: str | None) -> str:

@@ -1,8 +1,9 @@
 """The three kinds of "no" and the one table that says how each door spells them (docs/contract.md 8)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from functools import partial
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -143,6 +144,19 @@ class Refusal(Exception):
         self.retry_after_s = retry_after_s
         super().__init__(f"{mnemonic} at {'.'.join(map(str, path)) or '-'}: {self.why}")
 
+    def __reduce__(self) -> "tuple[Callable[[Mnemonic], Refusal], tuple[Mnemonic]]":
+        """Pickled by what it was made of."""
+        made_of = partial(
+            Refusal,
+            path=self.path,
+            value=self.value,
+            why=self.why,
+            params=self.params,
+            grpc_code=self.grpc_code,
+            retry_after_s=self.retry_after_s,
+        )
+        return made_of, (self.mnemonic,)
+
 
 def not_found(name: str, value: object, why: str) -> Refusal:
     """What a request names by itself is not there: NOT_FOUND, where the same inside an upload is a wrong field."""
@@ -155,6 +169,10 @@ class Refusals(Exception):
     def __init__(self, refusals: Sequence[Refusal]) -> None:
         self.refusals = tuple(refusals)
         super().__init__(f"{len(self.refusals)} refusals, first: {self.refusals[0]}")
+
+    def __reduce__(self) -> "tuple[type[Refusals], tuple[tuple[Refusal, ...]]]":
+        """Pickled by what it was made of."""
+        return Refusals, (self.refusals,)
 
     @property
     def first(self) -> Refusal:

@@ -52,6 +52,11 @@ def is_on() -> bool:
     return _State.tracer is not None
 
 
+def is_traced() -> bool:
+    """True within a span that is recorded."""
+    return is_on() and trace.get_current_span().is_recording()
+
+
 def traceparent_of(context: SpanContext) -> str:
     """A context in the form in which it travels."""
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"

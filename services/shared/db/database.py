@@ -22,6 +22,11 @@ class Database(Protocol):
         What the function raises is raised here and nothing of it is stored. Raises Trouble when the database failed. The function may run more than once.
         """
 
+    async def write_apart(
+        self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """As `write`, for what takes the interpreter long: in a process of its own where the database has one. The function is a module's own; it, its arguments and what it answers can be pickled."""
+
     async def read(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Runs a store function on a snapshot, for at most 10 s. Raises Trouble when the database failed or time ran out."""
 

@@ -1,4 +1,4 @@
-"""SQLite with one owner: a file lock, one writer thread with group commit, a pool of read-only connections.
+"""SQLite with one owner: a file lock, one writer thread with group commit, a pool of read-only connections; for a service that asks for it, a writer process beside the thread.
 
 Store functions are synchronous, take a SQLAlchemy Connection first and are handed over whole: `await db.write(save_upload, ...)`. Nothing is answered
 before COMMIT returned. While one group is being synced to disk the next requests gather and share the next COMMIT, so durability costs one sync for all.
@@ -11,21 +11,24 @@ import queue
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from time import monotonic
 from types import MappingProxyType
-from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, cast
+from typing import Concatenate, ParamSpec, TypeAlias, TypeVar
 from urllib.parse import quote
 
 import structlog
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from services.shared.db.dialects import run_on_sqlite
+from services.shared.db.group_commit import Request, commit_group, raw_of, writing_engine
+from services.shared.db.turns import turn
+from services.shared.db.writer_process import WriterProcess
 from services.shared.errors import CannotRun, Trouble
 
 log = structlog.get_logger()
@@ -37,24 +40,14 @@ Functions: TypeAlias = Mapping[str, tuple[int, Callable[..., str | int | float |
 
 READERS = 4
 READ_LIMIT_S = 10.0
-GROUP_LASTS_S = 0.05
-"""A group takes no further request after this long: its first member waits for its last."""
+APART_S = 60.0
+"""What is written apart takes at most so long."""
 
 _STEPS_BETWEEN_CLOCK_LOOKS = 10_000
 
 
 class DatabaseInUse(CannotRun):
     """Another process owns the database file."""
-
-
-@dataclass(slots=True)
-class _Request:
-    run: Callable[[Connection], Any]
-    done: "Future[Any]" = field(default_factory=Future)
-
-
-class _TransactionGone(Exception):
-    """SQLite rolled the whole transaction back under a request (disk full, I/O error)."""
 
 
 class SqliteDatabase:
@@ -73,12 +66,14 @@ class SqliteDatabase:
         except BlockingIOError as error:
             self._lock.close()
             raise DatabaseInUse(f"{path} is in use by another process") from error
-        self._engine = _writing_engine(path)
-        self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._engine = writing_engine(path)
+        self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_until_closed, name=f"{path.name}-writer", daemon=True)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix=f"{path.name}-reader")
         self._local = threading.local()
         self._reading: list[Connection] = []
+        self._process: WriterProcess | None = None
+        self._keeping: asyncio.Task[None] | None = None
 
     @property
     def engine(self) -> Engine:
@@ -89,15 +84,33 @@ class SqliteDatabase:
         """Starts the writer thread. Migrations have run by now."""
         self._writer.start()
 
+    @property
+    def writes_apart(self) -> bool:
+        """True while there is a process for `write_apart`."""
+        return self._process is not None and self._process.is_ready
+
+    def start_process(self, modules: Sequence[str], longest_s: float = APART_S) -> None:
+        """Starts a process for `write_apart`, with the modules of what it will be asked; until it is ready, and where it died, the thread does its work. One that has not answered within `longest_s` seconds is replaced. After `start`."""
+        self._process = WriterProcess(self._path, self._lock.fileno(), modules, longest_s)
+        self._keeping = asyncio.create_task(self._process.run())
+
     async def write(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Runs a store function in a transaction of its own and answers when it is durable.
 
         What the function raises is raised here and nothing of it is stored. Raises Trouble when the database failed.
         """
-        request = _Request(lambda connection: function(connection, *args, **kwargs))
+        request = Request(lambda connection: function(connection, *args, **kwargs))
         self._requests.put(request)
         result: R = await asyncio.wrap_future(request.done)
         return result
+
+    async def write_apart(
+        self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """As `Database.write_apart`."""
+        if self._process is None or not self._process.is_ready:
+            return await self.write(function, *args, **kwargs)
+        return await self._process.write(function, *args, **kwargs)
 
     async def read(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Runs a store function on a snapshot, for at most 10 s. Raises Trouble when the database failed or time ran out."""
@@ -107,6 +120,10 @@ class SqliteDatabase:
 
     async def stop(self) -> None:
         """As `close`."""
+        if self._process is not None and self._keeping is not None:
+            await self._process.finish()
+            self._keeping.cancel()
+            await asyncio.wait([self._keeping])
         await asyncio.get_running_loop().run_in_executor(None, self.close)
 
     def close(self) -> None:
@@ -132,7 +149,7 @@ class SqliteDatabase:
 
     def _read_on(self, connection: Connection, run: Callable[[Connection], R]) -> R:
         deadline = monotonic() + READ_LIMIT_S
-        raw = _raw(connection)
+        raw = raw_of(connection)
         raw.set_progress_handler(lambda: monotonic() > deadline, _STEPS_BETWEEN_CLOCK_LOOKS)
         run_on_sqlite(connection, "BEGIN")
         try:
@@ -157,15 +174,16 @@ class SqliteDatabase:
             os._exit(1)
 
     def _write_groups(self) -> None:
-        waiting: deque[_Request] = deque()
+        waiting: deque[Request] = deque()
         closing = False
         with self._engine.connect() as connection:
             while waiting or not closing:
                 closing = self._gather(waiting, closing)
                 if waiting:
-                    _commit_group(connection, waiting)
+                    with nullcontext() if self._process is None else turn(self._lock.fileno()):
+                        commit_group(connection, waiting)
 
-    def _gather(self, waiting: deque[_Request], closing: bool) -> bool:
+    def _gather(self, waiting: deque[Request], closing: bool) -> bool:
         """Adds what was asked for meanwhile, waiting for it when there is nothing to do. Answers whether the end was asked for."""
         while not closing:
             try:
@@ -176,74 +194,6 @@ class SqliteDatabase:
                 return True
             waiting.append(entry)
         return True
-
-
-def _commit_group(connection: Connection, waiting: deque[_Request]) -> None:
-    """Runs the first requests, for as long as a group may last, and commits them together."""
-    running: list[_Request] = []
-    answers: list[tuple[_Request, Any, BaseException | None]] = []
-    closes = monotonic() + GROUP_LASTS_S
-    try:
-        run_on_sqlite(connection, "BEGIN IMMEDIATE")
-        while waiting and (not running or monotonic() < closes):
-            request = waiting.popleft()
-            if request.done.set_running_or_notify_cancel():
-                running.append(request)
-                answers.append((request, *_run_in_savepoint(connection, request)))
-        run_on_sqlite(connection, "COMMIT")
-    except (DBAPIError, _TransactionGone) as error:
-        if _raw(connection).in_transaction:
-            run_on_sqlite(connection, "ROLLBACK")
-        if not running and waiting:
-            # The transaction did not even begin.
-            first = waiting.popleft()
-            if first.done.set_running_or_notify_cancel():
-                running.append(first)
-        for request in running:
-            request.done.set_exception(_trouble("the database did not commit", error))
-        return
-    for request, value, failure in answers:
-        if failure is None:
-            request.done.set_result(value)
-        else:
-            request.done.set_exception(failure)
-
-
-def _run_in_savepoint(connection: Connection, request: _Request) -> tuple[Any, BaseException | None]:
-    run_on_sqlite(connection, "SAVEPOINT request")
-    try:
-        value = request.run(connection)
-    except Exception as error:
-        if not _raw(connection).in_transaction:
-            raise _TransactionGone from error
-        run_on_sqlite(connection, "ROLLBACK TO request")
-        run_on_sqlite(connection, "RELEASE request")
-        # The disk, a lock, the file: the world. A broken constraint or statement is a bug, and stays one.
-        return None, _trouble("the database failed a write", error) if isinstance(error, OperationalError) else error
-    run_on_sqlite(connection, "RELEASE request")
-    return value, None
-
-
-def _trouble(told: str, cause: BaseException) -> Trouble:
-    trouble = Trouble(told)
-    trouble.__cause__ = cause
-    return trouble
-
-
-def _raw(connection: Connection) -> sqlite3.Connection:
-    return cast(sqlite3.Connection, connection.connection.dbapi_connection)
-
-
-def _writing_engine(path: Path) -> Engine:
-    engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool, isolation_level="AUTOCOMMIT")
-
-    @event.listens_for(engine, "connect")
-    def prepare(raw: sqlite3.Connection, _record: object) -> None:
-        raw.execute("PRAGMA journal_mode=WAL")
-        raw.execute("PRAGMA synchronous=FULL")
-        raw.execute("PRAGMA busy_timeout=5000")
-
-    return engine
 
 
 def _reading_engine(path: Path, functions: Functions) -> Engine:

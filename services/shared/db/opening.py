@@ -1,5 +1,6 @@
 """Which database a service stands on: a file of its own, or its schema in a PostgreSQL that replicas share."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,9 +15,13 @@ from services.shared.settings import DatabaseSettings
 
 
 async def open_database(
-    settings: DatabaseSettings, name: str, migrations: Path, functions: Functions = MappingProxyType({})
+    settings: DatabaseSettings,
+    name: str,
+    migrations: Path,
+    functions: Functions = MappingProxyType({}),
+    apart: Sequence[str] = (),
 ) -> Database:
-    """The service's database, brought to the newest schema. Raises CannotRun when it cannot be had."""
+    """The service's database, brought to the newest schema. `apart` are the modules of what will be written apart, if anything is. Raises CannotRun when it cannot be had."""
     if settings.database_url is not None:
         shared = PostgresDatabase(settings.database_url.get_secret_value(), name)
         try:
@@ -33,6 +38,8 @@ async def open_database(
             with own.engine.connect() as connection:
                 check_up_to_date(connection, migrations)
         own.start()
+        if apart:
+            own.start_process(apart)
     except OperationalError as error:
         own.close()
         # A full disk, most of all. A migration is there whole or not at all: the next start begins where this one did.

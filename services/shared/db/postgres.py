@@ -95,6 +95,12 @@ class PostgresDatabase:
                 raise Trouble("the database cannot be reached") from error
         raise AssertionError("the last try raises")
 
+    async def write_apart(
+        self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """As `Database.write_apart`, in this process: the work of the database is another's anyway."""
+        return await self.write(function, *args, **kwargs)
+
     async def read(self, function: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """As `Database.read`."""
         try:
