@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Protocol
 
 from services.intake.attribution import NOTHING_NAMED, Attribution
 from services.intake.status import CallEvent
@@ -100,3 +101,14 @@ class ReadDraft:
     def unread(self) -> list[Path]:
         """The paths that were refused."""
         return [refusal.path for refusal in self.refusals]
+
+
+class SentCalls(Protocol):
+    """The calls of a request as their door has them. They are read where they are judged, which may be in another process: whatever implements this can be pickled."""
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+
+    def read(self) -> Sequence[ReadDraft]:
+        """The calls as far as they can be read, in their order."""

@@ -5,7 +5,7 @@ from calldock.intake.v1 import json_door_service_pb2_grpc
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.json_format import MessageToJson
 
-from services.intake.json_drafts import Spelling, parse_json, read_call
+from services.intake.json_drafts import JsonCalls, Spelling, parse_json
 from services.intake.jsonrpc import EnvelopeRefused, RpcRequest, failure, read_request, success
 from services.intake.jsonrpc_methods import JsonRpcMethods
 from services.intake.messages import upload_response, violations_response
@@ -57,16 +57,16 @@ class JsonDoorServicer(json_door_service_pb2_grpc.JsonDoorServiceServicer):
         if calls is not None and not isinstance(calls, list):
             raise Refusal(Mnemonic.DATA_TYPE_ERROR, path=("calls",), value=calls, why="an array is due")
         self._uploads.check_count(len(calls or ()))
-        drafts = [read_call(call, index, Spelling.REST) for index, call in enumerate(calls or ())]
         validate_only = body.get("validate_only")
         if validate_only is not None and not isinstance(validate_only, bool):
             path = ("validate_only",)
             raise Refusal(Mnemonic.DATA_TYPE_ERROR, path=path, value=validate_only, why="true or false is due")
         priority = _priority(body.get("priority"))
+        sent = JsonCalls(calls or (), Spelling.REST)
         if validate_only:
-            answer = violations_response(await self._uploads.validate(current_identity(), drafts))
+            answer = violations_response(await self._uploads.validate(current_identity(), sent))
         else:
-            answer = upload_response(await self._uploads.upload(current_identity(), drafts, priority=priority))
+            answer = upload_response(await self._uploads.upload(current_identity(), sent, priority=priority))
         return _json(
             MessageToJson(
                 answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True, indent=None

@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum, auto
 from typing import Any, TypeAlias, TypeVar
@@ -118,6 +119,23 @@ def read_call(value: Any, index: int, spelling: Spelling) -> ReadDraft:
         mp3_records=reader.each(members, "mp3_records", reader.mp3_record, MAX_RECORDINGS),
     )
     return ReadDraft(draft, reader.refusals)
+
+
+@dataclass(frozen=True)
+class JsonCalls:
+    """The calls of a JSON text, as `parse_json` has them. Without slots, which make pickling dear."""
+
+    calls: Sequence[Any]
+    spelling: Spelling
+
+    @property
+    def count(self) -> int:
+        """As `SentCalls.count`."""
+        return len(self.calls)
+
+    def read(self) -> list[ReadDraft]:
+        """As `SentCalls.read`."""
+        return [read_call(call, index, self.spelling) for index, call in enumerate(self.calls)]
 
 
 def whole(value: Any) -> int | None:

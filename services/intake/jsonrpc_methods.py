@@ -9,7 +9,7 @@ from services.intake.call_rules import MAX_ID, MAX_NAME
 from services.intake.directory import DirectoryEntries
 from services.intake.directory_entry import TAG, Tag
 from services.intake.filters import ListFields, ListQuery, last_of_second, read_moment, read_query
-from services.intake.json_drafts import Spelling, read_call, whole
+from services.intake.json_drafts import JsonCalls, Spelling, whole
 from services.intake.jsonrpc import (
     TOKEN,
     RpcRequest,
@@ -131,9 +131,9 @@ class JsonRpcMethods:
             raise Refusal(Mnemonic.DATA_TYPE_ERROR, path=("calls",), value=calls)
         self._uploads.check_count(len(calls or ()))
         self._uploads.check_room(identity.account_id, len(calls or ()))
-        drafts = [read_call(call, index, Spelling.JSON_RPC) for index, call in enumerate(calls or ())]
+        sent = JsonCalls(calls or (), Spelling.JSON_RPC)
         # The public contract knows links alone.
-        await self._uploads.upload(identity, drafts, ext_request_id=request_id, takes_handed_over=False)
+        await self._uploads.upload(identity, sent, ext_request_id=request_id, takes_handed_over=False)
         return {"data": {"success": True}}
 
     async def _get_uploaded_calls(self, identity: Identity, params: Mapping[str, Any], _request_id: str) -> Result:

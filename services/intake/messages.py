@@ -1,6 +1,7 @@
 """Between intake's messages and its domain values. No rule lives here."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import TypeVar
@@ -86,6 +87,19 @@ def read_draft(message: call_pb2.CallDraft, index: int) -> ReadDraft:
         else (),
     )
     return ReadDraft(draft, refusals)
+
+
+@dataclass(frozen=True)
+class TypedCalls:
+    """The calls of an UploadCallsRequest; `data` is the request as it travels. Without slots, which make pickling dear."""
+
+    data: bytes
+    count: int
+
+    def read(self) -> list[ReadDraft]:
+        """As `SentCalls.read`."""
+        calls = call_service_pb2.UploadCallsRequest.FromString(self.data).calls
+        return [read_draft(call, index) for index, call in enumerate(calls)]
 
 
 def name_as_typed(refused: Refusal | Refusals, request: call_service_pb2.UploadCallsRequest) -> Refusals:

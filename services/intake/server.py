@@ -83,6 +83,8 @@ log = structlog.get_logger()
 
 ENVELOPE_BYTES = 65_536
 MIGRATIONS = Path(__file__).parent / "migrations"
+APART = ("services.intake.store.taking_in", "services.intake.messages", "services.intake.json_drafts")
+"""What uploads are stored by, and read by, where the database has a process for it."""
 
 _CALLS = "calldock.intake.v1.CallService"
 _ACCOUNT = "calldock.intake.v1.AccountService"
@@ -162,7 +164,7 @@ async def serve(settings: IntakeSettings) -> None:
     tls = opened_tls(settings.peer_tls, "intake")
     rng = random.Random()
     metrics = IntakeMetrics()
-    db = await open_database(settings, "intake", MIGRATIONS, FUNCTIONS)
+    db = await open_database(settings, "intake", MIGRATIONS, FUNCTIONS, APART)
     stop_metrics = serve_metrics(settings.intake_metrics_listen, metrics.registry)
     media = Media(settings.media_address, settings.internal_key, tls)
     notify = Notify(settings.notify_address, settings.internal_key, tls)

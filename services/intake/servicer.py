@@ -45,12 +45,12 @@ from services.intake.erasing import Erasing
 from services.intake.handing_over import HandingOver
 from services.intake.hosts import RecordingHosts
 from services.intake.messages import (
+    TypedCalls,
     call_message,
     call_row_message,
     change_message,
     name_as_typed,
     overview_message,
-    read_draft,
     read_filter,
     read_priority,
     upload_response,
@@ -97,13 +97,13 @@ class CallServicer(call_service_pb2_grpc.CallServiceServicer):
     ) -> call_service_pb2.UploadCallsResponse:
         self._uploads.check_count(len(request.calls))
         self._uploads.check_room(current_identity().account_id, len(request.calls))
-        drafts = [read_draft(call, index) for index, call in enumerate(request.calls)]
+        sent = TypedCalls(request.SerializeToString(), len(request.calls))
         priority = read_priority(request.priority)
         try:
             if request.validate_only:
-                refusals = await self._uploads.validate(current_identity(), drafts)
+                refusals = await self._uploads.validate(current_identity(), sent)
                 return violations_response(name_as_typed(Refusals(refusals), request).refusals if refusals else ())
-            return upload_response(await self._uploads.upload(current_identity(), drafts, priority=priority))
+            return upload_response(await self._uploads.upload(current_identity(), sent, priority=priority))
         except (Refusal, Refusals) as refused:
             raise name_as_typed(refused, request) from refused
 

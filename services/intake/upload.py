@@ -1,45 +1,32 @@
-"""Taking calls in: the drafts of every door are checked here and stored in one transaction."""
+"""Taking calls in: what the doors have of a request is judged and stored in one transaction, several of an account together."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
-from services.intake.call import AccountClock, CheckedCall
-from services.intake.call_rules import sort_out
-from services.intake.draft import ReadDraft
-from services.intake.store.accounts import get_account
-from services.intake.store.uploads import (
-    Priority,
-    Saved,
-    Stale,
-    Upload,
-    UploadedCall,
-    find_refusals,
-    going_together,
-    kept_ext_ids,
-    save_uploads,
-)
+from services.intake.draft import SentCalls
+from services.intake.store.taking_in import Sent, Taken, find_all_refusals, take_in
+from services.intake.store.uploads import SAVED_AT_ONCE, Priority, UploadedCall
 from services.shared.addresses import AddressPolicy
 from services.shared.clock import Clock
 from services.shared.db.database import Database
-from services.shared.errors import Mnemonic, Refusal, Refusals
+from services.shared.errors import Mnemonic, Refusal
 from services.shared.gathering import Gathering
 from services.shared.identity import AccountId, Identity, Role
 from services.shared.places import Places
-from services.shared.tracing import contexts_of_calls, is_on
+from services.shared.tracing import contexts_of_calls, is_traced
 
 log = structlog.get_logger()
 
 CALLS_AT_ONCE = 20_000
 """Calls of uploads under way, of one account half of them: each takes some 5 KB until it is stored, and whoever comes later is told at once to come again."""
-REMEMBERED_CLOCKS = 10_000
 MOMENT_S = 0.0003
 """About what reading and checking one small upload takes (benchmarks/results.md)."""
 
 
 class Uploads:
-    """What the doors hand their drafts to. `webhooks` says where callbacks may go; `stored` is called after each commit, with whether there may be work; `uploaded` is told how many calls came to which outcome."""
+    """What the doors hand their calls to. `webhooks` says where callbacks may go; `stored` is called after each commit, with whether there may be work; `uploaded` is told how many calls came to which outcome."""
 
     def __init__(
         self,
@@ -60,8 +47,7 @@ class Uploads:
         self._max_calls = max_calls
         self._stored = stored
         # Many small requests of an account cost little more than one.
-        self._saving: Gathering[AccountId, Upload, Saved] = Gathering(self._save, going_together, moment_s=MOMENT_S)
-        self._clocks: dict[AccountId, AccountClock] = {}
+        self._saving: Gathering[AccountId, Sent, Taken] = Gathering(self._save, _going_together, moment_s=MOMENT_S)
 
     def check_count(self, count: int) -> None:
         """Raises Refusal when a request holds no call, or more than it may."""
@@ -78,19 +64,19 @@ class Uploads:
         """Raises Refusal limit_exceeded or Busy where so many calls would not be taken now: before they are read."""
         self._places.check(account_id, count)
 
-    async def validate(self, identity: Identity, drafts: Sequence[ReadDraft]) -> list[Refusal]:
+    async def validate(self, identity: Identity, calls: SentCalls) -> list[Refusal]:
         """All that is wrong with the calls, in the contract's order, so that an upload's error is the first; stores nothing. Raises Refusal for what is wrong with the request itself."""
         identity.require(Role.UPLOAD)
-        self.check_count(len(drafts))
-        with self._places.one(identity.account_id, len(drafts)):
-            clock = await self._read_clock(identity.account_id)
-            calls, refusals = await self._sorted_out(identity.account_id, clock, drafts)
-            return [*refusals, *await self._db.read(find_refusals, identity.account_id, calls, self._clock.now())]
+        self.check_count(calls.count)
+        with self._places.one(identity.account_id, calls.count):
+            return await self._db.read(
+                find_all_refusals, identity.account_id, Sent(calls), self._clock.now(), self._webhooks
+            )
 
     async def upload(
         self,
         identity: Identity,
-        drafts: Sequence[ReadDraft],
+        calls: SentCalls,
         *,
         ext_request_id: str = "",
         priority: Priority = Priority.LIVE,
@@ -98,84 +84,45 @@ class Uploads:
     ) -> list[UploadedCall]:
         """Stores the calls and answers for each, once they are durable. `takes_handed_over` says whether their door takes files that were handed over. Raises Refusal or Refusals, and stores nothing, when one is wrong."""
         identity.require(Role.UPLOAD)
-        self.check_count(len(drafts))
-        with self._places.one(identity.account_id, len(drafts)):
-            return await self._upload(identity.account_id, drafts, ext_request_id, priority, takes_handed_over)
+        self.check_count(calls.count)
+        with self._places.one(identity.account_id, calls.count):
+            sent = Sent(calls, ext_request_id, priority, takes_handed_over, _traceparents(calls))
+            answer = (await self._saving.ask(identity.account_id, sent)).answer
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
-    async def _upload(
-        self,
-        account_id: AccountId,
-        drafts: Sequence[ReadDraft],
-        ext_request_id: str,
-        priority: Priority,
-        takes_handed_over: bool,
-    ) -> list[UploadedCall]:
-        known = self._clocks.get(account_id)
-        if known is not None:
-            # What the account's settings were a while ago: the transaction that stores looks whether they still are.
-            calls, refusals = sort_out(drafts, known, takes_handed_over=takes_handed_over, webhooks=self._webhooks)
-            if not refusals:
-                upload = Upload(
-                    calls=calls,
-                    clock=known,
-                    ext_request_id=ext_request_id,
-                    priority=priority,
-                    traceparents=_traceparents(calls),
-                )
-                saved = await self._saving.ask(account_id, upload)
-                if not isinstance(saved, Stale):
-                    return _answered(saved)
-        clock = await self._read_clock(account_id)
-        calls, refusals = await self._sorted_out(account_id, clock, drafts, takes_handed_over=takes_handed_over)
-        if refusals:
-            raise Refusals(refusals)
-        # Settings that change from here on change after this upload.
-        upload = Upload(
-            calls=calls, ext_request_id=ext_request_id, priority=priority, traceparents=_traceparents(calls)
+    async def _save(self, account_id: AccountId, sent: Sequence[Sent]) -> Sequence[Taken]:
+        taken = await self._db.write_apart(take_in, account_id, sent, self._clock.now(), self._webhooks)
+        outcomes = Counter(
+            call.outcome.value for each in taken if isinstance(each.answer, list) for call in each.answer
         )
-        return _answered(await self._saving.ask(account_id, upload))
-
-    async def _read_clock(self, account_id: AccountId) -> AccountClock:
-        clock = (await self._db.read(get_account, account_id)).clock
-        if len(self._clocks) >= REMEMBERED_CLOCKS:
-            # Whose turn it is next is read again.
-            self._clocks.clear()
-        self._clocks[account_id] = clock
-        return clock
-
-    async def _save(self, account_id: AccountId, uploads: Sequence[Upload]) -> Sequence[Saved]:
-        saved = await self._db.write(save_uploads, account_id, uploads, self._clock.now())
-        self._stored(any(call.records or call.callback for upload in uploads for call in upload.calls))
-        outcomes = Counter(call.outcome.value for each in saved if isinstance(each, list) for call in each)
         if outcomes:
+            self._stored(any(each.may_be_work for each in taken))
             self._uploaded(outcomes)
-            log.info("calls.uploaded", account_id=account_id, uploads=len(uploads), calls=outcomes.total(), **outcomes)
-        return saved
-
-    async def _sorted_out(
-        self, account_id: AccountId, clock: AccountClock, drafts: Sequence[ReadDraft], *, takes_handed_over: bool = True
-    ) -> tuple[list[CheckedCall], list[Refusal]]:
-        """As `sort_out`. A call that is stored and would stay as it is is not refused for what the account's zone and region, or the operator's networks, say today (docs/contract.md 2)."""
-        calls, refusals = sort_out(drafts, clock, takes_handed_over=takes_handed_over, webhooks=self._webhooks)
-        if not refusals:
-            return calls, refusals
-        named = {drafts[index].draft.ext_id for refusal in refusals if isinstance(index := refusal.path[1], int)}
-        known = [ext_id for ext_id in named if ext_id and "\0" not in ext_id]
-        kept = await self._db.read(kept_ext_ids, account_id, known, self._clock.now())
-        if not kept:
-            return calls, refusals
-        repeats = {index for index, read in enumerate(drafts) if read.draft.ext_id in kept}
-        return sort_out(drafts, clock, repeats, takes_handed_over=takes_handed_over, webhooks=self._webhooks)
+            log.info("calls.uploaded", account_id=account_id, uploads=len(sent), calls=outcomes.total(), **outcomes)
+        return taken
 
 
-def _traceparents(calls: Sequence[CheckedCall]) -> Mapping[str, str]:
-    if not is_on():
+def _going_together(sent: Sequence[Sent]) -> int:
+    """How many of an account's first requests go into one transaction: up to 500 calls, but one request anyway."""
+    calls = 0
+    for place, each in enumerate(sent):
+        calls += each.calls.count
+        if place and calls > SAVED_AT_ONCE:
+            return place
+    return len(sent)
+
+
+def _traceparents(calls: SentCalls) -> Mapping[str, str]:
+    if not is_traced():
         return {}
     # What is neither fetched nor told ends with its upload, and its trace with it. Of the same call twice the first counts.
-    return contexts_of_calls({call.ext_id: bool(call.records or call.callback) for call in reversed(calls)})
-
-
-def _answered(saved: Saved) -> list[UploadedCall]:
-    if isinstance(saved, Exception):
-        raise saved
-    return saved
+    drafts = [read.draft for read in reversed(calls.read())]
+    return contexts_of_calls(
+        {
+            draft.ext_id: bool(draft.wav_records or draft.mp3_records or draft.callback)
+            for draft in drafts
+            if draft.ext_id
+        }
+    )

@@ -3,24 +3,28 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
 from sqlalchemy import Connection, text
 
+from services.intake.account import AccountChange
+from services.intake.call_rules import ONLY_PUBLIC
 from services.intake.events import Announcement
 from services.intake.server import MIGRATIONS as INTAKE_MIGRATIONS
 from services.intake.status import CallEvent
-from services.intake.store.accounts import create_account
+from services.intake.store.accounts import create_account, update_account
 from services.intake.store.call_work import begin_work, save_source
 from services.intake.store.changes import cancel_call
 from services.intake.store.erasing import delete_call, retire_calls
 from services.intake.store.garbage import due_keys
 from services.intake.store.outbox import announce, pending, settle
+from services.intake.store.reading import lookup_call
 from services.intake.store.sales import NewSale, add_sale
 from services.intake.store.tables import CALL_WORK, FETCH, OUTBOX_WORK
+from services.intake.store.taking_in import Sent, take_in
 from services.intake.store.uploads import save_upload
 from services.intake.store.used_links import take_link
 from services.notify.server import MIGRATIONS as NOTIFY_MIGRATIONS
@@ -36,7 +40,7 @@ from services.shared.identity import AccountId
 from services.shared.sessions import CODE_LIFETIME
 from tests.stores.conftest import a_postgres
 from tests.stores.test_call_work import source
-from tests.support.makers import NOON, a_callback, a_checked_call, a_new_account, a_wav_record
+from tests.support.makers import NOON, SentDrafts, a_callback, a_checked_call, a_draft, a_new_account, a_wav_record
 from tests.support.notifying import DOWN, FAILED, LEASE, LIMITS, RULES, a_notification, a_settling, claim, settle_next
 from tests.support.uploading import count
 
@@ -347,3 +351,19 @@ async def test_of_two_uses_of_a_link_that_meet_the_second_waits_for_the_first(
 
     assert found == (True, second_hears)
     assert await count(intake, "used_links") == 1
+
+
+@turned
+async def test_an_upload_that_meets_a_change_of_its_accounts_zone_is_read_by_the_zone_that_it_is_stored_under(
+    intake: Meeting, turned: bool
+) -> None:
+    await intake.write(create_account, a_new_account(time_zone="Europe/Moscow"), b"t" * 32, None, NOON)
+    change: Write = (update_account, ACCOUNT, AccountChange(time_zone="Asia/Tokyo"))
+    draft = a_draft(start_time="2026-06-01 12:00:00", finish_time="2026-06-01 12:00:00")
+    upload: Write = (take_in, ACCOUNT, [Sent(SentDrafts([draft]))], NOON, ONLY_PUBLIC)
+
+    _, (taken,) = await both_ways(intake, change, upload, turned=turned)
+
+    assert isinstance(taken.answer, list)
+    stored = await intake.read(lookup_call, ACCOUNT, "call-1")
+    assert stored.row.start_time == datetime(2026, 6, 1, 9 if turned else 3, tzinfo=UTC)

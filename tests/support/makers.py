@@ -1,5 +1,7 @@
 """Values that a test does not care about: each maker takes what it does care about by name."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -7,7 +9,7 @@ from zoneinfo import ZoneInfo
 from services.intake.account import NewAccount
 from services.intake.call import AccountClock, CheckedCall
 from services.intake.call_rules import check_call
-from services.intake.draft import CallbackDraft, CallDraft, EmployeeChannel, RecordDraft
+from services.intake.draft import CallbackDraft, CallDraft, EmployeeChannel, ReadDraft, RecordDraft
 from services.intake.retention import RetentionDefaults
 from services.intake.status import CallEvent
 
@@ -30,6 +32,20 @@ def a_draft(**fields: Any) -> CallDraft:
         "is_lost": False,
     }
     return CallDraft(**{**values, **fields})
+
+
+@dataclass(frozen=True)
+class SentDrafts:
+    """The calls of a request, read already: what a door hands over."""
+
+    drafts: Sequence[CallDraft]
+
+    @property
+    def count(self) -> int:
+        return len(self.drafts)
+
+    def read(self) -> list[ReadDraft]:
+        return [ReadDraft(draft, []) for draft in self.drafts]
 
 
 def a_wav_record(**fields: Any) -> RecordDraft:

@@ -134,16 +134,31 @@ class Calldock:
         return self.child_pid(f"services.{service}")
 
     def child_pid(self, program: str) -> int | None:
-        """The process id of the child of `up` that runs a program, as the kernel lists them."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        for pid in children:
-            try:
-                command = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-            except OSError:
-                continue
-            if program in command or Path(command[0]).name == program:
-                return int(pid)
+        """The process id of the child of `up` that runs a program."""
+        return child_of(self.process.pid, program)
+
+    def writer_pid(self) -> int | None:
+        """The process id of the process that stores uploads for intake; None on PostgreSQL."""
+        intake = self.service_pid("intake")
+        return None if intake is None else child_of(intake, "services.shared.db.writer")
+
+
+def child_of(parent: int, program: str) -> int | None:
+    """The process id of a process's child that runs a program, as the kernel lists them."""
+    try:
+        children = [
+            pid for task in Path(f"/proc/{parent}/task").iterdir() for pid in (task / "children").read_text().split()
+        ]
+    except OSError:
         return None
+    for pid in children:
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+        except OSError:
+            continue
+        if program in command or Path(command[0]).name == program:
+            return int(pid)
+    return None
 
 
 def a_calldock(folder: Path, **settings: str) -> AbstractContextManager[Calldock]:

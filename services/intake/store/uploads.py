@@ -51,8 +51,7 @@ class Upload:
     """By ext_id, where it is traced and goes on after the upload."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UploadedCall:
+class UploadedCall(NamedTuple):
     """What an upload did with one call."""
 
     ext_id: str
@@ -67,6 +66,11 @@ class Stale(Exception):
 
 Saved: TypeAlias = "list[UploadedCall] | Refusals | Trouble | Stale"
 """What became of an upload: an answer for each call, or why nothing of it is stored."""
+
+
+def account_clock(connection: Connection, account_id: AccountId) -> AccountClock:
+    """What the account's calls are read by now. Raises Refusal account_inactive."""
+    return _account(connection, account_id).clock
 
 
 def kept_ext_ids(connection: Connection, account_id: AccountId, ext_ids: Sequence[str], now: datetime) -> set[str]:
