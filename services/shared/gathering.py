@@ -13,7 +13,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-LONGEST_MOMENT_S = 0.004
+LONGEST_MOMENT_S = 0.005
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -54,7 +55,7 @@ class KeptProcess(Generic[A]):
         self._longest_s = longest_s
         self._environment = environment
         self._inherited = tuple(inherited)
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._ready = asyncio.Event()
         self._ended = asyncio.Event()
@@ -149,20 +150,21 @@ class KeptProcess(Generic[A]):
 
     def _kill(self) -> None:
         """Ends the process; `run` starts another one."""
-        if self._process is not None and self._process.returncode is None:
+        if self._process is not None:
             self._process.kill()
 
     async def _run_once(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX)
         with theirs:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", self._module, str(theirs.fileno()), *self._arguments),
+            # Not by the event loop: uvloop runs Python's own code between fork and exec, and gRPC has some that aborts there.
+            process = subprocess.Popen(  # noqa: ASYNC220, S603 - returns when it has begun; our own program
+                [sys.executable, "-m", self._module, str(theirs.fileno()), *self._arguments],
                 pass_fds=(theirs.fileno(), *self._inherited),
                 env=self._environment,
                 # What is sent to all of ours at a terminal is for us alone: it ends with its socket.
                 process_group=0,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
             )
         reader, writer = await asyncio.open_unix_connection(sock=ours)
         self._process = process
@@ -189,7 +191,7 @@ class KeptProcess(Generic[A]):
             self._writer = None
             writer.close()
             self._kill()
-            await asyncio.shield(process.wait())
+            await asyncio.shield(_end_of(process))
             self._ended.set()
             for _, future in self._waiting.values():
                 if not future.done():
@@ -197,3 +199,18 @@ class KeptProcess(Generic[A]):
 
     def _died(self) -> Trouble:
         return Trouble(f"the {self._name} process died")
+
+
+async def _end_of(process: "subprocess.Popen[bytes]") -> None:
+    """Returns when a process has ended (pidfd_open(2): its file can be read then)."""
+    if process.poll() is not None:
+        return
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    file = os.pidfd_open(process.pid)
+    loop.add_reader(file, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(file)
+        os.close(file)
+    process.wait()

@@ -39,7 +39,10 @@ def test_a_line_is_written_in_one_piece(unbuffered: str) -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         subprocess.run(
-            [sys.executable, "-c", LOGS], stdout=subprocess.DEVNULL, stderr=theirs, env={"PYTHONUNBUFFERED": unbuffered}
+            [sys.executable, "-c", LOGS],
+            stdout=subprocess.DEVNULL,
+            stderr=theirs.fileno(),
+            env={"PYTHONUNBUFFERED": unbuffered},
         )
         theirs.shutdown(socket.SHUT_WR)
         pieces = list(iter(lambda: ours.recv(65_536), b""))

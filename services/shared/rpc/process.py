@@ -26,7 +26,12 @@ USAGE = 2
 FAILED = 1
 
 
-def run_service(name: str, settings_type: Callable[..., S], serve: Callable[[S], Awaitable[None]]) -> NoReturn:
+def run_service(
+    name: str,
+    settings_type: Callable[..., S],
+    serve: Callable[[S], Awaitable[None]],
+    new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
+) -> NoReturn:
     """Runs a service until it is stopped, and ends the process: with 0, 1 when it cannot run here, 2 when a setting is wrong; the reason goes to stderr in one line."""
     # Databases and recordings are nobody's business but this user's.
     os.umask(0o077)
@@ -47,7 +52,8 @@ def run_service(name: str, settings_type: Callable[..., S], serve: Callable[[S],
     tune_memory()
     raise_descriptor_limit()
     try:
-        asyncio.run(main())
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(main())
     except (CannotRun, Trouble, OSError) as error:
         log.error("service.cannot_run", reason=str(error))
         _leave(FAILED)
