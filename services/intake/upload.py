@@ -21,8 +21,8 @@ log = structlog.get_logger()
 
 CALLS_AT_ONCE = 20_000
 """Calls of uploads under way, of one account half of them: each takes some 5 KB until it is stored, and whoever comes later is told at once to come again."""
-MOMENT_S = 0.0005
-"""About what one small upload takes of this process and the front door, from its answer to the next one (benchmarks/results.md)."""
+MOMENT_S = 0.001
+"""About twice what a small upload takes from one answer to its client's next request, on two busy cores (benchmarks/results.md)."""
 
 
 class Uploads:

@@ -7,23 +7,26 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from services.shared.errors import Refusal, Refusals, Trouble
+from services.shared.waiting import set_within
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-LONGEST_MOMENT_S = 0.005
+LONGEST_MOMENT_S = 0.008
 
 
 @dataclass(slots=True)
 class _Lane(Generic[T, R]):
     waiting: "deque[tuple[T, asyncio.Future[R]]]" = field(default_factory=deque)
     running: "asyncio.Task[None] | None" = None
+    wanted: int = 0
+    enough: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Gathering(Generic[K, T, R]):
-    """Does things of one key one after the other, those that wait together. Who comes alone goes at once; where several came at a time, the next ones are given a moment to come together."""
+    """Does things of one key one after the other, those that wait together. Who comes alone goes at once; where several went together, the next ones are given a moment until they are as many."""
 
     def __init__(
         self,
@@ -32,7 +35,7 @@ class Gathering(Generic[K, T, R]):
         *,
         moment_s: float = 0.0,
     ) -> None:
-        """`do` answers for each thing. `how_many` says how many of the first that wait go together, at least one. `moment_s` is the time, for each of several that went together, until others may go."""
+        """`do` answers for each thing. `how_many` says how many of the first that wait go together, at least one. `moment_s` is how long that moment is at most, for each of those that went."""
         self._do = do
         self._how_many = how_many
         self._moment_s = moment_s
@@ -44,6 +47,8 @@ class Gathering(Generic[K, T, R]):
         lane = self._lanes.setdefault(key, _Lane())
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         lane.waiting.append((thing, answer))
+        if len(lane.waiting) == lane.wanted:
+            lane.enough.set()
         if lane.running is None:
             # A task of its own: who came first may give up while others wait.
             lane.running = asyncio.create_task(self._run(key, lane))
@@ -59,7 +64,10 @@ class Gathering(Generic[K, T, R]):
                 await self._do_some(key, some)
             if len(some) > 1 and self._moment_s:
                 # As many as were answered now are likely to ask again: one by one they would cost as much each.
-                await asyncio.sleep(min(self._moment_s * len(some), LONGEST_MOMENT_S))
+                lane.wanted = len(some)
+                if len(lane.waiting) < lane.wanted:
+                    lane.enough.clear()
+                    await set_within(lane.enough, min(self._moment_s * len(some), LONGEST_MOMENT_S))
         del self._lanes[key]
 
     async def _do_some(self, key: K, some: "Sequence[tuple[T, asyncio.Future[R]]]") -> None:

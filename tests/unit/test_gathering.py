@@ -58,16 +58,29 @@ async def asked_one_after_the_other(gathering: "Gathering[str, int, int]") -> li
     return asked
 
 
-async def test_after_several_at_a_time_the_next_ones_come_together(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_after_several_at_a_time_as_many_go_together_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Nobody waits so long: they go when they are as many.
+    monkeypatch.setattr("services.shared.gathering.LONGEST_MOMENT_S", 3600.0)
+    slow = Slow()
+    slow.may_go.set()
+    gathering = Gathering(slow.do, moment_s=3600.0)
+
+    await asyncio.gather(*(gathering.ask("a", thing) for thing in (0, 1, 2)))
+    await asyncio.gather(*await asked_one_after_the_other(gathering))
+
+    assert slow.together == [("a", [0, 1, 2]), ("a", [3, 4, 5])]
+
+
+async def test_fewer_than_before_go_when_the_moment_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.shared.gathering.LONGEST_MOMENT_S", 0.5)
     slow = Slow()
     slow.may_go.set()
-    gathering = Gathering(slow.do, moment_s=1.0)
+    gathering = Gathering(slow.do, moment_s=3600.0)
 
-    await asyncio.gather(gathering.ask("a", 1), gathering.ask("a", 2))
+    await asyncio.gather(*(gathering.ask("a", thing) for thing in (0, 1, 2, 9)))
     await asyncio.gather(*await asked_one_after_the_other(gathering))
 
-    assert slow.together == [("a", [1, 2]), ("a", [3, 4, 5])]
+    assert slow.together == [("a", [0, 1, 2, 9]), ("a", [3, 4, 5])]
 
 
 async def test_who_comes_alone_waits_for_nobody() -> None:
