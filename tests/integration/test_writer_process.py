@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -60,6 +61,15 @@ def add_and_answer_what_cannot_travel(connection: Connection, name: str) -> obje
 
 def limit_pages(connection: Connection, pages: int) -> None:
     connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+
+
+def add_when_told(connection: Connection, name: str, folder: str) -> None:
+    """Says that it has begun by the file `begun`, and ends when there is one that is named `go`."""
+    (Path(folder) / "begun").touch()
+    end = time.monotonic() + WITHIN_S
+    while not (Path(folder) / "go").exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    add(connection, name)
 
 
 def stop_yourself(_connection: Connection) -> None:
@@ -210,7 +220,7 @@ OWNER = f"""
 import asyncio, sys
 from pathlib import Path
 from services.shared.db.engine import SqliteDatabase
-from {ME} import ME, add, until
+from {ME} import ME, add_when_told, until
 
 async def main():
     db = SqliteDatabase(Path(sys.argv[1]))
@@ -219,8 +229,7 @@ async def main():
     db.start()
     db.start_process([ME])
     await until(lambda: db.writes_apart)
-    print(await db.write_apart(add, "a"), flush=True)
-    await asyncio.Event().wait()
+    await db.write_apart(add_when_told, "a", sys.argv[2])
 
 asyncio.run(main())
 """
@@ -228,15 +237,13 @@ asyncio.run(main())
 
 async def test_it_ends_with_its_owner_and_no_other_owner_comes_before(tmp_path: Path) -> None:
     path = tmp_path / "test.db"
-    with subprocess.Popen([sys.executable, "-c", OWNER, str(path)], stdout=subprocess.PIPE, text=True) as owner:
-        assert owner.stdout is not None
-        writer = int(owner.stdout.readline())
-        os.kill(writer, signal.SIGSTOP)
+    with subprocess.Popen([sys.executable, "-c", OWNER, str(path), str(tmp_path)]) as owner:
+        await until((tmp_path / "begun").exists)
         owner.kill()
 
     with pytest.raises(DatabaseInUse):
         SqliteDatabase(path)
-    os.kill(writer, signal.SIGCONT)
+    (tmp_path / "go").touch()
     await until(lambda: not _is_owned(path))
     async with a_database(path) as db:
         assert await db.read(names) == ["a"]
