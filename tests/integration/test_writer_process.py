@@ -72,12 +72,10 @@ def add_when_told(connection: Connection, name: str, folder: str) -> None:
     add(connection, name)
 
 
-def stop_yourself(_connection: Connection) -> None:
-    os.kill(os.getpid(), signal.SIGSTOP)
-
-
-def die(_connection: Connection) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+def take(_connection: Connection, number: signal.Signals, owner: int) -> None:
+    """Sends a signal to the process that runs this, which is not the owner."""
+    assert os.getpid() != owner
+    os.kill(os.getpid(), number)
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -177,7 +175,9 @@ async def test_one_that_dies_is_trouble_for_who_waits_and_the_thread_goes_on_unt
     db: SqliteDatabase,
 ) -> None:
     first = await db.write_apart(add, "before")
-    answers = await asyncio.gather(db.write_apart(die), db.write_apart(add, "lost"), return_exceptions=True)
+    answers = await asyncio.gather(
+        db.write_apart(take, signal.SIGKILL, os.getpid()), db.write_apart(add, "lost"), return_exceptions=True
+    )
 
     assert [type(answer) for answer in answers] == [Trouble, Trouble]
     assert await db.write_apart(add, "meanwhile") == os.getpid()
@@ -189,7 +189,7 @@ async def test_one_that_dies_is_trouble_for_who_waits_and_the_thread_goes_on_unt
 async def test_one_that_hangs_is_replaced(tmp_path: Path) -> None:
     async with a_database(tmp_path / "test.db", longest_s=0.3) as db:
         with pytest.raises(Trouble):
-            await db.write_apart(stop_yourself)
+            await db.write_apart(take, signal.SIGSTOP, os.getpid())
         # It held the turn: the thread has it now.
         assert await db.write(add, "here") == os.getpid()
         await until(lambda: db.writes_apart)
