@@ -25,6 +25,7 @@ FIRST_PAUSE = timedelta(seconds=0.2)
 LONGEST_PAUSE = timedelta(seconds=5)
 LONGEST_ASKED_PAUSE = timedelta(seconds=65)
 """What calldock may ask to wait for: the next minute, for an account whose points of this one are spent."""
+LOOKAHEAD_BYTES = 1024 * 1024
 _AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 T = TypeVar("T")
@@ -69,8 +70,13 @@ def front_door(data_dir: Path, url: str | None, token: str | None) -> Door:
     target = rest.rstrip("/")
     if scheme not in ("http", "https") or not target:
         raise WrongUsage(f"--url takes an address such as http://127.0.0.1:8080, not {url}")
-    # The environment's proxies are for the world outside, not for calldock.
-    options = [("grpc.enable_http_proxy", 0)]
+    options = [
+        # The environment's proxies are for the world outside, not for calldock.
+        ("grpc.enable_http_proxy", 0),
+        # What of a recording may be on its way here: without a bound gRPC takes the more ahead, the longer an answer takes.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", LOOKAHEAD_BYTES),
+    ]
     if scheme == "http":
         channel = grpc.insecure_channel(target, options=options)
     else:

@@ -162,8 +162,8 @@ def test_memory_does_not_grow_with_a_recording(many: Many, tmp_path: Path) -> No
 
     assert (tmp_path / "inline.vcon").stat().st_size > len(LARGE) * 4 / 3
     print(f"link {linked:,} bytes, inline {inline:,} bytes, of a file of {len(LARGE):,}")
-    # What is on its way between the two, more where the machine is busy; the file as it is written has 60 million bytes.
-    assert inline - linked < 3 * GROWTH_BYTES
+    # What is on its way between the two, and what it is made of; the file as it is written has 60 million bytes.
+    assert inline - linked < 2 * GROWTH_BYTES
 
 
 def test_an_export_goes_on_when_a_service_comes_back_and_holds_no_call_that_came_meanwhile(
