@@ -119,5 +119,5 @@ def test_calls_that_are_erased_while_everything_is_killed_leave_nothing(host: Ho
 
 
 def is_nobodys(path: Path, files: Path, database: Path) -> bool:
-    """Whether a file is neither to be deleted later, as a killed worker may have written it, nor anything else that is known."""
-    return str(path.relative_to(files)) not in {key for key, _ in rows(database)["object_garbage"]}
+    """Whether a file is neither to be deleted later, as a killed worker may have written it, nor anything else that is known. What a killed put left, `key#1`, goes with its key."""
+    return str(path.relative_to(files)).partition("#")[0] not in {key for key, _ in rows(database)["object_garbage"]}
