@@ -64,19 +64,9 @@ class KeptProcess(Generic[A]):
         self._is_stopping = False
 
     @property
-    def pid(self) -> int | None:
-        """The number of the process, once it was started."""
-        return None if self._process is None else self._process.pid
-
-    @property
     def is_ready(self) -> bool:
         """True when it can be asked."""
         return self._writer is not None
-
-    @property
-    def is_stopping(self) -> bool:
-        """True since `stop`."""
-        return self._is_stopping
 
     async def until_ready(self) -> None:
         """Returns when it can be asked. Raises Trouble after `stop`."""

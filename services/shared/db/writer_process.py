@@ -43,11 +43,6 @@ class WriterProcess:
         )
 
     @property
-    def pid(self) -> int | None:
-        """The number of the process, once it was started."""
-        return self._process.pid
-
-    @property
     def is_ready(self) -> bool:
         """True when it can be asked."""
         return self._process.is_ready
