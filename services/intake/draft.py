@@ -110,5 +110,9 @@ class SentCalls(Protocol):
     def count(self) -> int:
         """How many there are."""
 
+    @property
+    def size_bytes(self) -> int:
+        """About what they take on their way to where they are read."""
+
     def read(self) -> Sequence[ReadDraft]:
         """The calls as far as they can be read, in their order."""

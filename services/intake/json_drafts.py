@@ -5,11 +5,13 @@ It names every unknown member, every value of a wrong type and every key that oc
 
 import json
 import math
+import pickle
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum, auto
+from functools import cached_property
 from typing import Any, TypeAlias, TypeVar
 
 from services.intake.attribution import Attribution
@@ -132,6 +134,11 @@ class JsonCalls:
     def count(self) -> int:
         """As `SentCalls.count`."""
         return len(self.calls)
+
+    @cached_property
+    def size_bytes(self) -> int:
+        """As `SentCalls.size_bytes`."""
+        return len(pickle.dumps(self.calls, pickle.HIGHEST_PROTOCOL))
 
     def read(self) -> list[ReadDraft]:
         """As `SentCalls.read`."""

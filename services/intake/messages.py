@@ -96,6 +96,11 @@ class TypedCalls:
     data: bytes
     count: int
 
+    @property
+    def size_bytes(self) -> int:
+        """As `SentCalls.size_bytes`."""
+        return len(self.data)
+
     def read(self) -> list[ReadDraft]:
         """As `SentCalls.read`."""
         calls = call_service_pb2.UploadCallsRequest.FromString(self.data).calls

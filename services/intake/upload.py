@@ -21,6 +21,8 @@ log = structlog.get_logger()
 
 CALLS_AT_ONCE = 20_000
 """Calls of uploads under way, of one account half of them: each takes some 5 KB until it is stored, and whoever comes later is told at once to come again."""
+TOGETHER_BYTES = 4 * 1024 * 1024
+"""What several requests of an account take at most on their way to where they are judged: a large value is refused there, not before."""
 MOMENT_S = 0.001
 """About twice what a small upload takes from one answer to its client's next request, on two busy cores (benchmarks/results.md)."""
 
@@ -105,11 +107,12 @@ class Uploads:
 
 
 def _going_together(sent: Sequence[Sent]) -> int:
-    """How many of an account's first requests go into one transaction: up to 500 calls, but one request anyway."""
-    calls = 0
+    """How many of an account's first requests go into one transaction: up to 500 calls and 4 MiB, but one request anyway."""
+    calls = size_bytes = 0
     for place, each in enumerate(sent):
         calls += each.calls.count
-        if place and calls > SAVED_AT_ONCE:
+        size_bytes += each.calls.size_bytes
+        if place and (calls > SAVED_AT_ONCE or size_bytes > TOGETHER_BYTES):
             return place
     return len(sent)
 

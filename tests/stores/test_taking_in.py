@@ -10,11 +10,12 @@ import pytest
 from services.intake.account import Account, AccountChange, OperatorChange
 from services.intake.call_rules import ONLY_PUBLIC
 from services.intake.draft import CallDraft, RecordDraft, RecordingFormat
+from services.intake.json_drafts import JsonCalls, Spelling
 from services.intake.store.accounts import set_account, update_account
 from services.intake.store.handed_over import register_file
 from services.intake.store.taking_in import Sent, Taken, find_all_refusals, take_in
 from services.intake.store.uploads import Priority
-from services.intake.upload import Uploads
+from services.intake.upload import TOGETHER_BYTES, Uploads
 from services.shared.db.database import Database
 from services.shared.errors import Mnemonic, Refusal, Refusals
 from services.shared.identity import Identity, Role
@@ -194,3 +195,29 @@ async def test_many_that_come_at_once_are_each_answered_for_their_own_calls(
     ]
     # They came in one turn of the loop, and went in one transaction.
     assert told == [39]
+
+
+async def test_large_requests_do_not_go_together(intake_db: Database, account: Account) -> None:
+    told: list[int] = []
+    uploads = Uploads(
+        intake_db,
+        HandClock(),
+        max_calls=500,
+        webhooks=ONLY_PUBLIC,
+        stored=lambda _: None,
+        uploaded=lambda counts: told.append(sum(counts.values())),
+    )
+    identity = Identity(account_id=account.account_id, role=Role.ADMIN)
+    sizes = [TOGETHER_BYTES // 2, TOGETHER_BYTES // 2, 1, TOGETHER_BYTES * 2, 1]
+    requests = [SentDrafts([a_draft(ext_id=str(place))], size) for place, size in enumerate(sizes)]
+
+    await asyncio.gather(*(uploads.upload(identity, request) for request in requests))
+
+    assert told == [2, 1, 1, 1]
+
+
+def test_what_a_json_request_takes_is_known() -> None:
+    small, large = (JsonCalls([{"comment": "x" * size}], Spelling.REST).size_bytes for size in (1, 1_000_000))
+
+    assert small < 100
+    assert large > 1_000_000

@@ -39,6 +39,7 @@ class SentDrafts:
     """The calls of a request, read already: what a door hands over."""
 
     drafts: Sequence[CallDraft]
+    size_bytes: int = 100
 
     @property
     def count(self) -> int:
