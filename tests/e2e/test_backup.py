@@ -52,7 +52,8 @@ def load(calldock: Calldock, account: Account, host: Host) -> Iterator[list[str]
     stop, taken = threading.Event(), list[str]()
 
     def upload() -> None:
-        while not stop.is_set():
+        # As many as a machine takes at full speed would be hundreds to process when the backup is restored.
+        while not stop.wait(0.02):
             with suppress(OSError, http.client.HTTPException):
                 if calldock.upload(account, a_call(host, f"load-{len(taken)}")).status == 200:
                     taken.append(f"load-{len(taken)}")
@@ -94,13 +95,11 @@ def goes_on(folder: Path, settings: dict[str, str], account: Account, host: Host
     host.heard.clear()
     host.deliveries.clear()
     with a_calldock(folder, **settings) as calldock:
-        page = calldock.http("GET", "/v1/calls?page_size=1000", token=account.token).json["calls"]
-        there = {call["ext_id"]: int(call["call_session_id"]) for call in page}
+        there = {call["ext_id"]: int(call["call_session_id"]) for call in calldock.all_of(account, "calls")}
         assert set(kept) <= set(there)
 
         def all_ended() -> bool:
-            page = calldock.http("GET", "/v1/calls?page_size=1000", token=account.token).json["calls"]
-            return {call["status"] for call in page} == {"CALL_STATUS_PROCESSED"}
+            return {call["status"] for call in calldock.all_of(account, "calls")} == {"CALL_STATUS_PROCESSED"}
 
         until(all_ended, 60)
         assert calldock.upload(account, a_call(host, lost)).status == 200
@@ -109,16 +108,14 @@ def goes_on(folder: Path, settings: dict[str, str], account: Account, host: Host
         assert number > max(before | set(there.values()))
 
         def all_delivered() -> bool:
-            answer = calldock.http("GET", "/v1/notifications?page_size=1000", token=account.token).json
-            found = answer["notifications"]
+            found = calldock.all_of(account, "notifications")
             return bool(found) and {each["status"] for each in found} == {"NOTIFICATION_STATUS_DELIVERED"}
 
         until(all_delivered, 60)
-        answer = calldock.http("GET", "/v1/notifications?page_size=1000", token=account.token).json
-        told = {each["ext_id"] for each in answer["notifications"] if each["event"].endswith("PROCESSED")}
-        assert set(there) <= told
-        for call in page:
-            recording = calldock.http("GET", f"/v1/calls/{call['call_session_id']}", token=account.token).json
+        notifications = calldock.all_of(account, "notifications")
+        assert set(there) <= {each["ext_id"] for each in notifications if each["event"].endswith("PROCESSED")}
+        for of_backup in there.values():
+            recording = calldock.http("GET", f"/v1/calls/{of_backup}", token=account.token).json
             recording_id = recording["wav_records"][0]["recording"]["recording_id"]
             audio = calldock.http("GET", f"/v1/recordings/{recording_id}/audio", token=account.token)
             assert audio.status == 200

@@ -33,9 +33,7 @@ def numbers(answer: Any) -> list[int]:
 
 
 def listed(calldock: Calldock, account: Account) -> set[str]:
-    return {
-        call["ext_id"] for call in calldock.http("GET", "/v1/calls?page_size=1000", token=account.token).json["calls"]
-    }
+    return {call["ext_id"] for call in calldock.all_of(account, "calls")}
 
 
 def delete(calldock: Calldock, account: Account, number: int) -> int:

@@ -89,10 +89,8 @@ def upload(pair: Pair, calls: list[dict[str, Any]], through: int) -> list[dict[s
 
 
 def statuses(pair: Pair, prefix: str, through: int) -> dict[str, str]:
-    answer = pair.instances[through].http("GET", "/v1/calls?page_size=1000", token=pair.account.token)
-    return {
-        each["ext_id"]: each["status"] for each in answer.json.get("calls", []) if each["ext_id"].startswith(prefix)
-    }
+    stored = pair.instances[through].all_of(pair.account, "calls")
+    return {each["ext_id"]: each["status"] for each in stored if each["ext_id"].startswith(prefix)}
 
 
 def all_end(pair: Pair, prefix: str, count: int) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from calldock.intake.v1.call_service_pb2 import ListCallsRequest, UploadCallsRequest, UploadedCall
+from calldock.intake.v1.call_service_pb2 import UploadCallsRequest, UploadedCall
 from calldock.intake.v1.call_service_pb2_grpc import CallServiceStub
 
 from benchmarks.calls import a_draft
@@ -80,7 +80,8 @@ def test_no_acknowledged_call_is_lost_or_stored_twice(tmp_path: Path) -> None:
         # Trouble is all that who waited for it hears.
         assert uploading.refused.keys() <= {grpc.StatusCode.UNAVAILABLE}
         assert set(uploading.acknowledged.values()) == {1}
-        assert _stored(calldock, account.token) == sorted(uploading.acknowledged)
+        stored = [call["ext_id"] for call in calldock.all_of(account, "calls")]
+        assert sorted(stored) == sorted(uploading.acknowledged)
 
 
 def _writes(pid: int | None, killed: set[int]) -> bool:
@@ -91,15 +92,3 @@ def _writes(pid: int | None, killed: set[int]) -> bool:
         return any(file.readlink().name == "intake.db" for file in Path(f"/proc/{pid}/fd").iterdir())
     except OSError:
         return False
-
-
-def _stored(calldock: Calldock, token: str) -> list[str]:
-    stub, metadata = CallServiceStub(calldock.channel), (("authorization", f"Bearer {token}"),)
-    found: list[str] = []
-    request = ListCallsRequest(page_size=1000)
-    while True:
-        page = stub.ListCalls(request, metadata=metadata, timeout=30)
-        found += [call.ext_id for call in page.calls]
-        if not page.next_page_token:
-            return sorted(found)
-        request.page_token = page.next_page_token

@@ -103,6 +103,17 @@ class Calldock:
         """Uploads over REST."""
         return self.http("POST", "/v1/calls:upload", json.dumps({"calls": calls}), account.token)
 
+    def all_of(self, account: Account, collection: str) -> list[dict[str, Any]]:
+        """Reads everything of a collection at REST, as "calls" or "notifications", page after page."""
+        found: list[dict[str, Any]] = []
+        token = ""
+        while True:
+            page = self.http("GET", f"/v1/{collection}?page_size=1000&page_token={token}", token=account.token).json
+            found += page.get(collection, [])
+            token = page.get("next_page_token", "")
+            if not token:
+                return found
+
     def rpc(self, account: Account, *calls: dict[str, Any], **params: Any) -> Any:
         """Uploads over JSON-RPC; answers the whole envelope."""
         asked = {"access_token": account.token, "calls": calls, **params}
