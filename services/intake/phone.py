@@ -26,12 +26,12 @@ def to_e164(text: str, region: str) -> str | None:
     With a plus it is international. Without, it is read in the national form of `region` and as E.164 that lost its plus; a reading that is a
     number in use wins over one that merely has a possible length.
     """
-    written = as_written(text)
-    if written is None:
+    written = text.strip()
+    digits = _digits_of(written)
+    if not digits:
         return None
     number = None
     if len(written) < _LONG:
-        digits = written.translate(_BETWEEN_DIGITS)
         if written[0] != "+" and is_region(region):
             number = number_in_use(digits, region)
         if number is None:
@@ -56,9 +56,13 @@ def read_by_library(written: str, region: str) -> str | None:
 def as_written(text: str) -> str | None:
     """The text without surrounding spaces when it may be a telephone number of some region, unjudged; None when it is none."""
     written = text.strip()
-    if not _WRITTEN.fullmatch(written) or len(written.translate(_BETWEEN_DIGITS)) < _FEW_DIGITS:
-        return None
-    return written
+    return written if _digits_of(written) else None
+
+
+def _digits_of(written: str) -> str:
+    """The digits of what may be a telephone number; empty when it is none."""
+    digits = written.translate(_BETWEEN_DIGITS) if _WRITTEN.fullmatch(written) else ""
+    return digits if len(digits) >= _FEW_DIGITS else ""
 
 
 def dialled_from(digits: str, region: str) -> tuple[str, ...]:

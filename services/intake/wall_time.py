@@ -1,11 +1,13 @@
 """The account's clock: `YYYY-MM-DD hh:mm:ss` in its zone, to a moment in UTC and back (docs/contract.md 3)."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-_WRITTEN = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
+_WRITTEN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
+
+_NO_OFFSET = timedelta(0)
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(9998, 12, 31, 23, 59, 59, tzinfo=UTC)
@@ -30,17 +32,17 @@ def to_moment(text: str, zone: ZoneInfo) -> datetime:
 
     Raises BadTime for another format, a date that does not exist, a time that the clocks skip, and years outside 1970-9998.
     """
-    match = _WRITTEN.fullmatch(text)
-    if match is None or not text.isascii():
+    if _WRITTEN.fullmatch(text) is None:
         raise BadTime("not a time: YYYY-MM-DD hh:mm:ss is due")
     try:
-        year, month, day, hour, minute, second = map(int, match.groups())
-        wall = datetime(year, month, day, hour, minute, second, tzinfo=zone)
-        moment = wall.astimezone(UTC)
-        came_back = moment.astimezone(zone)
+        wall = datetime.fromisoformat(text)
+        before = zone.utcoffset(wall) or _NO_OFFSET
+        after = zone.utcoffset(wall.replace(fold=1)) or _NO_OFFSET
+        moment = (wall - before).replace(tzinfo=UTC)
     except (ValueError, OverflowError) as error:
         raise BadTime("there is no such date or time") from error
-    if came_back.replace(tzinfo=None) != wall.replace(tzinfo=None):
+    # A time that the clocks skip is read by the offset of before, and with `fold` by the greater one of after; one that occurs twice by a smaller one (PEP 495).
+    if before < after:
         raise BadTime(f"this time does not exist in {zone.key}: the clocks went forward over it")
     return check_moment(moment)
 

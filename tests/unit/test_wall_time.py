@@ -1,6 +1,7 @@
 """docs/contract.md 3: wall-clock times, at both ends of daylight saving too."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -61,6 +62,34 @@ def test_reading_what_was_written_gives_the_moment_or_its_earlier_twin(moment: d
     read = to_moment(to_wall(moment, ZoneInfo(zone)), ZoneInfo(zone))
     assert read <= moment
     assert to_wall(read, ZoneInfo(zone)) == to_wall(moment, ZoneInfo(zone))
+
+
+@given(
+    wall=st.datetimes(min_value=datetime.fromisoformat("1971-01-01"), max_value=datetime.fromisoformat("2037-01-01")),
+    zone=st.sampled_from(
+        ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Tehran", "Africa/Casablanca"]
+    ),
+    data=st.data(),
+)
+def test_what_no_clock_of_the_zone_shows_is_refused_and_nothing_else(
+    wall: datetime, zone: str, data: st.DataObject
+) -> None:
+    there = ZoneInfo(zone)
+    # Close to where the clocks change, when they do in that year.
+    hours = [wall.replace(month=1, day=1, hour=0) + timedelta(hours=hour) for hour in range(0, 366 * 24, 6)]
+    changes = [two for one, two in pairwise(hours) if there.utcoffset(one) != there.utcoffset(two)]
+    if changes:
+        wall = data.draw(st.sampled_from(changes)) + timedelta(minutes=data.draw(st.integers(-12 * 60, 60)))
+    wall = wall.replace(microsecond=0)
+    shown = wall.replace(tzinfo=there).astimezone(UTC).astimezone(there).replace(tzinfo=None) == wall
+
+    try:
+        moment = to_moment(f"{wall:%Y-%m-%d %H:%M:%S}", there)
+    except BadTime:
+        assert not shown
+    else:
+        assert shown
+        assert moment == wall.replace(tzinfo=there).astimezone(UTC)
 
 
 @pytest.mark.parametrize("name", ["", "Mars/Olympus", "../etc/passwd", "Europe/Moscow\0", "/etc/localtime"])

@@ -11,6 +11,8 @@ from sqlmodel import SQLModel
 
 from services.shared.clock import EPOCH
 
+_MICROSECOND = timedelta(microseconds=1)
+
 BIG_ID = BigInteger().with_variant(Integer(), "sqlite")
 """An int64 key. SQLite numbers rows by itself only when the column is spelled INTEGER."""
 
@@ -32,7 +34,7 @@ class Moment(TypeDecorator[datetime]):
 
 def to_microseconds(moment: datetime) -> int:
     """Whole microseconds since 1970. Exact, unlike `timestamp()`."""
-    return (moment - EPOCH) // timedelta(microseconds=1)
+    return (moment - EPOCH) // _MICROSECOND
 
 
 def from_microseconds(number: int) -> datetime:
