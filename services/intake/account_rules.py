@@ -34,7 +34,7 @@ class AccountState:
 
 def check_by_account(call: CheckedCall, state: AccountState) -> tuple[Attribution, list[Refusal]]:
     """What the call is attributed to, and what speaks against storing it, in the contract's order."""
-    path = ("calls", call.index)
+    path = ("calls", call.place)
     attribution, refusals = attribute(call.attribution, call.called_phone_number, state.directory, path)
     for place, tag in enumerate(call.tags):
         refusals += _check_tag(tag.tag_id, tag.name, state, (*path, "tags", place))

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from services.intake.attribution import NOTHING_NAMED, Attribution
@@ -21,8 +22,7 @@ class Callback:
     events: tuple[CallEvent, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TagName:
+class TagName(NamedTuple):
     """A tag of a checked call: by id when one came, by exact name otherwise."""
 
     tag_id: int | None
@@ -40,11 +40,10 @@ class Record:
     format: RecordingFormat
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedCall:
-    """A call that keeps every rule of its own; `index` is its place in the request. What depends on the account's state is still to be checked."""
+class CheckedCall(NamedTuple):
+    """A call that keeps every rule of its own; `place` is where it stands in its request, from 0. What depends on the account's state is still to be checked."""
 
-    index: int
+    place: int
     ext_id: str
     direction: Direction
     calling_phone_number: str

@@ -157,7 +157,7 @@ def check_call(
     if check.refusals or unread or start is None or finish is None or draft.is_lost is None:
         return None, check.refusals
     return CheckedCall(
-        index=index,
+        place=index,
         ext_id=ext_id,
         direction=direction,
         calling_phone_number=calling,

@@ -4,14 +4,16 @@ A draft holds what came, already of the right type. A door that could not read a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from services.intake.attribution import NOTHING_NAMED, Attribution
-from services.intake.status import CallEvent
+from services.intake.status import CallEvent, UploadedCall
 from services.shared.errors import Path, Refusal
+
+A = TypeVar("A", covariant=True)
 
 
 class Direction(StrEnum):
@@ -50,8 +52,7 @@ class CallbackDraft:
     events: Sequence[CallEvent | Unknown] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TagDraft:
+class TagDraft(NamedTuple):
     """A tag as it came."""
 
     tag_id: int | None = None
@@ -68,8 +69,7 @@ class RecordDraft:
     record_url: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallDraft:
+class CallDraft(NamedTuple):
     """A call as it came. None is a field that did not come; a time is a moment, or text on the account's clock."""
 
     ext_id: str | None = None
@@ -90,12 +90,11 @@ class CallDraft:
     mp3_records: Sequence[RecordDraft] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ReadDraft:
+class ReadDraft(NamedTuple):
     """A call as far as it could be read, and what could not be."""
 
     draft: CallDraft
-    refusals: Sequence[Refusal] = field(default_factory=list)
+    refusals: Sequence[Refusal] = ()
 
     @property
     def unread(self) -> list[Path]:
@@ -103,8 +102,8 @@ class ReadDraft:
         return [refusal.path for refusal in self.refusals]
 
 
-class SentCalls(Protocol):
-    """The calls of a request as their door has them. They are read where they are judged, which may be in another process: whatever implements this can be pickled."""
+class SentCalls(Protocol[A]):
+    """The calls of a request as their door has them. They are read and answered where they are judged, which may be in another process: whatever implements this can be pickled."""
 
     @property
     def count(self) -> int:
@@ -116,3 +115,6 @@ class SentCalls(Protocol):
 
     def read(self) -> Sequence[ReadDraft]:
         """The calls as far as they can be read, in their order."""
+
+    def answer(self, uploaded: Sequence[UploadedCall]) -> A:
+        """What the door is given when the calls are stored; it can be pickled too, and is no exception."""

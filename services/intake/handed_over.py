@@ -55,7 +55,7 @@ def first_named(calls: Sequence[CheckedCall]) -> dict[str, int]:
         for record in call.records:
             upload_id = upload_id_of(record.url)
             if upload_id is not None:
-                first.setdefault(upload_id, call.index)
+                first.setdefault(upload_id, call.place)
     return first
 
 
@@ -72,7 +72,7 @@ def check_handed_over(
         upload_id = upload_id_of(record.url)
         if upload_id is None:
             continue
-        path = ("calls", call.index, f"{record.format}_records", place, "record_url")
+        path = ("calls", call.place, f"{record.format}_records", place, "record_url")
         file = files.get(upload_id)
         if file is None or (file.call_session_id is None and file.expire_time <= now):
             why = "the account has handed over no such file, or it is no longer kept: hand it over again"
@@ -80,7 +80,7 @@ def check_handed_over(
         elif file.format is not record.format:
             why = f"the file was handed over as {file.format}, not as {record.format}"
             refusals.append(Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=path, value=record.url, why=why))
-        elif file.call_session_id not in (None, call_session_id) or first[upload_id] != call.index:
+        elif file.call_session_id not in (None, call_session_id) or first[upload_id] != call.place:
             why = "the file belongs to another call: hand it over once for each"
             refusals.append(Refusal(Mnemonic.INVALID_PARAMETER_VALUE, path=path, value=record.url, why=why))
     return refusals

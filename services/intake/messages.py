@@ -31,10 +31,10 @@ from services.intake.names import name_key
 from services.intake.overview import WAIT_BOUNDS, Overview
 from services.intake.phone_search import tidy_number
 from services.intake.recording import RecordingStatus
-from services.intake.status import CallEvent, CallStatus, Outcome
+from services.intake.status import CallEvent, CallStatus, Outcome, UploadedCall
 from services.intake.store.change_log import DELETED, Change
 from services.intake.store.reading import StoredCall, StoredRecording
-from services.intake.store.uploads import Priority, UploadedCall
+from services.intake.store.uploads import Priority
 from services.intake.text_search import words_of
 from services.shared.clock import EPOCH
 from services.shared.errors import Mnemonic, Path, Refusal, Refusals
@@ -106,6 +106,10 @@ class TypedCalls:
         calls = call_service_pb2.UploadCallsRequest.FromString(self.data).calls
         return [read_draft(call, index) for index, call in enumerate(calls)]
 
+    def answer(self, uploaded: Sequence[UploadedCall]) -> bytes:
+        """As `SentCalls.answer`: an UploadCallsResponse as it travels."""
+        return upload_response(uploaded).SerializeToString()
+
 
 def name_as_typed(refused: Refusal | Refusals, request: call_service_pb2.UploadCallsRequest) -> Refusals:
     """The refusals with the times named by the fields that came: `start_wall_time` where that one was chosen."""
@@ -122,7 +126,7 @@ def _renamed(refusal: Refusal, request: call_service_pb2.UploadCallsRequest) -> 
     return refusal
 
 
-def upload_response(calls: list[UploadedCall]) -> call_service_pb2.UploadCallsResponse:
+def upload_response(calls: Sequence[UploadedCall]) -> call_service_pb2.UploadCallsResponse:
     """What an upload did, call by call."""
     return call_service_pb2.UploadCallsResponse(
         calls=[

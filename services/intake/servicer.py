@@ -53,7 +53,6 @@ from services.intake.messages import (
     overview_message,
     read_filter,
     read_priority,
-    upload_response,
     violations_response,
 )
 from services.intake.peers import audio_rules, credential_message
@@ -92,18 +91,17 @@ class CallServicer(call_service_pb2_grpc.CallServiceServicer):
         self._watching = watching
         self._admit = admit
 
-    async def UploadCalls(
+    async def UploadCalls(  # type: ignore[override] # the edge takes an answer as it travels too
         self, request: call_service_pb2.UploadCallsRequest, context: Context
-    ) -> call_service_pb2.UploadCallsResponse:
-        self._uploads.check_count(len(request.calls))
-        self._uploads.check_room(current_identity().account_id, len(request.calls))
+    ) -> call_service_pb2.UploadCallsResponse | bytes:
+        identity = current_identity()
         sent = TypedCalls(request.SerializeToString(), len(request.calls))
         priority = read_priority(request.priority)
         try:
             if request.validate_only:
-                refusals = await self._uploads.validate(current_identity(), sent)
+                refusals = await self._uploads.validate(identity, sent)
                 return violations_response(name_as_typed(Refusals(refusals), request).refusals if refusals else ())
-            return upload_response(await self._uploads.upload(current_identity(), sent, priority=priority))
+            return await self._uploads.upload(identity, sent, priority=priority)
         except (Refusal, Refusals) as refused:
             raise name_as_typed(refused, request) from refused
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
 
 MAX_UPLOADS = 3
 """Uploads of one ext_id in all: further ones after the third failure are ignored (contract 2)."""
@@ -39,6 +40,15 @@ class Outcome(StrEnum):
     UPLOADED_AGAIN = "uploaded_again"
     IGNORED_AFTER_FAILURES = "ignored_after_failures"
     RETIRED = "retired"
+
+
+class UploadedCall(NamedTuple):
+    """What an upload did with one call."""
+
+    ext_id: str
+    call_session_id: int
+    outcome: Outcome
+    differs: bool
 
 
 _MOVES: Mapping[CallStatus, frozenset[CallStatus]] = MappingProxyType(

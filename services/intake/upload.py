@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import structlog
 
 from services.intake.draft import SentCalls
 from services.intake.store.taking_in import Sent, Taken, find_all_refusals, take_in
-from services.intake.store.uploads import SAVED_AT_ONCE, Priority, UploadedCall
+from services.intake.store.uploads import SAVED_AT_ONCE, Priority
 from services.shared.addresses import AddressPolicy
 from services.shared.clock import Clock
 from services.shared.db.database import Database
@@ -19,6 +20,8 @@ from services.shared.tracing import contexts_of_calls, is_traced
 
 log = structlog.get_logger()
 
+A = TypeVar("A")
+
 CALLS_AT_ONCE = 20_000
 """Calls of uploads under way, of one account half of them: each takes some 5 KB until it is stored, and whoever comes later is told at once to come again."""
 TOGETHER_BYTES = 4 * 1024 * 1024
@@ -28,7 +31,7 @@ MOMENT_S = 0.001
 
 
 class Uploads:
-    """What the doors hand their calls to. `webhooks` says where callbacks may go; `stored` is called after each commit, with whether there may be work; `uploaded` is told how many calls came to which outcome."""
+    """What the doors hand their calls to. `webhooks` says where callbacks may go; `stored` is called after each commit, once those who wait are answered, with whether there may be work; `uploaded` is told how many calls came to which outcome."""
 
     def __init__(
         self,
@@ -49,7 +52,9 @@ class Uploads:
         self._max_calls = max_calls
         self._stored = stored
         # Many small requests of an account cost little more than one.
-        self._saving: Gathering[AccountId, Sent, Taken] = Gathering(self._save, _going_together, moment_s=MOMENT_S)
+        self._saving: Gathering[AccountId, Sent, Taken] = Gathering(
+            self._save, _going_together, moment_s=MOMENT_S, answered=self._note
+        )
 
     def check_count(self, count: int) -> None:
         """Raises Refusal when a request holds no call, or more than it may."""
@@ -66,7 +71,7 @@ class Uploads:
         """Raises Refusal limit_exceeded or Busy where so many calls would not be taken now: before they are read."""
         self._places.check(account_id, count)
 
-    async def validate(self, identity: Identity, calls: SentCalls) -> list[Refusal]:
+    async def validate(self, identity: Identity, calls: SentCalls[Any]) -> list[Refusal]:
         """All that is wrong with the calls, in the contract's order, so that an upload's error is the first; stores nothing. Raises Refusal for what is wrong with the request itself."""
         identity.require(Role.UPLOAD)
         self.check_count(calls.count)
@@ -78,32 +83,32 @@ class Uploads:
     async def upload(
         self,
         identity: Identity,
-        calls: SentCalls,
+        calls: SentCalls[A],
         *,
         ext_request_id: str = "",
         priority: Priority = Priority.LIVE,
         takes_handed_over: bool = True,
-    ) -> list[UploadedCall]:
-        """Stores the calls and answers for each, once they are durable. `takes_handed_over` says whether their door takes files that were handed over. Raises Refusal or Refusals, and stores nothing, when one is wrong."""
+    ) -> A:
+        """Stores the calls and answers, once they are durable, as their door has it (`SentCalls.answer`). `takes_handed_over` says whether their door takes files that were handed over. Raises Refusal or Refusals, and stores nothing, when one is wrong."""
         identity.require(Role.UPLOAD)
         self.check_count(calls.count)
         with self._places.one(identity.account_id, calls.count):
             sent = Sent(calls, ext_request_id, priority, takes_handed_over, _traceparents(calls))
-            answer = (await self._saving.ask(identity.account_id, sent)).answer
-        if isinstance(answer, Exception):
-            raise answer
+            taken = await self._saving.ask(identity.account_id, sent)
+        if isinstance(taken.answer, Exception):
+            raise taken.answer
+        answer: A = taken.answer
         return answer
 
     async def _save(self, account_id: AccountId, sent: Sequence[Sent]) -> Sequence[Taken]:
-        taken = await self._db.write_apart(take_in, account_id, sent, self._clock.now(), self._webhooks)
-        outcomes = Counter(
-            call.outcome.value for each in taken if isinstance(each.answer, list) for call in each.answer
-        )
+        return await self._db.write_apart(take_in, account_id, sent, self._clock.now(), self._webhooks)
+
+    def _note(self, account_id: AccountId, taken: Sequence[Taken]) -> None:
+        outcomes = Counter(outcome for each in taken for outcome in each.outcomes)
         if outcomes:
             self._stored(any(each.may_be_work for each in taken))
             self._uploaded(outcomes)
-            log.info("calls.uploaded", account_id=account_id, uploads=len(sent), calls=outcomes.total(), **outcomes)
-        return taken
+            log.info("calls.uploaded", account_id=account_id, uploads=len(taken), calls=outcomes.total(), **outcomes)
 
 
 def _going_together(sent: Sequence[Sent]) -> int:
@@ -117,7 +122,7 @@ def _going_together(sent: Sequence[Sent]) -> int:
     return len(sent)
 
 
-def _traceparents(calls: SentCalls) -> Mapping[str, str]:
+def _traceparents(calls: SentCalls[Any]) -> Mapping[str, str]:
     if not is_traced():
         return {}
     # What is neither fetched nor told ends with its upload, and its trace with it. Of the same call twice the first counts.

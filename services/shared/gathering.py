@@ -25,6 +25,10 @@ class _Lane(Generic[T, R]):
     enough: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+def _nothing_more(_key: object, _answers: object) -> None:
+    pass
+
+
 class Gathering(Generic[K, T, R]):
     """Does things of one key one after the other, those that wait together. Who comes alone goes at once; where several went together, the next ones are given a moment until they are as many."""
 
@@ -34,9 +38,11 @@ class Gathering(Generic[K, T, R]):
         how_many: Callable[[Sequence[T]], int] = len,
         *,
         moment_s: float = 0.0,
+        answered: Callable[[K, Sequence[R]], None] = _nothing_more,
     ) -> None:
-        """`do` answers for each thing. `how_many` says how many of the first that wait go together, at least one. `moment_s` is how long that moment is at most, for each of those that went."""
+        """`do` answers for each thing. `how_many` says how many of the first that wait go together, at least one. `moment_s` is how long that moment is at most, for each of those that went. `answered` is told what was answered, when those who asked have it."""
         self._do = do
+        self._answered = answered
         self._how_many = how_many
         self._moment_s = moment_s
         self._lanes: dict[K, _Lane[T, R]] = {}
@@ -44,7 +50,9 @@ class Gathering(Generic[K, T, R]):
     async def ask(self, key: K, thing: T) -> R:
         """What `do` answers for the thing; done is what was begun, also when nobody waits for it any more. Raises what `do` raises: a refusal or trouble meets all that went together, any other exception the
         one alone that brings it about."""
-        lane = self._lanes.setdefault(key, _Lane())
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = _Lane()
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         lane.waiting.append((thing, answer))
         if len(lane.waiting) == lane.wanted:
@@ -85,6 +93,7 @@ class Gathering(Generic[K, T, R]):
             for (_, answer), result in zip(some, answers, strict=True):
                 if not answer.done():
                     answer.set_result(result)
+            asyncio.get_running_loop().call_soon(self._answered, key, answers)
 
 
 def _fail(some: "Sequence[tuple[object, asyncio.Future[R]]]", error: Exception) -> None:

@@ -160,5 +160,4 @@ async def test_calls_that_were_read_by_another_zone_are_not_stored(intake_db: Da
 
 
 def _as_only_repeat(call: CheckedCall) -> CheckedCall:
-    fields = {name: getattr(call, name) for name in CheckedCall.__dataclass_fields__}
-    return CheckedCall(**{**fields, "is_only_repeat": True})
+    return call._replace(is_only_repeat=True)

@@ -11,7 +11,7 @@ from services.intake.call import AccountClock, CheckedCall
 from services.intake.call_rules import check_call
 from services.intake.draft import CallbackDraft, CallDraft, EmployeeChannel, ReadDraft, RecordDraft
 from services.intake.retention import RetentionDefaults
-from services.intake.status import CallEvent
+from services.intake.status import CallEvent, UploadedCall
 
 MOSCOW = AccountClock(zone=ZoneInfo("Europe/Moscow"), region="RU")
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -47,6 +47,9 @@ class SentDrafts:
 
     def read(self) -> list[ReadDraft]:
         return [ReadDraft(draft, []) for draft in self.drafts]
+
+    def answer(self, uploaded: Sequence[UploadedCall]) -> Sequence[UploadedCall]:
+        return uploaded
 
 
 def a_wav_record(**fields: Any) -> RecordDraft:

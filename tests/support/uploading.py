@@ -8,9 +8,10 @@ from sqlalchemy import Connection, text
 
 from services.intake.account import Account
 from services.intake.call import CheckedCall
+from services.intake.status import UploadedCall
 from services.intake.store.accounts import create_account
 from services.intake.store.reading import StoredCall, lookup_call
-from services.intake.store.uploads import UploadedCall, save_upload
+from services.intake.store.uploads import save_upload
 from services.shared.db.database import Database
 from services.shared.errors import Refusals
 from tests.support.makers import NOON, a_new_account

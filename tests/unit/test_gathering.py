@@ -50,6 +50,21 @@ async def test_the_first_goes_at_once_and_those_that_wait_meanwhile_together() -
     assert slow.together == [("a", [1, 2, 3]), ("b", [5]), ("a", [4])]
 
 
+async def test_what_was_answered_is_told_when_those_who_asked_have_it() -> None:
+    heard: list[object] = []
+    slow = Slow()
+    slow.may_go.set()
+    gathering = Gathering(slow.do, answered=lambda key, answers: heard.append((key, list(answers))))
+
+    async def ask(thing: int) -> None:
+        heard.append(await gathering.ask("a", thing))
+
+    await asyncio.gather(*(ask(thing) for thing in (1, 2)))
+    await settle()
+
+    assert heard == [10, 20, ("a", [10, 20])]
+
+
 async def asked_one_after_the_other(gathering: "Gathering[str, int, int]") -> list["asyncio.Future[int]"]:
     asked: list[asyncio.Future[int]] = []
     for thing in (3, 4, 5):

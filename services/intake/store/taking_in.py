@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -13,7 +13,6 @@ from services.intake.store.uploads import (
     Priority,
     Stale,
     Upload,
-    UploadedCall,
     account_clock,
     find_refusals,
     going_together,
@@ -28,7 +27,7 @@ from services.shared.identity import AccountId
 class Sent(NamedTuple):
     """One request to store calls, as its door has it."""
 
-    calls: SentCalls
+    calls: SentCalls[Any]
     ext_request_id: str = ""
     priority: Priority = Priority.LIVE
     takes_handed_over: bool = True
@@ -38,9 +37,10 @@ class Sent(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """What became of a request: an answer for each call, or why nothing of it is stored; and whether what is stored has anything to be fetched or told."""
+    """What became of a request: what its door is given, or why nothing of it is stored; the outcome of each call; and whether what is stored has anything to be fetched or told."""
 
-    answer: list[UploadedCall] | Refusals | Trouble
+    answer: Any
+    outcomes: Sequence[str] = ()
     may_be_work: bool = False
 
 
@@ -61,7 +61,7 @@ def take_in(
                 taken[place] = Taken(Refusals(refusals))
             else:
                 judged.append((place, _upload(sent[place], calls, clock)))
-        taken |= _saved(connection, account_id, judged, now)
+        taken |= _saved(connection, account_id, sent, judged, now)
         left = [place for place, _ in judged if place not in taken]
     return [taken[place] for place in range(len(sent))]
 
@@ -76,7 +76,11 @@ def find_all_refusals(
 
 
 def _saved(
-    connection: Connection, account_id: AccountId, judged: Sequence[tuple[int, Upload]], now: datetime
+    connection: Connection,
+    account_id: AccountId,
+    sent: Sequence[Sent],
+    judged: Sequence[tuple[int, Upload]],
+    now: datetime,
 ) -> dict[int, Taken]:
     """What became of each by its place, but for those whose account has other settings by now."""
     taken: dict[int, Taken] = {}
@@ -87,8 +91,14 @@ def _saved(
         for (place, upload), answer in zip(judged[:together], answers, strict=True):
             if isinstance(answer, Stale):
                 continue
-            may_be_work = any(call.records or call.callback for call in upload.calls)
-            taken[place] = Taken(answer, isinstance(answer, list) and may_be_work)
+            if isinstance(answer, Refusals | Trouble):
+                taken[place] = Taken(answer)
+                continue
+            taken[place] = Taken(
+                sent[place].calls.answer(answer),
+                outcomes=[call.outcome.value for call in answer],
+                may_be_work=any(call.records or call.callback for call in upload.calls),
+            )
         judged = judged[together:]
     return taken
 

@@ -1,7 +1,6 @@
 """What an upload writes of its calls: their rows, their tags, their recordings."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -94,8 +93,7 @@ class KnownCall(NamedTuple):
     fingerprint: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Storing:
+class Storing(NamedTuple):
     """A call that is about to be stored; `known` is its row when it was stored before."""
 
     call: CheckedCall

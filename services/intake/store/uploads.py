@@ -1,7 +1,7 @@
 """Storing calls: an upload in one transaction (docs/contract.md 2, 4, 5)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from typing import NamedTuple, TypeAlias
@@ -13,7 +13,7 @@ from services.intake.account_rules import AccountState, check_by_account
 from services.intake.call import AccountClock, CheckedCall
 from services.intake.handed_over import SCHEME, check_handed_over, first_named
 from services.intake.names import name_key
-from services.intake.status import CallStatus, Outcome, upload_again
+from services.intake.status import CallStatus, Outcome, UploadedCall, upload_again
 from services.intake.store.change_log import note_changes
 from services.intake.store.directory import create_employees, create_tags, load_state
 from services.intake.store.erasing import remembered_calls
@@ -38,8 +38,7 @@ class Priority(IntEnum):
     BACKFILL = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Upload:
+class Upload(NamedTuple):
     """The calls of one request that keep every rule of their own."""
 
     calls: Sequence[CheckedCall]
@@ -47,17 +46,8 @@ class Upload:
     """What they were read by, when it may be out of date; None is not looked at."""
     ext_request_id: str = ""
     priority: Priority = Priority.LIVE
-    traceparents: Mapping[str, str] = field(default_factory=dict)
+    traceparents: Mapping[str, str] = {}
     """By ext_id, where it is traced and goes on after the upload."""
-
-
-class UploadedCall(NamedTuple):
-    """What an upload did with one call."""
-
-    ext_id: str
-    call_session_id: int
-    outcome: Outcome
-    differs: bool
 
 
 class Stale(Exception):

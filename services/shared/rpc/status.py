@@ -1,12 +1,11 @@
 """From the domain's "no" to gRPC's: one interceptor round every method of ours (docs/contract.md 8, style S21-S23)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from contextvars import ContextVar
 from datetime import timedelta
 from math import ceil
-from time import monotonic
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
@@ -40,13 +39,14 @@ Check: TypeAlias = Callable[[str, Message], None]
 """Looks at a parsed request (method path, message), and raises Refusal or Refusals to stop it."""
 
 
-_ends: ContextVar[float | None] = ContextVar("ends", default=None)
+_running: "ContextVar[Context | None]" = ContextVar("running", default=None)
+_headers: ContextVar[Mapping[str, str] | None] = ContextVar("headers", default=None)
 
 
 def time_left_s() -> float | None:
     """Seconds that the caller of the running method still waits, 0 at least; None when it set no deadline, and outside of methods."""
-    ends = _ends.get()
-    return None if ends is None else max(0.0, ends - monotonic())
+    context = _running.get()
+    return None if context is None else context.time_remaining()
 
 
 def unmetered(_method: str) -> AbstractAsyncContextManager[object]:
@@ -80,6 +80,8 @@ class StatusInterceptor(aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
         """Wraps the handlers of our own methods, each once; health and reflection pass as they are."""
+        # They are here already: asked of the context, gRPC makes them anew.
+        _headers.set(_first_of_each(handler_call_details.invocation_metadata))
         method = handler_call_details.method
         wrapped = self._wrapped.get(method)
         if wrapped is None:
@@ -92,7 +94,7 @@ class StatusInterceptor(aio.ServerInterceptor):
     def _wrap(self, method: str, handler: "grpc.RpcMethodHandler[Any, Any]") -> "grpc.RpcMethodHandler[Any, Any]":
         if handler.unary_unary is not None:
             around = self._around_unary(method, handler.unary_unary, handler.request_deserializer)
-            return grpc.unary_unary_rpc_method_handler(around, None, handler.response_serializer)
+            return grpc.unary_unary_rpc_method_handler(around, None, _unless_serialised(handler.response_serializer))
         if handler.unary_stream is not None:
             stream = self._around_stream(method, handler.unary_stream, handler.request_deserializer)
             return grpc.unary_stream_rpc_method_handler(stream, None, handler.response_serializer)
@@ -103,7 +105,7 @@ class StatusInterceptor(aio.ServerInterceptor):
 
     def _around_unary(self, method: str, handle: Any, parse: Any) -> Callable[[bytes, Context], Awaitable[Message]]:
         async def around(data: bytes, context: Context) -> Message:
-            _note_end(context)
+            _running.set(context)
             try:
                 await self._guard(method, context)
                 async with self._meter(method):
@@ -116,7 +118,7 @@ class StatusInterceptor(aio.ServerInterceptor):
 
     def _around_stream(self, method: str, handle: Any, parse: Any) -> Callable[[bytes, Context], Awaitable[None]]:
         async def around(data: bytes, context: Context) -> None:
-            _note_end(context)
+            _running.set(context)
             try:
                 await self._guard(method, context)
                 # However it ends, the handler has given back what it holds before the caller hears of it.
@@ -139,7 +141,7 @@ class StatusInterceptor(aio.ServerInterceptor):
         self, method: str, handle: Any, parse: Any
     ) -> Callable[[AsyncIterator[bytes], Context], Awaitable[Message]]:
         async def around(pieces: AsyncIterator[bytes], context: Context) -> Message:
-            _note_end(context)
+            _running.set(context)
             try:
                 # Nothing of a stranger's is read: each piece is parsed and checked when the handler asks for it.
                 await self._guard(method, context)
@@ -165,9 +167,12 @@ class StatusInterceptor(aio.ServerInterceptor):
         return request
 
 
-def _note_end(context: Context) -> None:
-    left_s = context.time_remaining()
-    _ends.set(None if left_s is None else monotonic() + left_s)
+def _unless_serialised(serialise: Any) -> Callable[[Message | bytes], bytes]:
+    def serialised(answer: Message | bytes) -> bytes:
+        data: bytes = answer if isinstance(answer, bytes) else serialise(answer)
+        return data
+
+    return serialised
 
 
 async def _abort(method: str, context: Context, error: Exception) -> NoReturn:
@@ -210,13 +215,14 @@ def header(context: Context, name: str) -> str:
     return headers(context).get(name, "")
 
 
-def headers(context: Context) -> dict[str, str]:
-    """The caller's metadata, the first entry of each name. Built anew at each call: for who needs several."""
-    found: dict[str, str] = {}
-    for key, value in context.invocation_metadata() or ():
-        if key not in found:
-            found[key] = value if isinstance(value, str) else value.decode("utf-8", "replace")
-    return found
+def headers(context: Context) -> Mapping[str, str]:
+    """The caller's metadata, the first entry of each name; those that end in `-bin` are bytes, and nobody's here."""
+    noted = _headers.get()
+    return _first_of_each(context.invocation_metadata()) if noted is None else noted
+
+
+def _first_of_each(metadata: Any) -> Mapping[str, str]:
+    return dict(reversed(metadata or ()))
 
 
 def status_of(refused: Refusal | Refusals) -> status_pb2.Status:
