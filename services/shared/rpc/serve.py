@@ -14,7 +14,6 @@ from services.shared.quota import Meter
 from services.shared.rpc.reflection import add_reflection
 from services.shared.rpc.status import STREAM_IDLE_S, Check, Guard, StatusInterceptor, unmetered
 from services.shared.rpc.tls import PeerTls
-from services.shared.rpc.tracing import server_interceptors
 
 log = structlog.get_logger()
 
@@ -68,10 +67,7 @@ class Listener:
         self._tls = tls
         self._health_server: aio.Server | None = None
         self.server = aio.server(
-            interceptors=[
-                *server_interceptors(is_public=is_public),
-                StatusInterceptor(guards, check, meter, stream_idle_s),
-            ],
+            interceptors=[StatusInterceptor(guards, check, meter, stream_idle_s, begins_traces=is_public)],
             options=[
                 ("grpc.max_receive_message_length", max_request_bytes),
                 ("grpc.max_send_message_length", MAX_ANSWER_BYTES),

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from contextvars import ContextVar
 from datetime import timedelta
+from functools import partial
 from math import ceil
 from typing import Any, NoReturn, TypeAlias
 
@@ -19,6 +20,8 @@ from grpc_status import rpc_status
 from services.shared.errors import ERRORS, MISSING, Busy, Mnemonic, Path, Refusal, Refusals, Trouble
 from services.shared.places import RETRY_AFTER_S
 from services.shared.quota import Meter
+from services.shared.rpc.tracing import Handle, traced
+from services.shared.tracing import TRACEPARENT
 
 log = structlog.get_logger()
 
@@ -65,13 +68,20 @@ class StatusInterceptor(aio.ServerInterceptor):
     """
 
     def __init__(
-        self, guards: Sequence[Guard], check: Check, meter: Meter = unmetered, idle_s: float = STREAM_IDLE_S
+        self,
+        guards: Sequence[Guard],
+        check: Check,
+        meter: Meter = unmetered,
+        idle_s: float = STREAM_IDLE_S,
+        *,
+        begins_traces: bool = False,
     ) -> None:
-        """`meter` goes round what comes after the guards. Whoever takes nothing of a stream for `idle_s` seconds is cut off."""
+        """`meter` goes round what comes after the guards. Whoever takes nothing of a stream for `idle_s` seconds is cut off. Traces may begin here with `begins_traces`."""
         self._guards = tuple(guards)
         self._check = check
         self._meter = meter
         self._idle_s = idle_s
+        self._begins_traces = begins_traces
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     async def intercept_service(
@@ -94,14 +104,18 @@ class StatusInterceptor(aio.ServerInterceptor):
     def _wrap(self, method: str, handler: "grpc.RpcMethodHandler[Any, Any]") -> "grpc.RpcMethodHandler[Any, Any]":
         if handler.unary_unary is not None:
             around = self._around_unary(method, handler.unary_unary, handler.request_deserializer)
-            return grpc.unary_unary_rpc_method_handler(around, None, _unless_serialised(handler.response_serializer))
+            serialise = _unless_serialised(handler.response_serializer)
+            return grpc.unary_unary_rpc_method_handler(self._traced(method, around), None, serialise)
         if handler.unary_stream is not None:
             stream = self._around_stream(method, handler.unary_stream, handler.request_deserializer)
-            return grpc.unary_stream_rpc_method_handler(stream, None, handler.response_serializer)
+            return grpc.unary_stream_rpc_method_handler(self._traced(method, stream), None, handler.response_serializer)
         if handler.stream_unary is not None:
             upload = self._around_upload(method, handler.stream_unary, handler.request_deserializer)
-            return grpc.stream_unary_rpc_method_handler(upload, None, handler.response_serializer)
+            return grpc.stream_unary_rpc_method_handler(self._traced(method, upload), None, handler.response_serializer)
         raise AssertionError(f"{method} streams both ways: it needs a wrapper of its own")
+
+    def _traced(self, method: str, handle: Handle) -> Handle:
+        return traced(method, handle, partial(header, name=TRACEPARENT), begins=self._begins_traces)
 
     def _around_unary(self, method: str, handle: Any, parse: Any) -> Callable[[bytes, Context], Awaitable[Message]]:
         async def around(data: bytes, context: Context) -> Message:

@@ -1,7 +1,7 @@
-"""Traces across gRPC: a span for each request of ours that comes in, and one for each that goes out while a span runs. Without tracing there are no interceptors at all."""
+"""Traces across gRPC: a span for each request of ours that comes in, and one for each that goes out while a span runs. Without tracing nothing is put around anything."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
 import grpc
 from grpc import aio
@@ -9,14 +9,12 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from services.shared.tracing import TRACEPARENT, entry, inner, is_on, traceparent_of
 
+Handle: TypeAlias = Callable[[Any, Any], Awaitable[Any]]
+"""What runs a request: its message or messages, its context."""
+
 _OK = grpc.StatusCode.OK
 _NOT_SAMPLED = ("00", "02")
 """The flags of a traceparent whose last bit is not set (w3.org/TR/trace-context-2)."""
-
-
-def server_interceptors(*, is_public: bool) -> list[aio.ServerInterceptor]:
-    """What a listener puts before everything else. Traces begin at a public one alone."""
-    return [_ServerTracing(begins=is_public)] if is_on() else []
 
 
 def client_interceptors() -> list[aio.ClientInterceptor]:
@@ -24,43 +22,23 @@ def client_interceptors() -> list[aio.ClientInterceptor]:
     return [_ClientTracing()] if is_on() else []
 
 
-class _ServerTracing(aio.ServerInterceptor):
-    def __init__(self, *, begins: bool) -> None:
-        self._begins = begins
+def traced(method: str, handle: Handle, parent_of: Callable[[Any], str], *, begins: bool) -> Handle:
+    """A handler of ours within the span of its request; as it is where nothing is traced. `parent_of` finds what the caller says of its trace (a traceparent, or nothing) in a call's context; traces begin here where `begins` says so."""
+    if not is_on():
+        return handle
 
-    async def intercept_service(
-        self,
-        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]]",
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        handler = await continuation(handler_call_details)
-        method = handler_call_details.method
-        if handler is None or not method.startswith("/calldock."):
-            return handler
-        parent = _entry_of(handler_call_details.invocation_metadata or ())
+    async def around(request: Any, context: Any) -> Any:
+        parent = parent_of(context)
         # Most requests are not sampled: they pay for this look alone.
-        if parent[-2:] in _NOT_SAMPLED or not (parent or self._begins):
-            return handler
-        if handler.unary_stream is not None:
-            stream = self._around(method, parent, handler.unary_stream)
-            return grpc.unary_stream_rpc_method_handler(
-                stream, handler.request_deserializer, handler.response_serializer
-            )
-        if handler.unary_unary is not None:
-            unary = self._around(method, parent, handler.unary_unary)
-            return grpc.unary_unary_rpc_method_handler(unary, handler.request_deserializer, handler.response_serializer)
-        upload = self._around(method, parent, handler.stream_unary)
-        return grpc.stream_unary_rpc_method_handler(upload, handler.request_deserializer, handler.response_serializer)
+        if parent[-2:] in _NOT_SAMPLED or not (parent or begins):
+            return await handle(request, context)
+        with entry(method[1:], parent, begins=begins, attributes=_attributes(method)) as span:
+            try:
+                return await handle(request, context)
+            finally:
+                _note_code(span, context)
 
-    def _around(self, method: str, parent: str, handle: Any) -> Any:
-        async def around(request: Any, context: Any) -> Any:
-            with entry(method[1:], parent, begins=self._begins, attributes=_attributes(method)) as span:
-                try:
-                    return await handle(request, context)
-                finally:
-                    _note_code(span, context)
-
-        return around
+    return around
 
 
 class _ClientTracing(aio.UnaryUnaryClientInterceptor):
@@ -78,13 +56,6 @@ class _ClientTracing(aio.UnaryUnaryClientInterceptor):
             if code is not _OK:
                 span.set_status(StatusCode.ERROR, code.name)
             return call
-
-
-def _entry_of(metadata: "Sequence[tuple[str, str | bytes]]") -> str:
-    for key, value in metadata:
-        if key == TRACEPARENT and isinstance(value, str):
-            return value
-    return ""
 
 
 def _attributes(method: str) -> dict[str, str]:
