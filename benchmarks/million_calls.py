@@ -66,7 +66,7 @@ NOWHERE: Mapping[str, Mapping[str, Any]] = {
     "two filters that no call has both of": {"verdict_codes": ["accepted"], "employee_ids": [1]},
     "no such tag": {"tag_names": ["nobody's"]},
     "nobody's number": {"number": "+74955140000"},
-    "nobody's digits": {"number": "987654"},
+    "nobody's digits": {"number": "1987654"},
     "a word that is nowhere": {"text": "nowhere"},
     "a word that is nowhere, by start_time desc": {"text": "nowhere", "order_by": "start_time desc"},
 }

@@ -62,7 +62,11 @@ def main() -> None:
         empty_servicer(Path(theirs)) as (port, processes),
     ):
         account = calldock.account()
-        children = {"server": calldock.service_pid("intake"), "envoy": calldock.child_pid("envoy")}
+        children = {
+            "server": calldock.service_pid("intake"),
+            "envoy": calldock.child_pid("envoy"),
+            "the process that stores": calldock.writer_pid(),
+        }
         our_side = Side(clients, calldock.port, account.token, {name: pid for name, pid in children.items() if pid})
         their_side = Side(clients, port, account.token, processes)
         for side in (our_side, their_side):
@@ -79,7 +83,8 @@ def main() -> None:
     print(f"\nMedian {middle:.3f} ({min(ratios):.3f} to {max(ratios):.3f}), at least {DUE} is due: {verdict}.")
     print("\n| CPU, µs an upload | an empty servicer | calldock |\n|---|---|---|")
     for name, figures in our_side.us.items():
-        print(f"| {name} | {statistics.median(their_side.us[name]):.0f} | {statistics.median(figures):.0f} |")
+        theirs_us = f"{statistics.median(their_side.us[name]):.0f}" if name in their_side.us else ""
+        print(f"| {name} | {theirs_us} | {statistics.median(figures):.0f} |")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 Run: `python -m benchmarks.watching [--uploads 3000] [--rounds 5] [--share 0.1]`. Two instances take the same single calls and batches of 100 through Envoy in turns; the calls have no recordings and no
 callback, which is the dearest case: there is nothing else that a span could be small beside. The watched one sends its spans to a collector in this process and its metrics are read every second; what
-collector and reader take is not counted. CPU is that of Envoy and the three services, in user and system time.
+collector and reader take is not counted. CPU is that of Envoy, the three services and the process that stores uploads, in user and system time.
 """
 
 import argparse
@@ -31,7 +31,7 @@ class Side:
         self._clients = clients
         self._port = calldock.port
         self._token = calldock.account().token
-        found = [calldock.child_pid("envoy"), *map(calldock.service_pid, SERVICES)]
+        found = [calldock.child_pid("envoy"), *map(calldock.service_pid, SERVICES), calldock.writer_pid()]
         self._pids = [pid for pid in found if pid is not None]
         self._first = 1_000_000
 
