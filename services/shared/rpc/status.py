@@ -64,7 +64,7 @@ class _NothingTaken(Exception):
 class StatusInterceptor(aio.ServerInterceptor):
     """Runs the guards, takes what the request costs, parses, runs the check, then the handler, and turns what they raise into a status with details.
 
-    A stranger's bytes are not parsed. A bug answers INTERNAL with the request id and no more.
+    A handler may answer its message as it travels, in bytes. A stranger's bytes are not parsed. A bug answers INTERNAL with the request id and no more.
     """
 
     def __init__(
