@@ -20,7 +20,7 @@ from tests.support.running import until
 pytestmark = pytest.mark.chaos
 
 STEPS = [
-    "intake before save_uploads", "intake after save_uploads",
+    "intake before take_in", "intake after take_in",
     "intake before claim", "intake after claim",
     "intake before begin_work", "intake after begin_work",
     "intake before fetch", "media before download", "media after download", "media before put", "media after put", "intake after fetch",

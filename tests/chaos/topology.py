@@ -147,7 +147,7 @@ class Topology:
         return sum(each.deaths for each in self.services)
 
     def stop_at(self, step: str) -> None:
-        """The next process that comes to the step (`intake before save_uploads`) dies there."""
+        """The next process that comes to the step (`intake before take_in`) dies there."""
         new = self.folder / "stop.new"
         new.write_text(step)
         new.rename(self.folder / "stop")
