@@ -91,8 +91,9 @@ class KeptProcess(Generic[A]):
             self._waiting.pop(number, None)
 
     def send(self, data: bytes) -> None:
-        """Hands it a frame. Without a process nothing is sent: who asked hears of that."""
-        if self._writer is not None:
+        """Hands it a frame. Without a process, or when it has just died, nothing is sent: who asked hears of that."""
+        # uvloop raises RuntimeError for a line that is closed, which may be before we read that it is.
+        if self._writer is not None and not self._writer.is_closing():
             self._writer.write(frame(data))
 
     def stop(self) -> None:
@@ -104,7 +105,8 @@ class KeptProcess(Generic[A]):
         """As `stop`, and tells it that nothing more comes; returns when it has answered all and ended, or after so many seconds."""
         self.stop()
         if self._writer is not None:
-            self._writer.write_eof()
+            if not self._writer.is_closing():
+                self._writer.write_eof()
             if not await set_within(self._ended, within_s):
                 log.warning("process.not_finished", process=self._name)
 

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import uvloop
 from sqlalchemy import Connection, text
 
 from services.shared.db.engine import DatabaseInUse, SqliteDatabase
@@ -255,3 +256,25 @@ def _is_owned(path: Path) -> bool:
     except DatabaseInUse:
         return True
     return False
+
+
+def test_what_is_asked_of_one_that_has_just_died_is_trouble_in_the_loop_that_intake_has(tmp_path: Path) -> None:
+    async def ask_meanwhile() -> list[BaseException | int | None]:
+        async with a_database(tmp_path / "test.db") as db:
+            process = await db.write_apart(add, "first")
+
+            async def kill() -> None:
+                os.kill(process, signal.SIGKILL)
+                os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
+
+            # In one turn of the loop, so that the first is asked before we can hear of the death, and the others while the line closes.
+            running: list[asyncio.Task[int] | asyncio.Task[None]] = [asyncio.create_task(kill())]
+            for number in range(20):
+                running.append(asyncio.create_task(db.write_apart(add, str(number))))
+                await asyncio.sleep(0)
+            return list(await asyncio.gather(*running, return_exceptions=True))
+
+    _, *answers = uvloop.run(ask_meanwhile())
+
+    assert isinstance(answers[0], Trouble)
+    assert all(isinstance(answer, Trouble | int) for answer in answers), {type(answer) for answer in answers}
