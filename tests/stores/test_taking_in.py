@@ -170,18 +170,23 @@ async def test_all_that_is_wrong_is_found_in_the_order_of_an_upload(intake_db: D
     assert len(found) == 3
 
 
-async def test_many_that_come_at_once_are_each_answered_for_their_own_calls(
-    intake_db: Database, account: Account
-) -> None:
-    told: list[int] = []
-    uploads = Uploads(
-        intake_db,
+def uploads_that_tell(db: Database, told: list[int]) -> Uploads:
+    """Notes how many calls each transaction stored."""
+    return Uploads(
+        db,
         HandClock(),
         max_calls=500,
         webhooks=ONLY_PUBLIC,
         stored=lambda _: None,
         uploaded=lambda counts: told.append(sum(counts.values())),
     )
+
+
+async def test_many_that_come_at_once_are_each_answered_for_their_own_calls(
+    intake_db: Database, account: Account
+) -> None:
+    told: list[int] = []
+    uploads = uploads_that_tell(intake_db, told)
     identity = Identity(account_id=account.account_id, role=Role.ADMIN)
     drafts = [a_draft(ext_id=f"call-{place}", is_lost=None if place == 7 else False) for place in range(40)]
 
@@ -199,14 +204,7 @@ async def test_many_that_come_at_once_are_each_answered_for_their_own_calls(
 
 async def test_large_requests_do_not_go_together(intake_db: Database, account: Account) -> None:
     told: list[int] = []
-    uploads = Uploads(
-        intake_db,
-        HandClock(),
-        max_calls=500,
-        webhooks=ONLY_PUBLIC,
-        stored=lambda _: None,
-        uploaded=lambda counts: told.append(sum(counts.values())),
-    )
+    uploads = uploads_that_tell(intake_db, told)
     identity = Identity(account_id=account.account_id, role=Role.ADMIN)
     sizes = [TOGETHER_BYTES // 2, TOGETHER_BYTES // 2, 1, TOGETHER_BYTES * 2, 1]
     requests = [SentDrafts([a_draft(ext_id=str(place))], size) for place, size in enumerate(sizes)]
